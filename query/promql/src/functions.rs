@@ -1,0 +1,3 @@
+//! Functions: their signatures, and the kernels behind them.
+
+pub mod signature;
