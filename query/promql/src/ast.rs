@@ -487,9 +487,7 @@ impl Expr {
             Self::Unary(e) => vec![&e.expr],
             Self::Paren(e) => vec![&e.expr],
             Self::Binary(e) => vec![&e.lhs, &e.rhs],
-            Self::Aggregate(e) => {
-                std::iter::once(&*e.expr).chain(e.param.as_deref()).collect()
-            }
+            Self::Aggregate(e) => std::iter::once(&*e.expr).chain(e.param.as_deref()).collect(),
             Self::Call(e) => e.args.iter().collect(),
         }
     }

@@ -1,0 +1,128 @@
+//! Every limit, its default and its reason, in one place.
+//!
+//! Limits on rows and requests hold per tenant; those on memory hold for the process and are shares
+//! of [`Limits::memory_budget`].
+
+use std::time::Duration;
+
+use crate::units::ByteSize;
+
+/// The limits in force. The defaults below are those of an installation that configures nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// What the process may use. Default: 80 % of the cgroup's limit, without one 50 % of the
+    /// machine's memory; the binary finds it out.
+    pub memory_budget: ByteSize,
+    /// Remote-write body, compressed and decompressed. VictoriaMetrics has the same.
+    pub remote_write_bytes_max: ByteSize,
+    /// Decompressed : compressed beyond the first MiB; real telemetry stays below 60.
+    pub decompress_ratio_max: u32,
+    /// Labels of one series, `__name__` included. VictoriaMetrics: 40; Loki: 15.
+    pub labels_max: usize,
+    /// Bytes of one label name.
+    pub label_name_bytes_max: usize,
+    /// Bytes of one label value.
+    pub label_value_bytes_max: usize,
+    /// Buckets of one native histogram sample.
+    pub histogram_buckets_max: usize,
+    /// Total bytes of the labels of one exemplar (OpenMetrics allows 128 characters; trace ids and
+    /// URLs in practice need more room).
+    pub exemplar_bytes_max: usize,
+    /// Active series per tenant; `None`: what 15 % of the memory budget holds.
+    pub series_max: Option<u64>,
+    /// Samples further ahead of the clock are rejected: a wrong clock must not poison a series.
+    pub future_max: Duration,
+    /// Samples further behind the newest admitted of their series are rejected.
+    pub out_of_order_window: Duration,
+    /// Ingest bytes per second and tenant, decompressed; `None`: off (single-tenant mode).
+    pub ingest_rate: Option<ByteSize>,
+    /// Burst above the rate.
+    pub ingest_burst: ByteSize,
+    /// Text of one PromQL query. VictoriaMetrics: 16 KiB; generated dashboards go beyond.
+    pub promql_bytes_max: ByteSize,
+    /// Nesting of one PromQL query.
+    pub promql_depth_max: usize,
+    /// Form body of a query.
+    pub form_bytes_max: ByteSize,
+    /// Queries that run at once; `None`: twice the cores.
+    pub query_concurrency: Option<usize>,
+    /// Queries that wait.
+    pub query_queue_max: usize,
+    /// How long a query waits before 503.
+    pub query_wait: Duration,
+    /// How long a PromQL query runs, as upstream; `timeout=` shortens it.
+    pub query_timeout: Duration,
+    /// Series that one query touches.
+    pub query_series_max: u64,
+    /// Samples that one query holds, as upstream's `query.max-samples`; memory binds first.
+    pub query_samples_max: u64,
+    /// Steps of a range query, as upstream.
+    pub query_points_max: u64,
+    /// Size of an answer to a range or instant query is bounded by query memory: one query may use
+    /// this share of the budget, in percent.
+    pub query_memory_percent: u8,
+    /// All queries together may use this share of the budget, in percent.
+    pub queries_memory_percent: u8,
+    /// Request bodies in flight may use this share of the budget, in percent.
+    pub inflight_memory_percent: u8,
+    /// Head memory beyond this share of the budget answers 503, in percent.
+    pub head_memory_percent: u8,
+    /// Header block of a request.
+    pub header_bytes_max: ByteSize,
+    /// Path and query of a request.
+    pub uri_bytes_max: ByteSize,
+    /// Connections per listener.
+    pub connections_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_budget: ByteSize::gib(1),
+            remote_write_bytes_max: ByteSize::mib(32),
+            decompress_ratio_max: 200,
+            labels_max: 64,
+            label_name_bytes_max: 1024,
+            label_value_bytes_max: 4096,
+            histogram_buckets_max: 1024,
+            exemplar_bytes_max: 1024,
+            series_max: None,
+            future_max: Duration::from_secs(600),
+            out_of_order_window: Duration::from_secs(7200),
+            ingest_rate: None,
+            ingest_burst: ByteSize::mib(32),
+            promql_bytes_max: ByteSize::kib(256),
+            promql_depth_max: 500,
+            form_bytes_max: ByteSize::mib(1),
+            query_concurrency: None,
+            query_queue_max: 100,
+            query_wait: Duration::from_secs(10),
+            query_timeout: Duration::from_secs(120),
+            query_series_max: 2_000_000,
+            query_samples_max: 1_000_000_000,
+            query_points_max: 11_000,
+            query_memory_percent: 25,
+            queries_memory_percent: 50,
+            inflight_memory_percent: 25,
+            head_memory_percent: 30,
+            header_bytes_max: ByteSize::kib(32),
+            uri_bytes_max: ByteSize::kib(8),
+            connections_max: 10_000,
+        }
+    }
+}
+
+/// What one active series costs in memory, for turning a share of memory into a number of series.
+pub const SERIES_BYTES: u64 = 700;
+
+impl Limits {
+    /// Returns how many active series a tenant may have.
+    pub fn series_max(&self) -> u64 {
+        self.series_max.unwrap_or(self.memory_budget.0 / 100 * 15 / SERIES_BYTES)
+    }
+
+    /// Returns `percent` of the memory budget.
+    pub fn memory_share(&self, percent: u8) -> ByteSize {
+        ByteSize(self.memory_budget.0 / 100 * u64::from(percent))
+    }
+}

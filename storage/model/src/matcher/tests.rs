@@ -1,0 +1,32 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn re(text: &str) -> Matcher {
+    Matcher::new("l", MatchOp::Regex, text).expect("valid regex")
+}
+
+#[test]
+fn regexes_are_anchored_and_dot_matches_newline() {
+    assert!(re("a.c").matches("a\nc"));
+    assert!(!re("a").matches("ab"));
+    assert!(re("a|b").matches("b"));
+    assert!(!re("a|b").matches("ab"));
+    assert!(re("").matches(""));
+}
+
+#[test]
+fn bombs_and_nonsense_are_refused() {
+    assert!(Matcher::new("l", MatchOp::Regex, "((a{100}){100}){100}").is_err());
+    assert!(Matcher::new("l", MatchOp::NotRegex, "(").is_err());
+}
+
+proptest! {
+    /// The shortcuts answer as the regex engine does.
+    #[test]
+    fn shortcuts_equal_the_engine(pattern in r"(\.\*)?[ab|()]{0,5}(\.\*|\.\+)?", value in "[ab\n]{0,5}") {
+        let Ok(engine) = Regex::new(&format!("^(?s:{pattern})$")) else { return Ok(()) };
+        let matcher = re(&pattern);
+        prop_assert_eq!(matcher.matches(&value), engine.is_match(&value), "{}", pattern);
+    }
+}

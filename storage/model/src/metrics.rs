@@ -1,0 +1,75 @@
+//! The names of Tarn's own metrics, with help text.
+//!
+//! Crates register under these constants in the one registry that they are handed, so that
+//! simulated nodes can share a process. Counters get their `_total` from the exposition.
+
+/// One metric: its name without `_total`, and what it says.
+#[derive(Debug, Clone, Copy)]
+pub struct MetricName {
+    /// Name as registered.
+    pub name: &'static str,
+    /// Help text, without a full stop.
+    pub help: &'static str,
+}
+
+macro_rules! names {
+    ($($id:ident = $name:literal, $help:literal;)*) => {
+        $(
+            #[doc = concat!("`", $name, "`: ", $help, ".")]
+            pub const $id: MetricName = MetricName { name: $name, help: $help };
+        )*
+        /// Every name, for tests that look for names nobody uses.
+        pub const ALL: &[MetricName] = &[$($id),*];
+    };
+}
+
+names! {
+    INVARIANT_VIOLATIONS = "tarn_invariant_violations", "Broken promises by id; anything above zero is a bug";
+    INGEST_REQUESTS = "tarn_ingest_requests", "Write requests by signal, protocol and status code";
+    INGEST_ROWS = "tarn_ingest_rows", "Rows acknowledged by signal and protocol";
+    INGEST_BYTES = "tarn_ingest_bytes", "Decompressed bytes of write requests by signal and protocol";
+    INGEST_REJECTED_ROWS = "tarn_ingest_rejected_rows", "Rows rejected by signal, protocol and reason";
+    INGEST_INFLIGHT_BYTES = "tarn_ingest_inflight_bytes", "Bytes of write requests admitted and not yet answered";
+    INGEST_KEY_CACHE_MISSES = "tarn_ingest_key_cache_misses", "Series keys parsed because the key cache did not know them";
+    WAL_APPEND_SECONDS = "tarn_wal_append_seconds", "Time from a batch entering the log's queue to its acknowledgement";
+    WAL_SYNC_SECONDS = "tarn_wal_sync_seconds", "Time of one fdatasync of the log";
+    WAL_BYTES = "tarn_wal_bytes", "Bytes written to the log";
+    WAL_SEGMENTS = "tarn_wal_segments", "Segments on disk, recycled ones included";
+    WAL_REPLAY_REMAINING_BYTES = "tarn_wal_replay_remaining_bytes", "Bytes of the log still to be replayed";
+    WAL_TRUNCATIONS = "tarn_wal_truncations", "Torn tails cut off at a start";
+    WAL_SYNC_FAILURES = "tarn_wal_sync_failures", "Failed fdatasync calls, each of which sealed a segment";
+    HEAD_SERIES = "tarn_head_series", "Active series";
+    HEAD_ROWS = "tarn_head_rows", "Samples in memory";
+    HEAD_BYTES = "tarn_head_bytes", "Estimated bytes of the samples in memory";
+    FLUSH_SECONDS = "tarn_flush_seconds", "Time of one flush, from the cut to the commit";
+    FLUSH_BLOCKS = "tarn_flush_blocks", "Blocks written by flushes";
+    FLUSH_FAILURES = "tarn_flush_failures", "Flushes that failed and will be repeated";
+    CATALOG_COMMIT_SECONDS = "tarn_catalog_commit_seconds", "Time of one manifest commit, conflicts included";
+    CATALOG_CONFLICTS = "tarn_catalog_conflicts", "Commits that found their number taken and rebased";
+    CATALOG_RELOADS = "tarn_catalog_reloads", "Reloads by listing, after a start or a dead branch";
+    CATALOG_VERSION = "tarn_catalog_version", "Number of the newest manifest";
+    CATALOG_BLOCKS = "tarn_catalog_blocks", "Live blocks";
+    CATALOG_BYTES = "tarn_catalog_bytes", "Bytes of live blocks";
+    OBJECT_STORE_REQUESTS = "tarn_object_store_requests", "Object store requests by operation and outcome";
+    OBJECT_STORE_SECONDS = "tarn_object_store_seconds", "Time of object store requests by operation";
+    OBJECT_STORE_BYTES = "tarn_object_store_bytes", "Bytes moved by operation";
+    STORAGE_READ_ONLY = "tarn_storage_read_only", "1 while writes are refused";
+    UNCLEAN_SHUTDOWN = "tarn_unclean_shutdown", "1 if the last run did not stop cleanly";
+    QUERY_SECONDS = "tarn_query_seconds", "Time of queries by language and outcome";
+    QUERY_QUEUE_SECONDS = "tarn_query_queue_seconds", "Time queries waited for a slot";
+    QUERY_INFLIGHT = "tarn_query_inflight", "Queries running";
+    QUERY_SAMPLES = "tarn_query_samples", "Samples read by queries";
+    QUERY_MEMORY_BYTES = "tarn_query_memory_bytes", "Bytes reserved by running queries";
+    QUERY_CANCELLED = "tarn_query_cancelled", "Queries cancelled by reason";
+    HTTP_REQUESTS = "tarn_http_requests", "HTTP requests by route and status code";
+    HTTP_CONNECTIONS = "tarn_http_connections", "Open connections by listener";
+    HTTP_PANICS = "tarn_http_panics", "Requests whose handler panicked";
+    TELEMETRY_DROPPED_ROWS = "tarn_telemetry_dropped_rows", "Rows of own telemetry dropped by the rate cap";
+    BUILD_INFO = "tarn_build_info", "1, with version and revision as labels";
+    PROCESS_CPU_SECONDS = "process_cpu_seconds", "CPU time of the process";
+    PROCESS_RESIDENT_MEMORY_BYTES = "process_resident_memory_bytes", "Resident memory of the process";
+    PROCESS_OPEN_FDS = "process_open_fds", "Open file descriptors of the process";
+    PROCESS_START_TIME_SECONDS = "process_start_time_seconds", "Start time of the process since the Unix epoch";
+    ALLOCATOR_ALLOCATED_BYTES = "tarn_allocator_allocated_bytes", "Bytes handed out by the allocator";
+    ALLOCATOR_RESIDENT_BYTES = "tarn_allocator_resident_bytes", "Bytes the allocator holds from the system";
+}

@@ -1,0 +1,104 @@
+//! 7. Immutable: one Parquet file and its [`BlockMeta`].
+//!
+//! A block belongs to one tenant, signal and (but for late L0 blocks) UTC day. Its object is
+//! created once, under a name that is never reused, and never changed.
+
+use serde::{Deserialize, Serialize};
+
+/// What the catalog knows of a block, enough to prune it without opening it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BlockMeta {
+    /// Object key.
+    pub object: String,
+    /// Where the file begins inside the object; 0 but for packed objects.
+    pub offset: u64,
+    /// Length of the file.
+    pub bytes: u64,
+    /// Length of the tail: directory, page indexes, footer.
+    pub tail_bytes: u64,
+    /// CRC32C of the tail.
+    pub tail_crc: u32,
+    /// CRC32C of the whole file, for backup and copy.
+    pub block_crc: u32,
+    /// Kind and version, as `slices/1`.
+    pub format: String,
+    /// `slices`, `exemplars`, `families`; later `logs`, `spans`.
+    pub kind: String,
+    /// Whose rows.
+    pub tenant: String,
+    /// `metrics`, `logs` or `traces`.
+    pub signal: String,
+    /// `YYYY-MM-DD`, or `late`.
+    pub day: String,
+    /// Days that a `late` block holds; empty otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub days: Vec<String>,
+    /// Retention class; empty before compaction.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub class: String,
+    /// 0 = flushed, 1, 2 = merged.
+    pub level: u8,
+    /// Shard number among the blocks of one flush or merge.
+    pub shard: u32,
+    /// The log positions whose rows the block holds.
+    pub lsn: Vec<LsnRange>,
+    /// Rows of the file (slices and timelines).
+    pub rows: u64,
+    /// Samples (rows as a client counts them).
+    pub samples: u64,
+    /// Series.
+    pub series: u64,
+    /// Earliest sample, ms since the epoch.
+    pub time_min_ms: i64,
+    /// Latest sample or staleness marker, ms.
+    pub time_max_ms: i64,
+    /// Hint: slices may overlap in time, here or with older blocks.
+    pub overlaps: bool,
+    /// Names of all label columns, and of the labels that live in the map only.
+    pub labels: Vec<LabelColumn>,
+    /// Value summaries of `metric` and of the first sort classes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<ValueSummary>,
+}
+
+/// The rows of one writer that a block holds: log positions `lo..=hi`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LsnRange {
+    /// Writer id, 32 hex digits.
+    pub writer: String,
+    /// Epoch of the writer when it flushed.
+    pub epoch: u64,
+    /// First position.
+    pub lo: u64,
+    /// Last position.
+    pub hi: u64,
+}
+
+/// One label name of a block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelColumn {
+    /// Label name (the column is `l_` + name).
+    pub name: String,
+    /// The label has no column and lives in `labels_more`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_map: bool,
+}
+
+/// What values a label has in a block.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ValueSummary {
+    /// Label name; `__name__` for the metric.
+    pub label: String,
+    /// Smallest value present.
+    pub min: String,
+    /// Largest value present.
+    pub max: String,
+    /// All values, where they are at most 32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<Vec<String>>,
+    /// Otherwise a bloom filter, 10 bits per value, at most 8 KiB, as hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bloom: Option<String>,
+    /// Some series of the block lack the label.
+    pub absent: bool,
+}
