@@ -1,0 +1,76 @@
+# `make run` starts Tarn, `make test` is all that a change must pass. Both call cargo and install
+# what is missing, and say so.
+
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/tarn/target
+# What tests need beyond Rust and Python lives beside the target folder.
+export TARN_TOOLS ?= $(dir $(abspath $(CARGO_TARGET_DIR)))tools
+CARGO_FLAGS ?= --locked
+PROFILE ?= local
+ARGS ?=
+TARGET_GIB_MAX = 30
+DUCKDB = 2.0.0
+PYARROW = 26.0.1
+PYTHON_STAMP = $(TARN_TOOLS)/duckdb-$(DUCKDB)-pyarrow-$(PYARROW)
+
+.PHONY: run test fmt lint rust tools python prometheus bench prune
+
+run:
+	@command -v cargo >/dev/null || { echo "make run needs cargo: https://rustup.rs"; exit 1; }
+	@test -x "$(CARGO_TARGET_DIR)/local/tarn" || echo "building Tarn: the first build takes about five minutes on two cores, later ones take seconds"
+	cargo build --profile local $(CARGO_FLAGS) -p tarn
+	@exec "$(CARGO_TARGET_DIR)/local/tarn" $(ARGS)
+
+# Cheapest first; stops at the first failure; every layer prints its seconds.
+test:
+	@set -e; for layer in tools fmt lint rust; do \
+	  start=$$(date +%s); \
+	  $(MAKE) --no-print-directory $$layer || { echo "$$layer: failed after $$(( $$(date +%s) - start )) s"; exit 1; }; \
+	  summary="$$summary$$layer: ok, $$(( $$(date +%s) - start )) s\n"; \
+	done; printf "\n$$summary"
+
+fmt:
+	cargo fmt --all --check
+
+# Always the whole workspace: cargo resolves features over what is selected, so `-p` would build a
+# second copy of what stands below.
+lint:
+	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+
+rust:
+	cargo test $(CARGO_FLAGS) --workspace
+
+tools: python prometheus
+
+# DuckDB and pyarrow read Tarn's Parquet files as an outsider.
+python: $(PYTHON_STAMP)
+
+$(PYTHON_STAMP):
+	@command -v python3 >/dev/null || { echo "tools: skipped, python3 is missing; tests that need DuckDB will say skipped"; exit 0; }; \
+	echo "tools: installing duckdb $(DUCKDB) and pyarrow $(PYARROW) into $(TARN_TOOLS)/venv"; \
+	mkdir -p "$(TARN_TOOLS)"; \
+	if ! python3 -c 'import ensurepip' 2>/dev/null; then \
+	  if [ "$$(id -u)" = 0 ]; then echo "tools: installing the Debian package python3-venv"; apt-get install -y -q python3-venv; \
+	  else echo "tools: skipped, type: sudo apt-get install python3-venv"; exit 0; fi; \
+	fi; \
+	python3 -m venv "$(TARN_TOOLS)/venv" \
+	  && "$(TARN_TOOLS)/venv/bin/pip" install --quiet --disable-pip-version-check duckdb==$(DUCKDB) pyarrow==$(PYARROW) \
+	  && touch "$@" \
+	  || echo "tools: skipped, duckdb and pyarrow could not be installed; tests that need them will say skipped"
+
+# Debian's Prometheus sends to Tarn and answers the same questions.
+prometheus:
+	@if command -v prometheus >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "tools: installing the Debian package prometheus"; \
+	  apt-get install -y -q --no-install-recommends prometheus || echo "tools: skipped, apt-get install prometheus failed"; \
+	else echo "tools: skipped, type: sudo apt-get install --no-install-recommends prometheus"; fi
+
+bench:
+	cargo run --profile $(PROFILE) $(CARGO_FLAGS) -p tarn -- bench $(ARGS)
+
+# Programs of old clones and incremental data stay in the target folder for ever otherwise.
+prune:
+	@gib=$$(du -s --block-size=1G "$(CARGO_TARGET_DIR)" 2>/dev/null | cut -f1); \
+	if [ "$${gib:-0}" -gt $(TARGET_GIB_MAX) ]; then \
+	  echo "removing $(CARGO_TARGET_DIR): $$gib GiB, limit is $(TARGET_GIB_MAX)"; rm -rf "$(CARGO_TARGET_DIR)"; \
+	else echo "$(CARGO_TARGET_DIR): $${gib:-0} GiB, limit is $(TARGET_GIB_MAX): kept"; fi
