@@ -2,6 +2,7 @@
 //! and simulated parts with faults.
 //!
 //! - [`process`]: a server under test, its log and its end
+//! - [`prometheus`]: a real one, scraping and sending
 //! - [`http`], [`remote_write`]: clients
 //!
 //! Tests that use this crate live in `<crate>/tests/`: a crate under test and the copy that this
@@ -9,4 +10,5 @@
 
 pub mod http;
 pub mod process;
+pub mod prometheus;
 pub mod remote_write;

@@ -1,0 +1,181 @@
+//! DUR-1, VIS-1: SIGKILL in the middle of a flood, with a ledger of what was acknowledged.
+//!
+//! Several senders write series of their own, one batch after the other; sample `n` of a sender has
+//! the time `base + n` and the value `n`. After each kill and restart every acknowledged sample must
+//! be there exactly once, with its value; of the one batch per sender that was on its way when the
+//! process died, all samples or none. Flushes are forced fast, so that kills fall into cuts,
+//! uploads, commits and truncations too. Every tenth round damages the zeros behind the log's tail,
+//! as a torn write would.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use tarn_testkit::http::{Http, data_of};
+use tarn_testkit::process::Tarn;
+use tarn_testkit::remote_write::{Series, send_v1, send_v2};
+
+use crate::{TARN, data_folder, now_ms, seconds};
+
+const SENDERS: usize = 4;
+const BATCH: i64 = 25;
+/// Samples of one sender that one query looks at.
+const WINDOW: i64 = 5_000;
+const FLAGS: [&str; 4] = ["--flush.age", "1s", "--flush.interval_min", "0s"];
+
+/// What one sender knows.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ledger {
+    /// Samples `0..acknowledged` were acknowledged.
+    acknowledged: i64,
+    /// Samples up to here were sent, the last batch without an answer.
+    sent: i64,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dur_1_every_acknowledged_sample_survives_sigkill_once() -> Result<()> {
+    let slow = std::env::var_os("TARN_TEST_SLOW").is_some();
+    let rounds = if slow { 1_000 } else { 20 };
+    let temporary = tempfile::tempdir()?;
+    let data = data_folder(&temporary);
+    let base_ms = now_ms() - 3_600_000;
+    let mut ledgers = [Ledger::default(); SENDERS];
+    let mut seed = 0x5eed_u64;
+    let mut tarn = Tarn::start(TARN, &data, &FLAGS).await?;
+    for round in 0..rounds {
+        flood(&mut tarn, base_ms, &mut ledgers, pause(&mut seed)).await?;
+        if round % 10 == 9 {
+            damage_tail(&data)?;
+        }
+        tarn = Tarn::start(TARN, &data, &FLAGS).await.with_context(|| format!("round {round}"))?;
+        let last = round + 1 == rounds;
+        for (sender, ledger) in ledgers.iter_mut().enumerate() {
+            let from = if last { 0 } else { (ledger.acknowledged - WINDOW).max(0) };
+            verify(&tarn.http, base_ms, sender, ledger, from)
+                .await
+                .with_context(|| format!("round {round}, sender {sender}: {ledger:?}"))?;
+        }
+    }
+    let unexpected = tarn.unexpected_lines(&["torn tail", "did not stop cleanly", "unclean"]);
+    ensure!(unexpected.is_empty(), "unexpected lines in the log: {unexpected:#?}");
+    let total: i64 = ledgers.iter().map(|l| l.acknowledged).sum();
+    println!("crash ledger: {rounds} rounds, {total} samples acknowledged, 0 lost, 0 doubled");
+    ensure!(total > rounds * 100, "the flood was a trickle: {total} samples");
+    Ok(())
+}
+
+/// Lets all senders write for `time`, then kills the process under them.
+async fn flood(
+    tarn: &mut Tarn,
+    base_ms: i64,
+    ledgers: &mut [Ledger; SENDERS],
+    time: Duration,
+) -> Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let tasks: Vec<_> = ledgers
+        .iter()
+        .enumerate()
+        .map(|(sender, ledger)| {
+            let (http, stop) = (tarn.http.clone(), Arc::clone(&stop));
+            tokio::spawn(send(http, base_ms, sender, *ledger, stop))
+        })
+        .collect();
+    tokio::time::sleep(time).await;
+    tarn.kill()?;
+    stop.store(true, Ordering::Relaxed);
+    for (task, ledger) in tasks.into_iter().zip(ledgers) {
+        *ledger = task.await??;
+    }
+    Ok(())
+}
+
+async fn send(
+    http: Http,
+    base_ms: i64,
+    sender: usize,
+    mut ledger: Ledger,
+    stop: Arc<AtomicBool>,
+) -> Result<Ledger> {
+    while !stop.load(Ordering::Relaxed) {
+        let numbers = ledger.acknowledged..ledger.acknowledged + BATCH;
+        ledger.sent = numbers.end;
+        let samples = numbers.map(|n| (base_ms + n, n as f64)).collect();
+        let name = sender.to_string();
+        let series = [Series::of(&[("__name__", "ledger"), ("sender", &name)], samples)];
+        let answer = match sender % 2 {
+            0 => send_v1(&http, &series).await,
+            _ => send_v2(&http, &series).await,
+        };
+        // No answer: the kill. The batch may be stored or not; the next round sends it again.
+        let Ok(answer) = answer else { break };
+        ensure!(answer.status == 204, "answered {}: {}", answer.status, answer.text());
+        ledger.acknowledged = ledger.sent;
+    }
+    Ok(ledger)
+}
+
+/// Reads the samples back from number `from` on and compares them with the ledger.
+async fn verify(
+    http: &Http,
+    base_ms: i64,
+    sender: usize,
+    ledger: &mut Ledger,
+    mut from: i64,
+) -> Result<()> {
+    let mut found = from;
+    while from < ledger.sent {
+        let end = from + WINDOW - 1;
+        let query = format!("ledger{{sender=\"{sender}\"}}[{WINDOW}ms]");
+        let params = [("query", query.as_str()), ("time", &seconds(base_ms + end))];
+        let answer = http.get("/api/v1/query", &params).await?;
+        ensure!(answer.headers.get("tarn-partial").is_none(), "partial: {}", answer.text());
+        let data = data_of(&answer)?;
+        let values = data["result"][0]["values"].as_array().cloned().unwrap_or_default();
+        for pair in values {
+            let time_ms = (pair[0].as_f64().context("a time")? * 1000.0).round() as i64;
+            let value: f64 = pair[1].as_str().context("a value")?.parse()?;
+            ensure!(
+                time_ms - base_ms == found && value == found as f64,
+                "sample {found} expected, ({}, {value}) found",
+                time_ms - base_ms
+            );
+            found += 1;
+        }
+        from = end + 1;
+    }
+    ensure!(
+        found == ledger.acknowledged || found == ledger.sent,
+        "{found} samples found: neither what was acknowledged nor all that was sent"
+    );
+    ledger.acknowledged = found;
+    Ok(())
+}
+
+/// Draws 50 to 850 ms.
+fn pause(seed: &mut u64) -> Duration {
+    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    Duration::from_millis(50 + (*seed >> 33) % 800)
+}
+
+/// Writes noise into the zeros behind the last record of the newest segment.
+fn damage_tail(data: &Path) -> Result<()> {
+    let mut newest: Option<(std::time::SystemTime, std::path::PathBuf)> = None;
+    for entry in std::fs::read_dir(data.join("wal"))? {
+        let entry = entry?;
+        let modified = entry.metadata()?.modified()?;
+        let bytes = std::fs::read(entry.path())?;
+        let written = bytes.iter().rposition(|b| *b != 0).is_some_and(|at| at > 4096);
+        if written && newest.as_ref().is_none_or(|(time, _)| modified > *time) {
+            newest = Some((modified, entry.path()));
+        }
+    }
+    let Some((_, path)) = newest else { return Ok(()) };
+    let mut bytes = std::fs::read(&path)?;
+    let tail = bytes.iter().rposition(|b| *b != 0).unwrap_or(0) + 200;
+    let noise = bytes.iter_mut().skip(tail).take(300).enumerate();
+    noise.for_each(|(i, b)| *b = (i * 37 + 11) as u8);
+    std::fs::write(&path, bytes)?;
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! The whole process, from outside: real clients on the loopback, kills, restarts, other people's
+//! tools on the files.
+
+use std::path::{Path, PathBuf};
+
+mod bad_input;
+mod crash_loop;
+mod first_steps;
+mod outsiders;
+mod stop;
+mod tenants;
+mod twin;
+
+/// The binary under test.
+const TARN: &str = env!("CARGO_BIN_EXE_tarn");
+
+/// Returns a data folder inside a temporary one.
+fn data_folder(temporary: &tempfile::TempDir) -> PathBuf {
+    temporary.path().join("data")
+}
+
+/// Returns milliseconds since the epoch.
+fn now_ms() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.expect("the clock is past 1970").as_millis() as i64
+}
+
+/// Prints seconds with milliseconds, as the API takes times.
+fn seconds(ms: i64) -> String {
+    format!("{}.{:03}", ms.div_euclid(1000), ms.rem_euclid(1000))
+}
+
+/// Returns the Python that has what the tests need, or why there is none.
+fn python(module: &str) -> Result<PathBuf, String> {
+    let own = std::env::var_os("TARN_PYTHON").map(PathBuf::from);
+    let python = own.unwrap_or_else(|| Path::new("python3").to_owned());
+    let probe = std::process::Command::new(&python).args(["-c", &format!("import {module}")]).output();
+    match probe {
+        Ok(out) if out.status.success() => Ok(python),
+        Ok(_) => Err(format!("{} has no module {module}", python.display())),
+        Err(e) => Err(format!("{}: {e}", python.display())),
+    }
+}
