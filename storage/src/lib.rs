@@ -14,12 +14,17 @@ use tarn_model::units::ByteSize;
 
 pub mod append;
 pub mod block;
+pub mod catalog;
 pub mod file;
+pub mod object;
+pub mod paths;
+mod readiness;
 pub mod view;
 pub mod wal;
 
 use crate::append::Writer;
 use crate::file::Disk;
+pub use crate::readiness::Readiness;
 use crate::view::Reader;
 
 /// What an operator decides about the store.
@@ -68,15 +73,6 @@ pub struct Handles {
 /// The open store of one data folder.
 #[derive(Debug)]
 pub struct Storage {}
-
-/// Which directions work.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Readiness {
-    /// Why writes are refused, if they are.
-    pub ingest: Option<String>,
-    /// Why queries are refused or marked, if they are.
-    pub query: Option<String>,
-}
 
 /// What a flush did.
 #[derive(Debug, Clone, PartialEq, Eq)]

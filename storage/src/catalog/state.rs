@@ -1,0 +1,226 @@
+//! What a prefix of the manifests adds up to.
+//!
+//! A state is never changed: applying a manifest makes the next one, which shares everything that
+//! the manifest did not touch. So a view pins a whole catalog version with one pointer (VIS-2).
+//! [`State::apply`] checks every rule that the committer kept, so a manifest that breaks one is
+//! found by the first reader, whoever wrote it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tarn_model::error::{Error, Result};
+use tarn_model::signal::Signal;
+use tarn_model::tenant::TenantId;
+
+use crate::block::{BlockMeta, LsnRange};
+use crate::catalog::format::{CheckpointRef, Manifest, PageRef, WriterRecord, WriterUpdate};
+
+/// One folder of blocks: what a catalog page covers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Partition {
+    /// Whose rows.
+    pub tenant: TenantId,
+    /// Which signal.
+    pub signal: Signal,
+    /// `YYYY-MM-DD` or `late`.
+    pub day: String,
+}
+
+/// The blocks of one partition, in commit order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PartitionBlocks {
+    pub(crate) blocks: Vec<Arc<BlockMeta>>,
+    /// The page that holds exactly these blocks, if a checkpoint wrote one.
+    pub(crate) page: Option<PageRef>,
+}
+
+/// One version of the catalog. Immutable.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    pub(crate) version: u64,
+    /// Nonce of the manifest `version`; empty before the first.
+    pub(crate) nonce: String,
+    /// ETag of that manifest as it was read or written: tells it from another of that number.
+    pub(crate) etag: Option<String>,
+    pub(crate) writers: BTreeMap<String, Arc<WriterRecord>>,
+    pub(crate) partitions: BTreeMap<Partition, Arc<PartitionBlocks>>,
+    pub(crate) condemned: Arc<BTreeSet<String>>,
+    pub(crate) checkpoint: Option<CheckpointRef>,
+}
+
+impl State {
+    /// Returns the number of the newest manifest in it; 0 before the first.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Returns the live blocks of one tenant and signal: by day, within a day in commit order.
+    pub fn blocks(
+        &self,
+        tenant: &TenantId,
+        signal: Signal,
+    ) -> impl Iterator<Item = &Arc<BlockMeta>> {
+        let first = Partition { tenant: tenant.clone(), signal, day: String::new() };
+        let of_tenant = first.clone();
+        self.partitions
+            .range(first..)
+            .take_while(move |(p, _)| p.tenant == of_tenant.tenant && p.signal == of_tenant.signal)
+            .flat_map(|(_, partition)| partition.blocks.iter())
+    }
+
+    /// Returns all live blocks.
+    pub fn all_blocks(&self) -> impl Iterator<Item = &Arc<BlockMeta>> {
+        self.partitions.values().flat_map(|partition| partition.blocks.iter())
+    }
+
+    /// Returns every tenant and signal that has blocks, sorted.
+    pub fn holders(&self) -> Vec<(TenantId, Signal)> {
+        let mut holders: Vec<_> =
+            self.partitions.keys().map(|p| (p.tenant.clone(), p.signal)).collect();
+        holders.dedup();
+        holders
+    }
+
+    /// Returns what is known of a writer.
+    pub fn writer(&self, id: &str) -> Option<&WriterRecord> {
+        self.writers.get(id).map(Arc::as_ref)
+    }
+
+    /// Returns all writers, by id.
+    pub fn writers(&self) -> impl Iterator<Item = &WriterRecord> {
+        self.writers.values().map(Arc::as_ref)
+    }
+
+    /// Returns how far the log of a writer is in blocks; 0 where nothing is.
+    pub fn committed(&self, writer: &str) -> u64 {
+        self.writer(writer).map_or(0, |record| record.committed)
+    }
+
+    /// Returns the state after `manifest`, which was stored with `etag`.
+    ///
+    /// # Errors
+    /// `Corrupt` where the manifest does not continue this state or breaks a rule of the catalog;
+    /// the message says which.
+    pub fn apply(&self, manifest: &Manifest, etag: Option<String>) -> Result<Self> {
+        let broken = |what: String| {
+            Error::corrupt(format!("manifest {} does not fit: {what}", manifest.number))
+        };
+        if manifest.number != self.version + 1 || manifest.predecessor != self.nonce {
+            let Manifest { predecessor, .. } = manifest;
+            let here = format!("{} (nonce {:?})", self.version, self.nonce);
+            return Err(broken(format!("it follows nonce {predecessor:?}, not {here}")));
+        }
+        let mut next = self.clone();
+        next.version = manifest.number;
+        next.nonce.clone_from(&manifest.nonce);
+        next.etag = etag;
+        for cut in &manifest.cuts {
+            next.apply_cut(cut).map_err(broken)?;
+        }
+        for update in &manifest.writers {
+            next.apply_writer(update).map_err(broken)?;
+        }
+        next.remove(&manifest.removed).map_err(broken)?;
+        if !manifest.condemned.is_empty() {
+            Arc::make_mut(&mut next.condemned).extend(manifest.condemned.iter().cloned());
+        }
+        for block in &manifest.added {
+            next.add(block).map_err(broken)?;
+        }
+        if manifest.checkpoint.is_some() {
+            next.checkpoint.clone_from(&manifest.checkpoint);
+        }
+        Ok(next)
+    }
+
+    /// Cuts tile the log: each begins where the last one ended, in the epoch that the writer has.
+    fn apply_cut(&mut self, cut: &LsnRange) -> Result<(), String> {
+        let LsnRange { writer, epoch, lo, hi } = cut;
+        let record =
+            self.writers.get_mut(writer).ok_or_else(|| format!("writer {writer} is unknown"))?;
+        let record = Arc::make_mut(record);
+        if record.writer.epoch != *epoch {
+            let current = record.writer.epoch;
+            return Err(format!("cut of epoch {epoch}, writer {writer} is in epoch {current}"));
+        }
+        if *lo != record.committed + 1 || hi < lo {
+            let committed = record.committed;
+            return Err(format!("cut {lo}..{hi} of {writer}, committed are {committed}"));
+        }
+        record.committed = *hi;
+        Ok(())
+    }
+
+    fn apply_writer(&mut self, update: &WriterUpdate) -> Result<(), String> {
+        let (id, committed) = (update.id.clone(), self.committed(&update.id));
+        if let Some(record) = self.writer(&id)
+            && record.writer.epoch > update.epoch
+        {
+            let (from, to) = (record.writer.epoch, update.epoch);
+            return Err(format!("epoch of {id} would go back from {from} to {to}"));
+        }
+        let record = WriterRecord { writer: update.clone(), committed };
+        self.writers.insert(id, Arc::new(record));
+        Ok(())
+    }
+
+    fn add(&mut self, block: &Arc<BlockMeta>) -> Result<(), String> {
+        if self.condemned.contains(&block.object) {
+            return Err(format!("block {} is condemned", block.object));
+        }
+        let partition = partition_of(block).map_err(|e| e.message())?;
+        let entry = Arc::make_mut(self.partitions.entry(partition).or_default());
+        if entry.blocks.iter().any(|b| b.object == block.object && b.offset == block.offset) {
+            return Err(format!("block {} is there already", block.object));
+        }
+        entry.blocks.push(Arc::clone(block));
+        entry.page = None;
+        Ok(())
+    }
+
+    fn remove(&mut self, keys: &[String]) -> Result<(), String> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let mut wanted: BTreeSet<&str> = keys.iter().map(String::as_str).collect();
+        let mut emptied = Vec::new();
+        for (name, partition) in &mut self.partitions {
+            if !partition.blocks.iter().any(|b| wanted.contains(b.object.as_str())) {
+                continue;
+            }
+            let partition = Arc::make_mut(partition);
+            partition.blocks.retain(|b| !wanted.remove(b.object.as_str()));
+            partition.page = None;
+            if partition.blocks.is_empty() {
+                emptied.push(name.clone());
+            }
+        }
+        for name in &emptied {
+            self.partitions.remove(name);
+        }
+        match wanted.first() {
+            Some(key) => Err(format!("block {key} is removed but was not there")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Returns the partition of a block.
+///
+/// # Errors
+/// `Corrupt` where its tenant or signal is none.
+pub(crate) fn partition_of(block: &BlockMeta) -> Result<Partition> {
+    parse_partition(&block.tenant, &block.signal, &block.day)
+        .map_err(|e| e.context(format_args!("block {}", block.object)))
+}
+
+/// Parses the text forms of a partition.
+pub(crate) fn parse_partition(tenant: &str, signal: &str, day: &str) -> Result<Partition> {
+    let tenant = TenantId::parse(tenant).map_err(|e| Error::corrupt(e.message()))?;
+    let signal = Signal::parse(signal)
+        .ok_or_else(|| Error::corrupt(format!("signal {signal:?} is unknown")))?;
+    Ok(Partition { tenant, signal, day: day.to_owned() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! Every object key and every local path, spelled here and nowhere else.
+//!
+//! Keys are built for human eyes (`tenant=…/signal=…/day=…`), but readers treat them as opaque:
+//! they take keys from the catalog, never from a pattern, so the layout can change with a release.
+//! Local paths all hang below the one data folder:
+//!
+//! ```text
+//! tarn-data/
+//! ├── lock       held while a process has the folder
+//! ├── writer     the identity born with the folder, and its epoch
+//! ├── unclean    present while a process runs; found at a start: the last run did not stop cleanly
+//! ├── wal/       segments of the log, and prepared ones
+//! ├── quarantine/ damaged segments, set aside by `tarn wal quarantine`
+//! ├── ballast    64 MiB, given up to finish a flush on a full disk
+//! └── bucket/    the object store, where no other is configured
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use tarn_model::signal::Signal;
+use tarn_model::tenant::TenantId;
+
+/// Folder of manifests.
+pub const CATALOG_PREFIX: &str = "catalog";
+/// Folder of checkpoints and their pages.
+pub const CHECKPOINT_PREFIX: &str = "checkpoints";
+/// Folder of blocks.
+pub const BLOCK_PREFIX: &str = "blocks";
+/// Folder inside a local bucket for files that have no name yet; never listed as objects.
+pub const BUCKET_TEMP: &str = ".tmp";
+
+const MANIFEST_SUFFIX: &str = ".manifest";
+const SEGMENT_SUFFIX: &str = ".segment";
+const SPARE_SUFFIX: &str = ".spare";
+const ZEROING_SUFFIX: &str = ".zeroing";
+
+/// The data folder of one writer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataDir {
+    root: PathBuf,
+}
+
+impl DataDir {
+    /// Names the folder; nothing is touched.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Returns the folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Returns the identity file.
+    pub fn writer(&self) -> PathBuf {
+        self.root.join("writer")
+    }
+
+    /// Returns where the next version of the identity file is prepared.
+    pub fn writer_temp(&self) -> PathBuf {
+        self.root.join("writer.tmp")
+    }
+
+    /// Returns the marker of a run that has not stopped cleanly.
+    pub fn unclean(&self) -> PathBuf {
+        self.root.join("unclean")
+    }
+
+    /// Returns the folder of the log.
+    pub fn wal(&self) -> PathBuf {
+        self.root.join("wal")
+    }
+
+    /// Returns the file of one log segment.
+    pub fn wal_segment(&self, number: u64) -> PathBuf {
+        self.wal().join(segment_name(number))
+    }
+
+    /// Returns the folder of damaged log segments that an operator set aside.
+    pub fn quarantine(&self) -> PathBuf {
+        self.root.join("quarantine")
+    }
+
+    /// Returns the file whose room is given up to finish a flush on a full disk.
+    pub fn ballast(&self) -> PathBuf {
+        self.root.join("ballast")
+    }
+
+    /// Returns the root of the local object store.
+    pub fn bucket(&self) -> PathBuf {
+        self.root.join("bucket")
+    }
+}
+
+/// Returns the file name of a log segment.
+pub fn segment_name(number: u64) -> String {
+    format!("{number:020}{SEGMENT_SUFFIX}")
+}
+
+/// Returns the number of a log segment, if the file name is that of one.
+pub fn parse_segment_name(name: &str) -> Option<u64> {
+    parse_number(name.strip_suffix(SEGMENT_SUFFIX)?)
+}
+
+/// Returns the file name of a prepared segment that waits for its use.
+pub fn spare_name(number: u64) -> String {
+    format!("{number:020}{SPARE_SUFFIX}")
+}
+
+/// Returns the number of a prepared segment, if the file name is that of one.
+pub fn parse_spare_name(name: &str) -> Option<u64> {
+    parse_number(name.strip_suffix(SPARE_SUFFIX)?)
+}
+
+/// Returns the file name of a segment that is being prepared; worthless after a crash.
+pub fn zeroing_name(number: u64) -> String {
+    format!("{number:020}{ZEROING_SUFFIX}")
+}
+
+/// Returns whether a file name is that of a segment being prepared.
+pub fn is_zeroing_name(name: &str) -> bool {
+    name.strip_suffix(ZEROING_SUFFIX).and_then(parse_number).is_some()
+}
+
+/// The parts of a block's key.
+#[derive(Debug, Clone, Copy)]
+pub struct BlockKey<'a> {
+    /// Whose rows.
+    pub tenant: &'a TenantId,
+    /// Which signal.
+    pub signal: Signal,
+    /// `YYYY-MM-DD` or `late`.
+    pub day: &'a str,
+    /// `slices`, `exemplars`, `families`, …
+    pub kind: &'a str,
+    /// 0 = flushed.
+    pub level: u8,
+    /// The unique part: see [`flush_block_name`].
+    pub name: &'a str,
+}
+
+impl BlockKey<'_> {
+    /// Returns the object key.
+    pub fn key(&self) -> String {
+        let Self { tenant, signal, day, kind, level, name } = self;
+        format!(
+            "{BLOCK_PREFIX}/tenant={tenant}/signal={signal}/day={day}/{kind}-L{level}-{name}.parquet"
+        )
+    }
+}
+
+/// Returns the name of a flushed block. `attempt` is random, so that no name is ever used twice:
+/// a cut that is written again after a failure gets names of its own.
+pub fn flush_block_name(
+    writer: &str,
+    epoch: u64,
+    lsn_lo: u64,
+    lsn_hi: u64,
+    shard: u32,
+    attempt: u64,
+) -> String {
+    format!("{writer}-{epoch}-{lsn_lo}-{lsn_hi}-{shard}-{attempt:016x}")
+}
+
+/// Returns the key of a manifest. Twenty digits, so that the order of names is that of numbers.
+pub fn manifest_key(number: u64) -> String {
+    format!("{CATALOG_PREFIX}/{number:020}{MANIFEST_SUFFIX}")
+}
+
+/// Returns the number of a manifest, if the key is that of one.
+pub fn parse_manifest_key(key: &str) -> Option<u64> {
+    let name = key.strip_prefix(CATALOG_PREFIX)?.strip_prefix('/')?;
+    parse_number(name.strip_suffix(MANIFEST_SUFFIX)?)
+}
+
+/// Returns the key of a checkpoint of manifest `number`. Several nodes may write one for the same
+/// number, hence `attempt`.
+pub fn checkpoint_key(number: u64, attempt: u64) -> String {
+    format!("{CHECKPOINT_PREFIX}/{number:020}-{attempt:016x}.checkpoint")
+}
+
+/// Returns the key of a catalog page: the blocks of one tenant, signal and day.
+pub fn page_key(tenant: &TenantId, signal: Signal, day: &str, number: u64, attempt: u64) -> String {
+    format!(
+        "{CHECKPOINT_PREFIX}/tenant={tenant}/signal={signal}/day={day}/{number:020}-{attempt:016x}.page"
+    )
+}
+
+/// Returns the key of the listing of live blocks for readers that are not Tarn.
+pub fn published_key(tenant: &TenantId, signal: Signal) -> String {
+    format!("published/tenant={tenant}/{signal}.json")
+}
+
+fn parse_number(digits: &str) -> Option<u64> {
+    let exact = digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit());
+    if exact { digits.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_as_documented() {
+        let tenant = TenantId::default_tenant();
+        let name = flush_block_name("0a", 2, 7, 9, 0, 0xbeef);
+        let key = BlockKey {
+            tenant: &tenant,
+            signal: Signal::Metrics,
+            day: "2026-11-21",
+            kind: "slices",
+            level: 0,
+            name: &name,
+        };
+        let expected = "blocks/tenant=default/signal=metrics/day=2026-11-21/\
+                        slices-L0-0a-2-7-9-0-000000000000beef.parquet";
+        assert_eq!(key.key(), expected);
+        assert_eq!(manifest_key(42), "catalog/00000000000000000042.manifest");
+        assert_eq!(
+            published_key(&tenant, Signal::Metrics),
+            "published/tenant=default/metrics.json"
+        );
+    }
+
+    #[test]
+    fn numbers_are_read_back_and_strangers_refused() {
+        assert_eq!(parse_manifest_key(&manifest_key(42)), Some(42));
+        assert_eq!(parse_segment_name(&segment_name(7)), Some(7));
+        assert_eq!(parse_spare_name(&spare_name(7)), Some(7));
+        assert_eq!(parse_spare_name(&segment_name(7)), None);
+        assert!(is_zeroing_name(&zeroing_name(7)) && !is_zeroing_name(&spare_name(7)));
+        for stranger in
+            ["catalog/42.manifest", "catalog/x", "42", "catalog/+0000000000000000042.manifest"]
+        {
+            assert_eq!(parse_manifest_key(stranger), None, "{stranger}");
+        }
+    }
+}
