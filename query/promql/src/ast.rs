@@ -103,8 +103,8 @@ pub struct StringLiteral {
 /// A selection of series, one sample each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VectorSelector {
-    /// The metric name where it was written as a name, in front of the braces or quoted inside.
-    /// [`VectorSelector::matchers`] holds it as well.
+    /// The metric name where it was written in front of the braces.
+    /// [`VectorSelector::matchers`] holds it as well, as the last one.
     pub name: Option<Arc<str>>,
     /// Everything that series must match, the metric name included.
     pub matchers: Vec<Matcher>,
@@ -114,7 +114,7 @@ pub struct VectorSelector {
     pub extended: Option<Extended>,
     /// The second argument of `info`: a list of matchers, allowed to match everything.
     pub is_info_filter: bool,
-    /// Where it was written, without the modifiers behind it.
+    /// Where it was written, modifiers included.
     pub span: Span,
 }
 
@@ -331,8 +331,6 @@ pub struct Fill {
     pub left: Option<f64>,
     /// Used where the right side is missing.
     pub right: Option<f64>,
-    /// Both were given by one `fill`, which matters to the printer only.
-    pub together: bool,
 }
 
 /// An aggregation operator.

@@ -1,5 +1,9 @@
 //! The PromQL language core.
 
 pub mod ast;
+mod check;
 pub mod functions;
+mod lex;
+pub mod parse;
+pub mod print;
 pub mod source;

@@ -29,8 +29,6 @@ pub enum DurationKind {
     Step,
     /// `range()`: the length of the query's time range, 0 for an instant query.
     Range,
-    /// `+d`
-    Plus(Box<DurationExpr>),
     /// `-d`
     Minus(Box<DurationExpr>),
     /// `a * b`, `min_of(a, b)`
@@ -135,7 +133,7 @@ impl DurationExpr {
             DurationKind::Literal { seconds, .. } => *seconds,
             DurationKind::Step => context.step_ms as f64 / 1000.0,
             DurationKind::Range => context.range_ms as f64 / 1000.0,
-            DurationKind::Plus(inner) | DurationKind::Paren(inner) => inner.seconds(context)?,
+            DurationKind::Paren(inner) => inner.seconds(context)?,
             DurationKind::Minus(inner) => -inner.seconds(context)?,
             DurationKind::Binary(op, lhs, rhs) => {
                 apply(*op, lhs.seconds(context)?, rhs.seconds(context)?)?
