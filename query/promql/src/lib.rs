@@ -4,6 +4,8 @@ pub mod ast;
 mod check;
 pub mod functions;
 mod lex;
+pub mod notation;
 pub mod parse;
 pub mod print;
+pub mod query;
 pub mod source;

@@ -52,6 +52,28 @@ pub(crate) enum TokenKind {
     Preprocessor(Preprocessor),
 }
 
+impl TokenKind {
+    /// Returns whether a metric may have the token as its name. Most keywords are no reserved words.
+    pub(crate) fn is_metric_name(self) -> bool {
+        match self {
+            Self::Identifier
+            | Self::MetricIdentifier
+            | Self::Aggregate(_)
+            | Self::Preprocessor(_)
+            | Self::Binary(BinaryOp::And | BinaryOp::Or | BinaryOp::Unless) => true,
+            Self::Keyword(word) => !matches!(
+                word,
+                Keyword::Bool
+                    | Keyword::On
+                    | Keyword::Ignoring
+                    | Keyword::GroupLeft
+                    | Keyword::GroupRight
+            ),
+            _ => false,
+        }
+    }
+}
+
 /// Words that modify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keyword {

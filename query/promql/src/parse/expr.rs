@@ -157,7 +157,7 @@ impl Parser<'_> {
                     self.vector_selector(Some(token))
                 }
             }
-            kind if is_metric_name(kind) => {
+            kind if kind.is_metric_name() => {
                 self.bump()?;
                 self.vector_selector(Some(token))
             }
@@ -175,7 +175,7 @@ impl Parser<'_> {
             | TokenKind::LeftParen
             | TokenKind::LeftBrace
             | TokenKind::Binary(BinaryOp::Add | BinaryOp::Sub) => true,
-            kind => is_metric_name(kind),
+            kind => kind.is_metric_name(),
         })
     }
 
@@ -196,25 +196,5 @@ impl Parser<'_> {
         let close = self.expect(TokenKind::RightParen)?;
         let span = open.span.to(close.span);
         self.above(node.height, Expr::Paren(Paren { expr: node.expr, span }))
-    }
-}
-
-/// Returns whether a metric may have the token as its name. Most keywords are no reserved words.
-pub(super) fn is_metric_name(kind: TokenKind) -> bool {
-    match kind {
-        TokenKind::Identifier
-        | TokenKind::MetricIdentifier
-        | TokenKind::Aggregate(_)
-        | TokenKind::Preprocessor(_)
-        | TokenKind::Binary(BinaryOp::And | BinaryOp::Or | BinaryOp::Unless) => true,
-        TokenKind::Keyword(word) => !matches!(
-            word,
-            Keyword::Bool
-                | Keyword::On
-                | Keyword::Ignoring
-                | Keyword::GroupLeft
-                | Keyword::GroupRight
-        ),
-        _ => false,
     }
 }

@@ -36,7 +36,7 @@ impl Parser<'_> {
     /// Parses a selector and nothing else.
     pub(super) fn bare_selector(&mut self) -> Result<VectorSelector, ParseError> {
         let token = self.peek()?;
-        if super::expr::is_metric_name(token.kind) {
+        if token.kind.is_metric_name() {
             self.bump()?;
             return self.selector(Some(token));
         }
