@@ -1,30 +1,101 @@
 //! 1. A batch arrives: [`Writer`] and [`Appender`].
 //!
 //! An appender collects the rows of one request, decides per row what is taken, and commits the
-//! rest as one record: stored whole or not at all.
+//! rest as one record: stored whole or not at all. What is too old or too new is decided here,
+//! before the log, because replies count what is rejected; insert and replay take everything. The
+//! rows are encoded in the request's own task, so the commit thread only attaches the labels of
+//! series that the log does not know yet, and writes.
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tarn_model::error::{Error, Result};
 use tarn_model::labels::LabelSet;
 use tarn_model::sample::{Exemplar, Histogram, Metadata};
 use tarn_model::tenant::TenantId;
 
-use crate::wal::Lsn;
+use crate::head::columns::{FloatRun, HistogramRow, Rows};
+use crate::head::series::{PlaceList, place};
+use crate::head::{Head, TenantHead};
+use crate::wal::{Lsn, Payload};
+
+pub(crate) mod encode;
+
+/// When a sender should try again while the head is full: a flush takes about as long.
+const RETRY_FULL: Duration = Duration::from_secs(5);
+
+/// Where batches become durable: the log with the head behind it.
+pub trait Log: fmt::Debug + Send + Sync {
+    /// Returns whether appends are taken now.
+    ///
+    /// # Errors
+    /// `Unavailable` while the log replays, the disk is full, or the log cannot be written.
+    fn ready(&self) -> Result<()>;
+
+    /// Makes a batch durable and visible.
+    ///
+    /// # Errors
+    /// `Unavailable` where the log could not be written or synced: nothing is stored then.
+    fn append(&self, batch: Batch) -> BoxFuture<'static, Result<Lsn>>;
+}
+
+/// The rows of one request, encoded and ready for the log.
+#[derive(Debug)]
+pub struct Batch {
+    pub(crate) tenant: Arc<TenantHead>,
+    pub(crate) rows: Rows,
+    pub(crate) payloads: Vec<Payload>,
+}
+
+impl Batch {
+    /// Returns the bytes that the batch holds, for the log's queue.
+    pub fn bytes(&self) -> usize {
+        let encoded: usize = self.payloads.iter().map(|p| p.bytes.len()).sum();
+        let histograms: usize = self.rows.histograms.iter().map(|h| h.value.bytes()).sum();
+        encoded + histograms + self.rows.times.len() * 16 + self.rows.runs.len() * 8
+    }
+}
 
 /// Makes appenders. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Writer {}
+pub struct Writer {
+    head: Arc<Head>,
+    log: Arc<dyn Log>,
+}
 
 impl Writer {
+    /// Makes a writer that decides by the state of `head` and appends to `log`.
+    pub fn new(head: Arc<Head>, log: Arc<dyn Log>) -> Self {
+        Self { head, log }
+    }
+
     /// Begins a request of a tenant.
     ///
     /// # Errors
     /// `Unavailable` while the log replays, the disk is full, the log cannot be written, or the
     /// head is at its memory bound.
     pub fn appender(&self, tenant: &TenantId) -> Result<Appender> {
-        Err(Error::internal(format!("storage is not built yet (tenant {tenant})")))
+        self.log.ready()?;
+        let limits = &self.head.limits;
+        let (held, bound) = (self.head.bytes(), limits.memory_share(limits.head_memory_percent).0);
+        if held >= bound {
+            let message = format!("head holds {held} bytes, limit is {bound}");
+            return Err(Error::unavailable(message, RETRY_FULL));
+        }
+        let tenant = self.head.tenant(tenant);
+        let now_ms = self.head.clock.now().as_millis();
+        Ok(Appender {
+            places: tenant.table.places(),
+            tenant,
+            log: Arc::clone(&self.log),
+            now_ms,
+            newest_ms: now_ms.saturating_add(limits.future_max.as_millis() as i64),
+            window_ms: limits.out_of_order_window.as_millis() as i64,
+            series_max: limits.series_max(),
+            rows: Rows::default(),
+        })
     }
 }
 
@@ -40,7 +111,16 @@ pub struct SeriesRef {
 
 /// Collects the rows of one request.
 #[derive(Debug)]
-pub struct Appender {}
+pub struct Appender {
+    tenant: Arc<TenantHead>,
+    log: Arc<dyn Log>,
+    places: PlaceList,
+    now_ms: i64,
+    newest_ms: i64,
+    window_ms: i64,
+    series_max: u64,
+    rows: Rows,
+}
 
 impl Appender {
     /// Returns the reference of the series with these labels, and creates it on first sight.
@@ -48,8 +128,9 @@ impl Appender {
     /// # Errors
     /// [`Rejection::SeriesLimit`] where the tenant has its limit of active series.
     pub fn series(&mut self, labels: &LabelSet) -> Result<SeriesRef, Rejection> {
-        let _ = labels;
-        Err(Rejection::StaleReference)
+        let limit = self.series_max;
+        let found = self.tenant.table.find_or_create(labels, self.now_ms, limit);
+        found.ok_or(Rejection::SeriesLimit { limit })
     }
 
     /// Takes a float sample, a staleness marker included. `start_ms` 0 means unknown.
@@ -63,8 +144,18 @@ impl Appender {
         value: f64,
         start_ms: i64,
     ) -> Result<(), Rejection> {
-        let _ = (series, time_ms, value, start_ms);
-        Err(Rejection::StaleReference)
+        self.admit(series, time_ms)?;
+        match self.rows.runs.last_mut() {
+            Some(run) if run.index == series.index => run.n += 1,
+            _ => self.rows.runs.push(FloatRun { index: series.index, n: 1 }),
+        }
+        if start_ms != 0 || !self.rows.starts.is_empty() {
+            self.rows.starts.resize(self.rows.times.len(), 0);
+            self.rows.starts.push(start_ms);
+        }
+        self.rows.times.push(time_ms);
+        self.rows.bits.push(value.to_bits());
+        Ok(())
     }
 
     /// Takes a native histogram sample, which the caller has validated.
@@ -78,8 +169,9 @@ impl Appender {
         value: Arc<Histogram>,
         start_ms: i64,
     ) -> Result<(), Rejection> {
-        let _ = (series, time_ms, value, start_ms);
-        Err(Rejection::StaleReference)
+        self.admit(series, time_ms)?;
+        self.rows.histograms.push(HistogramRow { index: series.index, time_ms, start_ms, value });
+        Ok(())
     }
 
     /// Takes an exemplar of a series.
@@ -88,13 +180,25 @@ impl Appender {
     /// As [`Appender::float`]; [`Rejection::OutOfOrder`] where it is older than the newest one of
     /// its series.
     pub fn exemplar(&mut self, series: SeriesRef, exemplar: Exemplar) -> Result<(), Rejection> {
-        let _ = (series, exemplar);
-        Err(Rejection::StaleReference)
+        self.check(series, exemplar.time_ms)?;
+        let mut newest = self.tenant.exemplars.lock();
+        let newest_ms = newest.entry(series.index).or_insert(i64::MIN);
+        if exemplar.time_ms < *newest_ms {
+            let (time_ms, oldest_ms) = (exemplar.time_ms, *newest_ms);
+            return Err(Rejection::OutOfOrder { time_ms, oldest_ms });
+        }
+        *newest_ms = exemplar.time_ms;
+        drop(newest);
+        self.rows.exemplars.push((series.index, exemplar));
+        Ok(())
     }
 
     /// Takes the metadata of a metric family; only what is new or changed is stored.
     pub fn metadata(&mut self, family: &str, metadata: &Metadata) {
-        let _ = (family, metadata);
+        let taken = self.rows.families.iter().any(|(name, m)| &**name == family && m == metadata);
+        if !taken && self.tenant.is_news(family, metadata) {
+            self.rows.families.push((family.into(), metadata.clone()));
+        }
     }
 
     /// Makes all taken rows durable and visible, as one record. An appender without rows commits
@@ -103,7 +207,39 @@ impl Appender {
     /// # Errors
     /// `Unavailable` where the log could not be written or synced: nothing is stored then.
     pub async fn commit(self) -> Result<Lsn> {
-        std::future::ready(Err(Error::internal("storage is not built yet"))).await
+        let Self { tenant, log, rows, .. } = self;
+        if rows.is_empty() {
+            return Ok(Lsn::default());
+        }
+        let payloads = encode::rows(&rows);
+        log.append(Batch { tenant, rows, payloads }).await
+    }
+
+    /// Checks the time of a sample and notes it as admitted.
+    fn admit(&mut self, series: SeriesRef, time_ms: i64) -> Result<(), Rejection> {
+        self.check(series, time_ms)?;
+        let Some(place) = place(&self.places, series.index) else {
+            return Err(Rejection::StaleReference);
+        };
+        let newest_ms = place.newest_ms();
+        let oldest_ms = newest_ms.saturating_sub(self.window_ms);
+        if time_ms < oldest_ms {
+            return Err(Rejection::OutOfOrder { time_ms, oldest_ms });
+        }
+        place.admit(time_ms);
+        Ok(())
+    }
+
+    fn check(&mut self, series: SeriesRef, time_ms: i64) -> Result<(), Rejection> {
+        if time_ms > self.newest_ms {
+            return Err(Rejection::TooFarAhead { time_ms, newest_ms: self.newest_ms });
+        }
+        if place(&self.places, series.index).is_none() {
+            self.places = self.tenant.table.places();
+        }
+        let valid = place(&self.places, series.index)
+            .is_some_and(|place| place.touch(series.epoch, self.now_ms));
+        if valid { Ok(()) } else { Err(Rejection::StaleReference) }
     }
 }
 
@@ -159,3 +295,6 @@ impl fmt::Display for Rejection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

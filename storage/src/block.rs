@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod reader;
+
 /// What the catalog knows of a block, enough to prune it without opening it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BlockMeta {

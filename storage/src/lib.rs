@@ -15,10 +15,14 @@ use tarn_model::units::ByteSize;
 pub mod append;
 pub mod block;
 pub mod catalog;
+pub mod disk;
 pub mod file;
+pub mod head;
 pub mod object;
 pub mod paths;
 mod readiness;
+pub mod schema;
+pub mod slice;
 pub mod view;
 pub mod wal;
 
@@ -72,7 +76,10 @@ pub struct Handles {
 
 /// The open store of one data folder.
 #[derive(Debug)]
-pub struct Storage {}
+pub struct Storage {
+    writer: Writer,
+    reader: Reader,
+}
 
 /// What a flush did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,12 +109,12 @@ impl Storage {
 
     /// Returns the handle for writing.
     pub fn writer(&self) -> Writer {
-        Writer {}
+        self.writer.clone()
     }
 
     /// Returns the handle for reading.
     pub fn reader(&self) -> Reader {
-        Reader {}
+        self.reader.clone()
     }
 
     /// Returns which directions work at the moment.

@@ -1,29 +1,108 @@
 //! 5. What a query sees: [`View`], swapped as one pointer; [`Reader`] hands it out.
+//!
+//! A view is a catalog version and the head generations above it. A row is in exactly one of them:
+//! one swap moves the boundary and what lies at it together, so every acknowledged row is seen
+//! exactly once (VIS-1). A query pins one view, and takes the lengths of all series that it reads
+//! at once, so nothing appears or disappears while it runs (VIS-2).
+//!
+//! - [`select`]: matchers → series, over blocks and generations
+//! - [`cursor`]: their samples, merged per series
+//! - [`names`]: label names, values, series and metadata, without reading samples
 
+use std::fmt;
 use std::sync::Arc;
 
-use tarn_model::error::{Error, Result};
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tarn_model::error::Result;
 use tarn_model::labels::LabelSet;
 use tarn_model::matcher::Matcher;
 use tarn_model::sample::{Metadata, MetricType};
-use tarn_model::slice::Slice;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::TimeRange;
 
+use crate::block::reader::Blocks;
+use crate::catalog::State;
+use crate::head::{Head, HeadGeneration};
+
+mod cursor;
+mod names;
+mod select;
+
+pub use cursor::SeriesCursor;
+
+/// The current view, which changes as one pointer.
+pub struct ViewCell {
+    current: ArcSwap<View>,
+    /// Changes follow one another; readers never wait.
+    change: Mutex<()>,
+}
+
+impl fmt::Debug for ViewCell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.current.load().fmt(f)
+    }
+}
+
+impl ViewCell {
+    /// Begins with a catalog version and no head generation.
+    pub fn new(head: Arc<Head>, blocks: Arc<Blocks>, catalog: Arc<State>) -> Arc<Self> {
+        let view = View { head, blocks, catalog, heads: Vec::new(), replaying: None };
+        Arc::new(Self { current: ArcSwap::from_pointee(view), change: Mutex::new(()) })
+    }
+
+    /// Returns the current view.
+    pub fn load(&self) -> Arc<View> {
+        self.current.load_full()
+    }
+
+    /// Swaps in what `change` makes of the current view.
+    pub fn update(&self, change: impl FnOnce(&View) -> View) {
+        let _turn = self.change.lock();
+        let next = change(&self.current.load());
+        self.current.store(Arc::new(next));
+    }
+}
+
 /// Hands out views. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Reader {}
+pub struct Reader {
+    cell: Arc<ViewCell>,
+}
 
 impl Reader {
+    /// Makes a reader of a cell.
+    pub fn new(cell: Arc<ViewCell>) -> Self {
+        Self { cell }
+    }
+
     /// Pins the current view.
     pub fn view(&self) -> Arc<View> {
-        Arc::new(View {})
+        self.cell.load()
     }
 }
 
 /// A moment of the store: a catalog version and the head generations above it.
-#[derive(Debug)]
-pub struct View {}
+#[derive(Clone)]
+pub struct View {
+    pub(crate) head: Arc<Head>,
+    pub(crate) blocks: Arc<Blocks>,
+    pub(crate) catalog: Arc<State>,
+    /// In the order of the log.
+    pub(crate) heads: Vec<Arc<HeadGeneration>>,
+    /// Why rows may be missing.
+    pub(crate) replaying: Option<Arc<str>>,
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View")
+            .field("catalog", &self.catalog.version())
+            .field("heads", &self.heads)
+            .field("replaying", &self.replaying)
+            .finish_non_exhaustive()
+    }
+}
 
 /// Which series and which time.
 #[derive(Debug, Clone)]
@@ -61,26 +140,48 @@ pub struct SelectedSeries {
     pub metric_type: MetricType,
 }
 
-/// Yields slices, series by series.
-#[derive(Debug)]
-pub struct SeriesCursor {}
-
-impl SeriesCursor {
-    /// Clears `into` and fills it with the merged, non-overlapping slices of the next series;
-    /// `false` after the last.
-    ///
-    /// # Errors
-    /// `Corrupt` where stored bytes fail their checksum; `Unavailable` where they cannot be read.
-    pub async fn next(&mut self, into: &mut Vec<Slice>) -> Result<bool> {
-        into.clear();
-        std::future::ready(Ok(false)).await
-    }
-}
-
 impl View {
+    /// Returns the catalog version.
+    pub fn catalog(&self) -> &Arc<State> {
+        &self.catalog
+    }
+
+    /// Returns the head generations, in the order of the log.
+    pub fn heads(&self) -> &[Arc<HeadGeneration>] {
+        &self.heads
+    }
+
+    /// Returns the view with another catalog version.
+    #[must_use]
+    pub fn with_catalog(&self, catalog: Arc<State>) -> Self {
+        Self { catalog, ..self.clone() }
+    }
+
+    /// Returns the view with one more generation.
+    #[must_use]
+    pub fn with_generation(&self, generation: Arc<HeadGeneration>) -> Self {
+        let mut next = self.clone();
+        next.heads.push(generation);
+        next
+    }
+
+    /// Returns the view without a generation, whose rows the catalog has now.
+    #[must_use]
+    pub fn without_generation(&self, generation: &Arc<HeadGeneration>) -> Self {
+        let mut next = self.clone();
+        next.heads.retain(|g| !Arc::ptr_eq(g, generation));
+        next
+    }
+
+    /// Returns the view with a reason why rows may be missing, or without one.
+    #[must_use]
+    pub fn with_replaying(&self, reason: Option<&str>) -> Self {
+        Self { replaying: reason.map(Arc::from), ..self.clone() }
+    }
+
     /// Returns why answers may lack rows, or `None` where they are whole (PAR-1).
     pub fn partial(&self) -> Option<String> {
-        None
+        self.replaying.as_deref().map(str::to_owned)
     }
 
     /// Resolves selectors together: all of them see the same rows (VIS-2).
@@ -93,9 +194,8 @@ impl View {
         selectors: &[Selector],
         limits: ScanLimits,
     ) -> Result<Vec<Selection>> {
-        let _ = (selectors, limits);
-        std::future::ready(Err(Error::internal(format!("storage is not built yet ({tenant})"))))
-            .await
+        let resolved = select::resolve(self, tenant, selectors, limits).await?;
+        Ok(resolved.into_iter().map(|found| cursor::selection(self, found, limits)).collect())
     }
 
     /// Returns the label sets that match any of `selectors` (all matchers of one selector must
@@ -109,8 +209,7 @@ impl View {
         selectors: &[Selector],
         limits: ScanLimits,
     ) -> Result<Vec<LabelSet>> {
-        let _ = (tenant, selectors, limits);
-        std::future::ready(Ok(Vec::new())).await
+        names::series(self, tenant, selectors, limits).await
     }
 
     /// Returns the label names in use, sorted. Without selectors answered from catalog and head
@@ -125,8 +224,8 @@ impl View {
         range: TimeRange,
         limits: ScanLimits,
     ) -> Result<Vec<String>> {
-        let _ = (tenant, selectors, range, limits);
-        std::future::ready(Ok(Vec::new())).await
+        let query = names::Query { tenant, selectors, range, limits };
+        names::label_names(self, query).await
     }
 
     /// Returns the values of a label, sorted.
@@ -141,8 +240,8 @@ impl View {
         range: TimeRange,
         limits: ScanLimits,
     ) -> Result<Vec<String>> {
-        let _ = (tenant, name, selectors, range, limits);
-        std::future::ready(Ok(Vec::new())).await
+        let query = names::Query { tenant, selectors, range, limits };
+        names::label_values(self, name, query).await
     }
 
     /// Returns the metadata of the tenant's metric families, sorted by family.
@@ -150,7 +249,9 @@ impl View {
     /// # Errors
     /// As [`View::select`].
     pub async fn families(self: &Arc<Self>, tenant: &TenantId) -> Result<Vec<(String, Metadata)>> {
-        let _ = tenant;
-        std::future::ready(Ok(Vec::new())).await
+        names::families(self, tenant).await
     }
 }
+
+#[cfg(test)]
+mod tests;

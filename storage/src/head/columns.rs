@@ -1,0 +1,511 @@
+//! The samples of one tenant in one head generation.
+//!
+//! Every series has its own append-only columns: u32 offsets to a base time and the bits of the
+//! values. What is rare (histograms, start timestamps, samples out of order) lies in an [`Extra`].
+//! A sample that is not newer than everything before it goes to the *side*: an append-only list in
+//! the order of the log, sorted by whoever reads it; so a snapshot is a set of lengths.
+//!
+//! Postings lead from a label pair to the series of this generation, in the order in which they
+//! appeared. A query takes the number of series first and cuts all postings there, so matchers are
+//! evaluated without holding the lock.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use tarn_model::map::HashMap;
+use tarn_model::matcher::Matcher;
+use tarn_model::sample::{Exemplar, Histogram, Metadata};
+use tarn_model::time::TimeRange;
+
+use crate::head::pairs::PairId;
+use crate::head::series::{SeriesEntry, SeriesTable};
+use crate::slice::{Point, PointValue};
+
+/// Columns per block of columns; blocks are full before the next begins, so growing wastes little.
+const BLOCK: usize = 1024;
+/// What a series costs in a generation before its first sample: column, slot, postings.
+const SERIES_BYTES: usize = 72 + 4 + 12 * 6 + 24;
+
+/// The columns of one series.
+#[derive(Debug)]
+pub(crate) struct Column {
+    pub(crate) entry: Arc<SeriesEntry>,
+    base_ms: i64,
+    offsets: Vec<u32>,
+    bits: Vec<u64>,
+    extra: Option<Box<Extra>>,
+}
+
+#[derive(Debug, Default)]
+struct Extra {
+    /// (index of the first float it holds for, start timestamp).
+    starts: Vec<(u32, i64)>,
+    histograms: Vec<Point>,
+    side: Vec<Point>,
+}
+
+/// What of a column a query may see.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Visible {
+    floats: u32,
+    histograms: u32,
+    side: u32,
+}
+
+/// Samples copied out of a column. Floats and histograms together are strictly increasing in time;
+/// what is on the side comes later in the log.
+#[derive(Debug, Default)]
+pub(crate) struct Copied {
+    pub(crate) times: Vec<i64>,
+    pub(crate) bits: Vec<u64>,
+    /// One per float, or empty.
+    pub(crate) starts: Vec<i64>,
+    pub(crate) histograms: Vec<Point>,
+    pub(crate) side: Vec<Point>,
+}
+
+impl Copied {
+    /// Returns all samples as points, in the order of the log where times are equal.
+    pub(crate) fn into_points(self) -> Vec<Point> {
+        let starts = &self.starts;
+        let floats = self.times.iter().zip(&self.bits).enumerate();
+        let mut points: Vec<Point> = floats
+            .map(|(i, (time_ms, bits))| Point {
+                time_ms: *time_ms,
+                start_ms: starts.get(i).copied().unwrap_or(0),
+                value: PointValue::Float(*bits),
+            })
+            .collect();
+        points.extend(self.histograms);
+        points.extend(self.side);
+        points
+    }
+}
+
+impl Column {
+    fn new(entry: Arc<SeriesEntry>) -> Self {
+        Self { entry, base_ms: 0, offsets: Vec::new(), bits: Vec::new(), extra: None }
+    }
+
+    /// Returns all that is there.
+    pub(crate) fn visible(&self) -> Visible {
+        let extra = self.extra.as_deref();
+        Visible {
+            floats: self.offsets.len() as u32,
+            histograms: extra.map_or(0, |e| e.histograms.len() as u32),
+            side: extra.map_or(0, |e| e.side.len() as u32),
+        }
+    }
+
+    /// Returns whether some sample may lie in the range.
+    fn may_overlap(&self, range: TimeRange) -> bool {
+        if self.extra.is_some() {
+            return true;
+        }
+        let Some(last) = self.offsets.last() else { return false };
+        let own = TimeRange { start_ms: self.base_ms, end_ms: self.base_ms + i64::from(*last) };
+        own.overlaps(range)
+    }
+
+    fn newest_ms(&self) -> i64 {
+        let float = self.offsets.last().map_or(i64::MIN, |o| self.base_ms + i64::from(*o));
+        let histograms = self.extra.as_deref().map(|e| &e.histograms);
+        float.max(histograms.and_then(|h| h.last()).map_or(i64::MIN, |p| p.time_ms))
+    }
+
+    /// Appends a float; returns the bytes by which the column grew.
+    fn push_float(&mut self, time_ms: i64, bits: u64, start_ms: i64) -> usize {
+        if time_ms > self.newest_ms() {
+            if self.offsets.is_empty() {
+                self.base_ms = time_ms;
+            }
+            if let Ok(offset) = u32::try_from(time_ms.wrapping_sub(self.base_ms)) {
+                return self.push_in_order(offset, bits, start_ms);
+            }
+        }
+        self.push_side(Point { time_ms, start_ms, value: PointValue::Float(bits) })
+    }
+
+    fn push_in_order(&mut self, offset: u32, bits: u64, start_ms: i64) -> usize {
+        let mut grown = 0;
+        if self.offsets.len() == self.offsets.capacity() {
+            // Grows by a quarter: at some 20 samples per flush doubling would waste a third.
+            let more = (self.offsets.len() / 4).max(4);
+            self.offsets.reserve_exact(more);
+            self.bits.reserve_exact(more);
+            grown += more * 12;
+        }
+        let starts = self.extra.as_deref().map_or(&[][..], |e| &e.starts);
+        if starts.last().map_or(0, |s| s.1) != start_ms {
+            let at = self.offsets.len() as u32;
+            self.extra.get_or_insert_default().starts.push((at, start_ms));
+            grown += 16;
+        }
+        self.offsets.push(offset);
+        self.bits.push(bits);
+        grown
+    }
+
+    fn push_histogram(&mut self, time_ms: i64, value: &Arc<Histogram>, start_ms: i64) -> usize {
+        let in_order = time_ms > self.newest_ms();
+        let point = Point { time_ms, start_ms, value: PointValue::Histogram(Arc::clone(value)) };
+        if !in_order {
+            return self.push_side(point);
+        }
+        self.extra.get_or_insert_default().histograms.push(point);
+        value.bytes() + size_of::<Point>()
+    }
+
+    fn push_side(&mut self, point: Point) -> usize {
+        let latest = self.extra.as_deref().and_then(|e| e.side.last());
+        let repeated = match latest {
+            // What was sent again whole is told by its neighbour; the rest when it is read.
+            Some(side) => *side == point,
+            None => self.holds(&point),
+        };
+        if repeated {
+            return 0;
+        }
+        let bytes = match &point.value {
+            PointValue::Float(_) => size_of::<Point>(),
+            PointValue::Histogram(histogram) => size_of::<Point>() + histogram.bytes(),
+        };
+        self.extra.get_or_insert_default().side.push(point);
+        bytes
+    }
+
+    /// Returns whether the very same sample lies among those in order.
+    fn holds(&self, point: &Point) -> bool {
+        match &point.value {
+            PointValue::Float(bits) => u32::try_from(point.time_ms.wrapping_sub(self.base_ms))
+                .is_ok_and(|offset| {
+                    let found = self.offsets.binary_search(&offset);
+                    found.is_ok_and(|at| self.bits[at] == *bits)
+                }),
+            PointValue::Histogram(_) => self.extra.as_deref().is_some_and(|extra| {
+                let found = extra.histograms.binary_search_by_key(&point.time_ms, |p| p.time_ms);
+                found.is_ok_and(|at| extra.histograms[at].value == point.value)
+            }),
+        }
+    }
+
+    /// Copies what is visible of a time range.
+    pub(crate) fn copy(&self, visible: Visible, range: TimeRange) -> Copied {
+        let offsets = &self.offsets[..visible.floats as usize];
+        let time = |offset: &u32| self.base_ms + i64::from(*offset);
+        let from = offsets.partition_point(|o| time(o) < range.start_ms);
+        let to = offsets.partition_point(|o| time(o) <= range.end_ms).max(from);
+        let mut copied = Copied {
+            times: offsets[from..to].iter().map(time).collect(),
+            bits: self.bits[from..to].to_vec(),
+            ..Copied::default()
+        };
+        if let Some(extra) = self.extra.as_deref() {
+            let inside = |p: &&Point| range.contains(p.time_ms);
+            let histograms = &extra.histograms[..visible.histograms as usize];
+            copied.histograms = histograms.iter().filter(inside).cloned().collect();
+            let side = &extra.side[..visible.side as usize];
+            copied.side = side.iter().filter(inside).cloned().collect();
+            copied.starts = expand(&extra.starts, from, to);
+        }
+        copied
+    }
+}
+
+fn expand(starts: &[(u32, i64)], from: usize, to: usize) -> Vec<i64> {
+    if starts.is_empty() {
+        return Vec::new();
+    }
+    let mut run = starts.partition_point(|s| s.0 as usize <= from);
+    (from..to)
+        .map(|i| {
+            while starts.get(run).is_some_and(|s| s.0 as usize <= i) {
+                run += 1;
+            }
+            run.checked_sub(1).map_or(0, |r| starts[r].1)
+        })
+        .collect()
+}
+
+/// The rows of one request, for one tenant, as they are inserted.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    /// Floats come in runs of one series.
+    pub(crate) runs: Vec<FloatRun>,
+    pub(crate) times: Vec<i64>,
+    pub(crate) bits: Vec<u64>,
+    /// One per float, or empty where none is known.
+    pub(crate) starts: Vec<i64>,
+    pub(crate) histograms: Vec<HistogramRow>,
+    pub(crate) exemplars: Vec<(u32, Exemplar)>,
+    pub(crate) families: Vec<(Arc<str>, Metadata)>,
+}
+
+/// Neighbouring floats of one series.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FloatRun {
+    pub(crate) index: u32,
+    pub(crate) n: u32,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct HistogramRow {
+    pub(crate) index: u32,
+    pub(crate) time_ms: i64,
+    pub(crate) start_ms: i64,
+    pub(crate) value: Arc<Histogram>,
+}
+
+impl Rows {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.samples() == 0 && self.exemplars.is_empty() && self.families.is_empty()
+    }
+
+    pub(crate) fn samples(&self) -> u64 {
+        (self.times.len() + self.histograms.len()) as u64
+    }
+
+    /// Calls `each` with the place of every series that the rows use, some several times.
+    pub(crate) fn each_series(&self, mut each: impl FnMut(u32)) {
+        self.runs.iter().for_each(|run| each(run.index));
+        self.histograms.iter().for_each(|row| each(row.index));
+        self.exemplars.iter().for_each(|row| each(row.0));
+    }
+}
+
+/// One tenant's part of a generation.
+#[derive(Debug)]
+pub(crate) struct TenantColumns {
+    table: Arc<SeriesTable>,
+    inner: RwLock<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Place in the series table → number of the column + 1; 0 = none.
+    slots: Vec<u32>,
+    columns: Vec<Vec<Column>>,
+    series: u32,
+    postings: HashMap<PairId, Vec<u32>>,
+    exemplars: Vec<(Arc<SeriesEntry>, Exemplar)>,
+    families: Vec<(Arc<str>, Metadata)>,
+    out_of_order: bool,
+}
+
+/// One series as a query sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct SeriesSnapshot {
+    pub(crate) slot: u32,
+    pub(crate) entry: Arc<SeriesEntry>,
+    pub(crate) visible: Visible,
+}
+
+impl TenantColumns {
+    pub(crate) fn new(table: Arc<SeriesTable>) -> Self {
+        Self { table, inner: RwLock::default() }
+    }
+
+    /// Inserts the rows of one request at once; returns the bytes by which the head grew. Rows of a
+    /// place that the table does not know are counted in the second number: a bug.
+    pub(crate) fn insert(&self, rows: &Rows) -> (usize, u64) {
+        let mut inner = self.inner.write();
+        let (mut bytes, mut lost) = (0, 0);
+        let mut at = 0;
+        for run in &rows.runs {
+            let end = at + run.n as usize;
+            match inner.slot(&self.table, run.index, &mut bytes) {
+                Some(slot) => {
+                    let column = inner.column_mut(slot);
+                    for i in at..end {
+                        let start = rows.starts.get(i).copied().unwrap_or(0);
+                        bytes += column.push_float(rows.times[i], rows.bits[i], start);
+                    }
+                    let late = column.extra.as_deref().is_some_and(|e| !e.side.is_empty());
+                    inner.out_of_order |= late;
+                }
+                None => lost += u64::from(run.n),
+            }
+            at = end;
+        }
+        for row in &rows.histograms {
+            match inner.slot(&self.table, row.index, &mut bytes) {
+                Some(slot) => {
+                    let column = inner.column_mut(slot);
+                    bytes += column.push_histogram(row.time_ms, &row.value, row.start_ms);
+                }
+                None => lost += 1,
+            }
+        }
+        for (index, exemplar) in &rows.exemplars {
+            match self.table.entry(*index) {
+                Some(entry) => {
+                    bytes += 64 + exemplar.labels.len() * 64;
+                    inner.exemplars.push((entry, exemplar.clone()));
+                }
+                None => lost += 1,
+            }
+        }
+        bytes += rows.families.len() * 96;
+        inner.families.extend(rows.families.iter().cloned());
+        (bytes, lost)
+    }
+
+    /// Returns how many series there are.
+    pub(crate) fn series(&self) -> u32 {
+        self.inner.read().series
+    }
+
+    /// Returns whether some sample came out of order.
+    pub(crate) fn out_of_order(&self) -> bool {
+        self.inner.read().out_of_order
+    }
+
+    /// Returns whether the generation has samples of the series at a place of the table.
+    pub(crate) fn uses(&self, index: u32) -> bool {
+        self.inner.read().slots.get(index as usize).is_some_and(|slot| *slot != 0)
+    }
+
+    /// Returns the exemplars in the order of the log.
+    pub(crate) fn exemplars(&self) -> Vec<(Arc<SeriesEntry>, Exemplar)> {
+        self.inner.read().exemplars.clone()
+    }
+
+    /// Returns the metadata that came in this generation, in the order of the log.
+    pub(crate) fn families(&self) -> Vec<(Arc<str>, Metadata)> {
+        self.inner.read().families.clone()
+    }
+
+    /// Returns the slots below `series` that satisfy all matchers, ascending.
+    pub(crate) fn matching(&self, matchers: &[Matcher], series: u32) -> Vec<u32> {
+        let pairs = &self.table.pairs;
+        // A label that may be absent can only rule series out, so it is looked up by what it
+        // rejects; any other by what it accepts, and series without the label drop out.
+        let (may_lack, must_have): (Vec<&Matcher>, Vec<&Matcher>) =
+            matchers.iter().partition(|m| m.matches_empty());
+        let accepted: Vec<Vec<PairId>> =
+            must_have.iter().map(|m| pairs.matching(m, true)).collect();
+        let rejected: Vec<Vec<PairId>> = may_lack.iter().map(|m| pairs.matching(m, false)).collect();
+        let mut lists: Vec<Vec<u32>> = {
+            let inner = self.inner.read();
+            accepted.iter().chain(&rejected).map(|ids| inner.posted(ids, series)).collect()
+        };
+        let rejected = lists.split_off(must_have.len());
+        lists.sort_by_key(Vec::len);
+        let mut lists = lists.into_iter();
+        let mut slots = lists.next().unwrap_or_else(|| (0..series).collect());
+        for list in lists {
+            retain_sorted(&mut slots, &list, true);
+        }
+        for list in rejected {
+            retain_sorted(&mut slots, &list, false);
+        }
+        slots
+    }
+
+    /// Takes the lengths of many series under one lock; series without a sample in the range are
+    /// left out.
+    pub(crate) fn snapshot(&self, lists: &[(Vec<u32>, TimeRange)]) -> Vec<Vec<SeriesSnapshot>> {
+        let inner = self.inner.read();
+        let take = |slot: &u32, range: TimeRange| {
+            let column = inner.column(*slot);
+            column.may_overlap(range).then(|| SeriesSnapshot {
+                slot: *slot,
+                entry: Arc::clone(&column.entry),
+                visible: column.visible(),
+            })
+        };
+        lists
+            .iter()
+            .map(|(slots, range)| slots.iter().filter_map(|slot| take(slot, *range)).collect())
+            .collect()
+    }
+
+    /// Calls `each` with the label pairs (of one name, or all) of series that may have samples in
+    /// the range.
+    pub(crate) fn each_pair(
+        &self,
+        name: Option<&str>,
+        range: TimeRange,
+        each: &mut impl FnMut(&str, &str),
+    ) {
+        let mut ids = Vec::new();
+        self.table.pairs.each(name, |_, id| ids.push(id));
+        {
+            let inner = self.inner.read();
+            ids.retain(|id| {
+                let slots = inner.postings.get(id).into_iter().flatten();
+                slots.into_iter().any(|slot| inner.column(*slot).may_overlap(range))
+            });
+        }
+        let wanted: tarn_model::map::HashSet<PairId> = ids.into_iter().collect();
+        self.table.pairs.each(name, |label, id| {
+            if wanted.contains(&id) {
+                each(&label.name, &label.value);
+            }
+        });
+    }
+
+    /// Copies samples of one series.
+    pub(crate) fn copy(&self, series: &SeriesSnapshot, range: TimeRange) -> Copied {
+        self.inner.read().column(series.slot).copy(series.visible, range)
+    }
+}
+
+impl Inner {
+    fn column(&self, slot: u32) -> &Column {
+        &self.columns[slot as usize / BLOCK][slot as usize % BLOCK]
+    }
+
+    fn column_mut(&mut self, slot: u32) -> &mut Column {
+        &mut self.columns[slot as usize / BLOCK][slot as usize % BLOCK]
+    }
+
+    fn slot(&mut self, table: &SeriesTable, index: u32, bytes: &mut usize) -> Option<u32> {
+        if let Some(slot) = self.slots.get(index as usize).and_then(|s| s.checked_sub(1)) {
+            return Some(slot);
+        }
+        let entry = table.entry(index)?;
+        if self.slots.len() <= index as usize {
+            self.slots.resize(index as usize + 1, 0);
+        }
+        let slot = self.series;
+        for pair in &entry.pairs {
+            self.postings.entry(*pair).or_default().push(slot);
+        }
+        if self.columns.last().is_none_or(|block| block.len() == BLOCK) {
+            self.columns.push(Vec::with_capacity(BLOCK));
+        }
+        if let Some(block) = self.columns.last_mut() {
+            block.push(Column::new(entry));
+        }
+        self.series += 1;
+        self.slots[index as usize] = self.series;
+        *bytes += SERIES_BYTES;
+        Some(slot)
+    }
+
+    /// Returns the union of postings, cut at `series`.
+    fn posted(&self, ids: &[PairId], series: u32) -> Vec<u32> {
+        let cut = |list: &Vec<u32>| list.partition_point(|slot| *slot < series);
+        let lists = ids.iter().filter_map(|id| self.postings.get(id));
+        let mut slots: Vec<u32> = lists.flat_map(|list| &list[..cut(list)]).copied().collect();
+        if ids.len() > 1 {
+            slots.sort_unstable();
+        }
+        slots
+    }
+}
+
+/// Keeps what is in `list` (`wanted`), or what is not. Both are ascending.
+fn retain_sorted(slots: &mut Vec<u32>, list: &[u32], wanted: bool) {
+    // Few slots against a long list: look each up; else walk both.
+    if slots.len() * 16 < list.len() {
+        slots.retain(|slot| list.binary_search(slot).is_ok() == wanted);
+        return;
+    }
+    let mut rest = list.iter().peekable();
+    slots.retain(|slot| {
+        while rest.next_if(|other| *other < slot).is_some() {}
+        (rest.peek() == Some(&slot)) == wanted
+    });
+}

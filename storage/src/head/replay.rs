@@ -1,0 +1,143 @@
+//! Rebuilds the head from the log: payloads → rows → insert.
+//!
+//! Decoding is a pure function, so that several threads can do it; inserting follows the order of
+//! the log. Series references in the log belong to the process that wrote it: definitions lead from
+//! them to labels, and labels to today's places. Nothing is rejected here: what was acknowledged is
+//! kept.
+
+use std::sync::Arc;
+
+use tarn_model::error::{Error, Result};
+use tarn_model::labels::LabelSet;
+use tarn_model::map::HashMap;
+use tarn_model::signal::Signal;
+use tarn_model::tenant::TenantId;
+
+use crate::append::encode;
+use crate::head::columns::{FloatRun, Rows};
+use crate::head::series::place;
+use crate::head::{Head, HeadGeneration, TenantHead};
+use crate::schema::payload;
+use crate::wal::{Lsn, Payload};
+
+/// The rows of one record, with the series references of the process that wrote it.
+#[derive(Debug, Default)]
+pub struct DecodedRecord {
+    definitions: Vec<(u32, LabelSet)>,
+    rows: Rows,
+}
+
+/// Decodes the payloads of one record.
+///
+/// # Errors
+/// `Corrupt` where a payload is not what its schema number says.
+pub fn decode(payloads: &[Payload]) -> Result<DecodedRecord> {
+    let mut record = DecodedRecord::default();
+    for part in payloads {
+        if part.signal != Signal::Metrics {
+            let signal = part.signal;
+            return Err(Error::corrupt(format!("log record holds {signal}, which is not known")));
+        }
+        let (bytes, rows) = (&part.bytes, &mut record.rows);
+        match part.schema {
+            payload::DEFINITIONS => encode::read_definitions(bytes, &mut record.definitions)?,
+            payload::FLOATS => encode::read_floats(bytes, false, rows)?,
+            payload::FLOATS_STARTED => encode::read_floats(bytes, true, rows)?,
+            payload::HISTOGRAMS => encode::read_histograms(bytes, rows)?,
+            payload::EXEMPLARS => encode::read_exemplars(bytes, rows)?,
+            payload::FAMILIES => encode::read_families(bytes, rows)?,
+            other => return Err(Error::corrupt(format!("log payload schema {other} is not known"))),
+        }
+    }
+    Ok(record)
+}
+
+/// Inserts decoded records, in the order of the log.
+#[derive(Debug)]
+pub struct Replayer {
+    head: Arc<Head>,
+    generation: Arc<HeadGeneration>,
+    tenants: HashMap<TenantId, References>,
+}
+
+#[derive(Debug)]
+struct References {
+    tenant: Arc<TenantHead>,
+    /// Reference in the log → place in the table + 1; 0 = not defined.
+    places: Vec<u32>,
+}
+
+impl Replayer {
+    /// Begins with empty series references.
+    pub fn new(head: Arc<Head>, generation: Arc<HeadGeneration>) -> Self {
+        Self { head, generation, tenants: HashMap::default() }
+    }
+
+    /// Inserts one record.
+    ///
+    /// # Errors
+    /// `Corrupt` where a row uses a series that no record before it defined.
+    pub fn insert(&mut self, lsn: Lsn, tenant: &TenantId, record: DecodedRecord) -> Result<()> {
+        let now_ms = self.head.clock.now().as_millis();
+        let head = &self.head;
+        let references = self.tenants.entry(tenant.clone()).or_insert_with(|| References {
+            tenant: head.tenant(tenant),
+            places: Vec::new(),
+        });
+        let DecodedRecord { definitions, mut rows } = record;
+        for (reference, labels) in definitions {
+            references.define(reference, &labels, now_ms);
+        }
+        references.translate(&mut rows).map_err(|e| e.context(format!("record {}", lsn.0)))?;
+        references.admit(&rows, now_ms);
+        self.generation.insert(&references.tenant, &rows);
+        Ok(())
+    }
+}
+
+impl References {
+    fn define(&mut self, reference: u32, labels: &LabelSet, now_ms: i64) {
+        let created = self.tenant.table.find_or_create(labels, now_ms, u64::MAX);
+        let at = reference as usize;
+        if self.places.len() <= at {
+            self.places.resize(at + 1, 0);
+        }
+        self.places[at] = created.map_or(0, |series| series.index + 1);
+    }
+
+    fn translate(&self, rows: &mut Rows) -> Result<()> {
+        let translate = |index: &mut u32| {
+            let place = self.places.get(*index as usize).and_then(|p| p.checked_sub(1));
+            *index = place.ok_or_else(|| {
+                Error::corrupt(format!("series reference {index} is defined nowhere"))
+            })?;
+            Ok(())
+        };
+        rows.runs.iter_mut().try_for_each(|run| translate(&mut run.index))?;
+        rows.histograms.iter_mut().try_for_each(|row| translate(&mut row.index))?;
+        rows.exemplars.iter_mut().try_for_each(|row| translate(&mut row.0))
+    }
+
+    /// Restores what the appender needs to tell late samples.
+    fn admit(&self, rows: &Rows, now_ms: i64) {
+        let places = self.tenant.table.places();
+        let admit = |index: u32, time_ms: i64| {
+            if let Some(place) = place(&places, index) {
+                place.seen(now_ms);
+                place.admit(time_ms);
+            }
+        };
+        let mut at = 0;
+        for FloatRun { index, n } in rows.runs.iter().copied() {
+            let times = &rows.times[at..at + n as usize];
+            at += n as usize;
+            times.iter().for_each(|time_ms| admit(index, *time_ms));
+        }
+        rows.histograms.iter().for_each(|row| admit(row.index, row.time_ms));
+        let mut newest = self.tenant.exemplars.lock();
+        for (index, exemplar) in &rows.exemplars {
+            let time = newest.entry(*index).or_insert(i64::MIN);
+            *time = exemplar.time_ms.max(*time);
+        }
+    }
+}

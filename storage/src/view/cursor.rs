@@ -1,0 +1,158 @@
+//! The samples of selected series, merged per series.
+//!
+//! Blocks are read ahead in batches of series, because neighbouring rows share pages; heads are
+//! copied when their series is due. Per series all slices come together and are put in order; where
+//! they overlap in time, what is later in the log wins (ORD-1).
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use tarn_model::error::Result;
+use tarn_model::slice::Slice;
+use tarn_model::time::TimeRange;
+
+use crate::block::reader::{Blocks, OpenBlock, RowSlice};
+use crate::slice::{Ranked, floats_to_slices, merge, points_to_slices, sort_points};
+use crate::view::select::{Found, FoundSeries, Source};
+use crate::view::{ScanLimits, Selection, View};
+
+/// Samples read ahead: 16 MiB of values, enough to fill any page that is opened.
+const AHEAD_SAMPLES: u64 = 2 << 20;
+/// Bytes that a sample holds while it is ahead.
+const SAMPLE_BYTES: u64 = 8;
+
+/// Yields slices, series by series.
+pub struct SeriesCursor {
+    blocks: Arc<Blocks>,
+    range: TimeRange,
+    /// Samples that may be read ahead.
+    ahead: u64,
+    waiting: VecDeque<Vec<Source>>,
+    /// The next series, their blocks read.
+    ready: VecDeque<Loaded>,
+    /// Times of the series before, which often are those of the next one too.
+    ticks: Arc<[i64]>,
+}
+
+impl fmt::Debug for SeriesCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let left = self.waiting.len() + self.ready.len();
+        f.debug_struct("SeriesCursor").field("left", &left).finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct Loaded {
+    heads: Vec<Source>,
+    slices: Vec<Ranked>,
+}
+
+/// Makes the answer to one selector.
+pub(super) fn selection(view: &View, found: Found, limits: ScanLimits) -> Selection {
+    let Found { range, series } = found;
+    let (series, waiting) =
+        series.into_iter().map(|FoundSeries { selected, sources }| (selected, sources)).unzip();
+    let cursor = SeriesCursor {
+        blocks: Arc::clone(&view.blocks),
+        range,
+        ahead: AHEAD_SAMPLES.min(limits.bytes_max / 4 / SAMPLE_BYTES).max(1),
+        waiting,
+        ready: VecDeque::new(),
+        ticks: Arc::from([]),
+    };
+    Selection { series, cursor }
+}
+
+impl SeriesCursor {
+    /// Clears `into` and fills it with the merged, non-overlapping slices of the next series;
+    /// `false` after the last.
+    ///
+    /// # Errors
+    /// `Corrupt` where stored bytes fail their checksum; `Unavailable` where they cannot be read.
+    pub async fn next(&mut self, into: &mut Vec<Slice>) -> Result<bool> {
+        into.clear();
+        if self.ready.is_empty() {
+            self.load().await?;
+        }
+        let Some(Loaded { heads, mut slices }) = self.ready.pop_front() else {
+            return Ok(false);
+        };
+        for source in heads {
+            self.copy(&source, &mut slices);
+        }
+        merge(slices, into);
+        Ok(true)
+    }
+
+    fn copy(&mut self, source: &Source, into: &mut Vec<Ranked>) {
+        let Source::Head { order, part, series } = source else { return };
+        let copied = part.columns.copy(series, self.range);
+        let mut slices = Vec::new();
+        if copied.histograms.is_empty() && copied.side.is_empty() {
+            if *copied.times != *self.ticks {
+                self.ticks = copied.times.into();
+            }
+            let starts = (!copied.starts.is_empty()).then_some(&*copied.starts);
+            floats_to_slices(&self.ticks, 0, &copied.bits, starts, &mut slices);
+        } else {
+            let mut points = copied.into_points();
+            sort_points(&mut points);
+            points_to_slices(&points, &mut slices);
+        }
+        into.extend(slices.into_iter().map(|slice| Ranked { order: *order, slice }));
+    }
+
+    /// Reads the blocks of the next series, as many as may be ahead.
+    async fn load(&mut self) -> Result<()> {
+        let mut wanted: Vec<Wanted> = Vec::new();
+        let mut samples = 0;
+        while samples < self.ahead
+            && let Some(sources) = self.waiting.pop_front()
+        {
+            let at = self.ready.len();
+            let mut loaded = Loaded::default();
+            for source in sources {
+                match source {
+                    Source::Head { .. } => loaded.heads.push(source),
+                    Source::Block { order, block, series } => {
+                        samples += series.rows.iter().map(|r| u64::from(r.n)).sum::<u64>();
+                        want(&mut wanted, order, &block, at, series.rows);
+                    }
+                }
+            }
+            samples += 1;
+            self.ready.push_back(loaded);
+        }
+        for Wanted { order, block, mut rows } in wanted {
+            rows.sort_unstable_by_key(|(_, row)| row.row);
+            let (owners, rows): (Vec<usize>, Vec<RowSlice>) = rows.into_iter().unzip();
+            let slices = self.blocks.read(&block, &rows, self.range).await?;
+            for (owner, slice) in owners.into_iter().zip(slices) {
+                self.ready[owner].slices.push(Ranked { order, slice });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Rows to be read from one block, with the series that wait for them.
+struct Wanted {
+    order: u64,
+    block: Arc<OpenBlock>,
+    rows: Vec<(usize, RowSlice)>,
+}
+
+fn want(
+    wanted: &mut Vec<Wanted>,
+    order: u64,
+    block: &Arc<OpenBlock>,
+    owner: usize,
+    rows: Vec<RowSlice>,
+) {
+    let at = wanted.iter().rposition(|w| Arc::ptr_eq(&w.block, block)).unwrap_or_else(|| {
+        wanted.push(Wanted { order, block: Arc::clone(block), rows: Vec::new() });
+        wanted.len() - 1
+    });
+    wanted[at].rows.extend(rows.into_iter().map(|row| (owner, row)));
+}

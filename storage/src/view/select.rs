@@ -1,0 +1,210 @@
+//! Selectors → series: which places hold samples of which series.
+//!
+//! Every generation and every block that the catalog cannot rule out is asked for the series that
+//! match. Series of equal labels come together, whatever they were found in. Samples are not read
+//! here, but their number is fixed: all lengths of the active generation are taken under one lock,
+//! for all selectors.
+
+use std::sync::Arc;
+
+use tarn_model::error::{Error, Result};
+use tarn_model::labels::{LabelSet, METRIC_NAME, SeriesId};
+use tarn_model::map::HashMap;
+use tarn_model::sample::MetricType;
+use tarn_model::signal::Signal;
+use tarn_model::tenant::TenantId;
+use tarn_model::time::TimeRange;
+
+use crate::block::reader::{BlockSeries, OpenBlock};
+use crate::head::TenantPart;
+use crate::head::columns::SeriesSnapshot;
+use crate::schema::kind;
+use crate::view::{ScanLimits, SelectedSeries, Selector, View};
+
+/// What a label costs in a label set: two pointers with lengths.
+const LABEL_BYTES: u64 = 32;
+/// What a series costs beyond its labels while it is selected.
+const SERIES_BYTES: u64 = 160;
+
+/// The series of one selector, sorted by labels.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) range: TimeRange,
+    pub(super) series: Vec<FoundSeries>,
+}
+
+#[derive(Debug)]
+pub(super) struct FoundSeries {
+    pub(super) selected: SelectedSeries,
+    pub(super) sources: Vec<Source>,
+}
+
+/// Where samples of a series are.
+#[derive(Debug)]
+pub(super) enum Source {
+    Head { order: u64, part: Arc<TenantPart>, series: SeriesSnapshot },
+    Block { order: u64, block: Arc<OpenBlock>, series: BlockSeries },
+}
+
+/// Resolves selectors together.
+pub(super) async fn resolve(
+    view: &View,
+    tenant: &TenantId,
+    selectors: &[Selector],
+    limits: ScanLimits,
+) -> Result<Vec<Found>> {
+    let mut budget = Budget { limits, series: 0, bytes: 0 };
+    let mut collected: Vec<Collected> = selectors.iter().map(|_| Collected::default()).collect();
+    // The heads first: what is appended while blocks are being read is not seen.
+    for (order, part, snapshots) in heads(view, tenant, selectors) {
+        for (into, snapshot) in collected.iter_mut().zip(snapshots) {
+            for series in snapshot {
+                into.add_head(order, &part, series, &mut budget)?;
+            }
+        }
+    }
+    for meta in view.catalog.blocks(tenant, Signal::Metrics).filter(|m| m.kind == kind::SLICES) {
+        let order = meta.lsn.iter().map(|range| range.hi).max().unwrap_or(0);
+        for (into, selector) in collected.iter_mut().zip(selectors) {
+            if !crate::block::reader::may_match(meta, selector) {
+                continue;
+            }
+            let block = view.blocks.open(meta).await?;
+            for series in view.blocks.matching(&block, selector).await? {
+                into.add_block(order, &block, series, &mut budget)?;
+            }
+        }
+    }
+    let known = view.head.known_tenant(tenant);
+    let family = |metric: &str| {
+        known.as_ref().and_then(|t| t.family_of(metric)).map_or(MetricType::Unknown, |f| f.metric_type)
+    };
+    Ok(collected.into_iter().zip(selectors).map(|(c, s)| c.finish(s.range, &family)).collect())
+}
+
+/// Takes what matches in every generation, each under one lock.
+fn heads(
+    view: &View,
+    tenant: &TenantId,
+    selectors: &[Selector],
+) -> Vec<(u64, Arc<TenantPart>, Vec<Vec<SeriesSnapshot>>)> {
+    let parts = view.heads.iter().filter_map(|generation| {
+        // All blocks come before all generations, whoever wrote them.
+        let order = (1 << 63) | generation.first().0;
+        Some((order, generation.tenant(tenant)?))
+    });
+    let counted = parts.map(|(order, part)| (order, part.columns.series(), part));
+    let counted: Vec<_> = counted.collect();
+    counted
+        .into_iter()
+        .map(|(order, series, part)| {
+            let lists: Vec<(Vec<u32>, TimeRange)> = selectors
+                .iter()
+                .map(|s| (part.columns.matching(&s.matchers, series), s.range))
+                .collect();
+            let snapshots = part.columns.snapshot(&lists);
+            (order, part, snapshots)
+        })
+        .collect()
+}
+
+struct Budget {
+    limits: ScanLimits,
+    series: u64,
+    bytes: u64,
+}
+
+impl Budget {
+    fn take(&mut self, labels: &LabelSet) -> Result<()> {
+        self.series += 1;
+        self.bytes += SERIES_BYTES + labels.len() as u64 * LABEL_BYTES;
+        let ScanLimits { series_max, bytes_max } = self.limits;
+        if self.series > series_max {
+            return Err(Error::limit(format!("query touches more than {series_max} series")));
+        }
+        if self.bytes > bytes_max {
+            let message = format!("labels of the query's series take more than {bytes_max} bytes");
+            return Err(Error::limit(message));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Collected {
+    by_id: HashMap<SeriesId, usize>,
+    series: Vec<(LabelSet, Vec<Source>)>,
+}
+
+impl Collected {
+    fn add_head(
+        &mut self,
+        order: u64,
+        part: &Arc<TenantPart>,
+        series: SeriesSnapshot,
+        budget: &mut Budget,
+    ) -> Result<()> {
+        let entry = Arc::clone(&series.entry);
+        let at = self.at(entry.id, || entry.labels(), budget)?;
+        self.series[at].1.push(Source::Head { order, part: Arc::clone(part), series });
+        Ok(())
+    }
+
+    fn add_block(
+        &mut self,
+        order: u64,
+        block: &Arc<OpenBlock>,
+        series: BlockSeries,
+        budget: &mut Budget,
+    ) -> Result<()> {
+        let labels = series.labels.clone();
+        let at = self.at(labels.series_id(), || labels, budget)?;
+        self.series[at].1.push(Source::Block { order, block: Arc::clone(block), series });
+        Ok(())
+    }
+
+    fn at(
+        &mut self,
+        id: SeriesId,
+        labels: impl FnOnce() -> LabelSet,
+        budget: &mut Budget,
+    ) -> Result<usize> {
+        if let Some(at) = self.by_id.get(&id) {
+            return Ok(*at);
+        }
+        let labels = labels();
+        budget.take(&labels)?;
+        let at = self.series.len();
+        self.by_id.insert(id, at);
+        self.series.push((labels, Vec::new()));
+        Ok(at)
+    }
+
+    fn finish(mut self, range: TimeRange, family: impl Fn(&str) -> MetricType) -> Found {
+        self.series.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        let mut last: Option<(Arc<str>, MetricType)> = None;
+        let mut type_of = |labels: &LabelSet| {
+            let metric = labels.iter().find(|l| &*l.name == METRIC_NAME)?;
+            if let Some((name, kind)) = &last
+                && **name == *metric.value
+            {
+                return Some(*kind);
+            }
+            let kind = family(&metric.value);
+            last = Some((Arc::clone(&metric.value), kind));
+            Some(kind)
+        };
+        let series = self.series.into_iter().map(|(labels, sources)| {
+            let told = sources.iter().find_map(|source| match source {
+                Source::Block { series, .. } => Some(series.metric_type),
+                Source::Head { .. } => None,
+            });
+            let metric_type = match type_of(&labels) {
+                Some(MetricType::Unknown) | None => told.unwrap_or_default(),
+                Some(kind) => kind,
+            };
+            FoundSeries { selected: SelectedSeries { labels, metric_type }, sources }
+        });
+        Found { range, series: series.collect() }
+    }
+}
