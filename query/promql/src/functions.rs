@@ -1,3 +1,14 @@
 //! Functions: their signatures, and the kernels behind them.
 
+pub(crate) mod buckets;
+pub(crate) mod label;
+pub(crate) mod math;
+pub(crate) mod number;
+pub(crate) mod over_time;
+pub(crate) mod quantile;
+pub(crate) mod range;
+pub(crate) mod rate;
+pub(crate) mod regression;
 pub mod signature;
+pub(crate) mod sum;
+pub(crate) mod time;

@@ -2,10 +2,15 @@
 
 pub mod ast;
 mod check;
+mod exec;
 pub mod functions;
+pub mod fuzz;
 mod lex;
 pub mod notation;
 pub mod parse;
+mod plan;
 pub mod print;
 pub mod query;
 pub mod source;
+
+pub use exec::eval;

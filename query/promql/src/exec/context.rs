@@ -1,0 +1,161 @@
+//! What all operators of a query share: parameters, budgets, interruption.
+//!
+//! Every buffer that outlives one series is reserved here first, in bytes and in samples, so a query
+//! fails with a message instead of exhausting memory. Reservations are given back when dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::exec::steps::STEP_BYTES;
+use crate::query::{Hooks, Interrupt, QueryError, QueryLimits, QueryParams, QueryStats, Result};
+
+/// Text that clients of Prometheus know.
+const TOO_MANY_SAMPLES: &str =
+    "query processing would load too many samples into memory in query execution";
+
+/// What all operators of a query share.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) params: QueryParams,
+    budget: Arc<Budget>,
+    samples_read: AtomicU64,
+    series: AtomicU64,
+    /// The selectors as text and how many series each matched: who to blame for size.
+    matched: Vec<(String, u64)>,
+}
+
+#[derive(Debug)]
+struct Budget {
+    limits: QueryLimits,
+    hooks: Arc<dyn Hooks>,
+    bytes: AtomicU64,
+    samples: AtomicU64,
+    bytes_peak: AtomicU64,
+    samples_peak: AtomicU64,
+}
+
+/// Memory that a query holds; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    budget: Arc<Budget>,
+    bytes: u64,
+    samples: u64,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.budget.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.samples.fetch_sub(self.samples, Ordering::Relaxed);
+        self.budget.hooks.release(self.bytes);
+    }
+}
+
+impl Context {
+    pub(crate) fn new(params: &QueryParams) -> Self {
+        let budget = Budget {
+            limits: params.limits,
+            hooks: Arc::clone(&params.hooks),
+            bytes: AtomicU64::new(0),
+            samples: AtomicU64::new(0),
+            bytes_peak: AtomicU64::new(0),
+            samples_peak: AtomicU64::new(0),
+        };
+        Self {
+            params: params.clone(),
+            budget: Arc::new(budget),
+            samples_read: AtomicU64::new(0),
+            series: AtomicU64::new(0),
+            matched: Vec::new(),
+        }
+    }
+
+    /// Notes how many series a selector matched.
+    ///
+    /// # Errors
+    /// Too many series, with the selector that matched most.
+    pub(crate) fn matched(&mut self, selector: String, series: u64) -> Result<()> {
+        let total = self.series.fetch_add(series, Ordering::Relaxed) + series;
+        self.matched.push((selector, series));
+        let limit = self.params.limits.series_max;
+        if total > limit {
+            return Err(QueryError::Limit(format!(
+                "query touches {total} series, limit is {limit}; {}",
+                self.largest()
+            )));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn delayed_names(&self) -> bool {
+        self.params.options.delayed_name_removal
+    }
+
+    /// Fails where the query must stop; asked once per series.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.params.hooks.interrupted() {
+            None => Ok(()),
+            Some(Interrupt::Timeout) => Err(QueryError::Timeout),
+            Some(Interrupt::Canceled) => Err(QueryError::Canceled),
+        }
+    }
+
+    /// Counts samples that were read.
+    pub(crate) fn read(&self, samples: usize) {
+        self.samples_read.fetch_add(samples as u64, Ordering::Relaxed);
+    }
+
+    /// Takes memory for `samples` floats and their bits.
+    pub(crate) fn reserve_samples(&self, samples: usize) -> Result<Reservation> {
+        let samples = samples as u64;
+        self.reserve(samples.saturating_mul(STEP_BYTES), samples)
+    }
+
+    /// Takes memory for what is not samples.
+    pub(crate) fn reserve_bytes(&self, bytes: usize) -> Result<Reservation> {
+        self.reserve(bytes as u64, 0)
+    }
+
+    fn reserve(&self, bytes: u64, samples: u64) -> Result<Reservation> {
+        let budget = &self.budget;
+        let held = budget.samples.load(Ordering::Relaxed).saturating_add(samples);
+        if held > budget.limits.samples_max {
+            return Err(QueryError::Limit(TOO_MANY_SAMPLES.to_owned()));
+        }
+        let used = budget.bytes.load(Ordering::Relaxed).saturating_add(bytes);
+        let limit = budget.limits.memory_bytes_max;
+        if used > limit {
+            return Err(QueryError::Limit(format!(
+                "query needs {used} bytes of memory, limit is {limit}; {}",
+                self.largest()
+            )));
+        }
+        if !budget.hooks.reserve(bytes) {
+            return Err(QueryError::Limit(format!(
+                "query needs {used} bytes of memory, the memory of all queries is used up; {}",
+                self.largest()
+            )));
+        }
+        budget.bytes.fetch_add(bytes, Ordering::Relaxed);
+        budget.samples.fetch_add(samples, Ordering::Relaxed);
+        budget.bytes_peak.fetch_max(used, Ordering::Relaxed);
+        budget.samples_peak.fetch_max(held, Ordering::Relaxed);
+        Ok(Reservation { budget: Arc::clone(budget), bytes, samples })
+    }
+
+    fn largest(&self) -> String {
+        match self.matched.iter().max_by_key(|(_, series)| *series) {
+            Some((selector, series)) => format!("{selector} matches {series} series"),
+            None => "it selects no series".to_owned(),
+        }
+    }
+
+    /// Returns what the query took so far.
+    pub(crate) fn stats(&self) -> QueryStats {
+        QueryStats {
+            series: self.series.load(Ordering::Relaxed),
+            samples: self.samples_read.load(Ordering::Relaxed),
+            samples_peak: self.budget.samples_peak.load(Ordering::Relaxed),
+            bytes_peak: self.budget.bytes_peak.load(Ordering::Relaxed),
+        }
+    }
+}

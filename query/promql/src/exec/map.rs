@@ -1,0 +1,108 @@
+//! Operators that turn one series into one: functions of a sample, arithmetic with a scalar.
+
+use super::arithmetic::{Operation, with_numbers};
+use super::context::Context;
+use super::operator::{Operator, Pull, Series};
+use super::scalar::ScalarOperator;
+use super::steps::{Grid, Steps};
+use crate::functions::range::Numbers;
+use crate::functions::signature::{Function, Signature};
+use crate::functions::{math, time};
+use crate::query::Result;
+
+/// What happens to each series.
+pub(crate) enum MapKind {
+    /// A function of one sample.
+    Call(&'static Signature),
+    /// `-v`
+    Negate,
+    /// Only the name goes.
+    DropName,
+    /// `v + 1`, or with `numbers_left` `1 + v`.
+    Arithmetic {
+        /// What is computed.
+        operation: Operation,
+        /// The scalar is on the left-hand side.
+        numbers_left: bool,
+    },
+}
+
+/// One series in, one out.
+pub(crate) struct Map {
+    child: Box<dyn Operator>,
+    kind: MapKind,
+    args: Vec<ScalarOperator>,
+    params: Vec<Numbers>,
+    grid: Grid,
+}
+
+impl Map {
+    pub(crate) fn new(
+        child: Box<dyn Operator>,
+        kind: MapKind,
+        args: Vec<ScalarOperator>,
+        grid: Grid,
+    ) -> Self {
+        Self { child, kind, args, params: Vec::new(), grid }
+    }
+
+    async fn begin(&mut self, cx: &Context) -> Result<Vec<Series>> {
+        for arg in &mut self.args {
+            self.params.push(arg.evaluate(cx).await?);
+        }
+        let mut series = self.child.open(cx).await?;
+        let drops = match &self.kind {
+            MapKind::Arithmetic { operation, .. } => operation.drops_name(),
+            MapKind::Call(_) | MapKind::Negate | MapKind::DropName => true,
+        };
+        if drops {
+            series.iter_mut().for_each(|s| s.drop_name(cx.delayed_names()));
+        }
+        Ok(series)
+    }
+
+    async fn pull(&mut self, cx: &Context, out: &mut Steps) -> Result<bool> {
+        if !self.child.next(cx, out).await? {
+            return Ok(false);
+        }
+        match &self.kind {
+            MapKind::DropName => {}
+            MapKind::Call(signature) => self.call(signature, out)?,
+            MapKind::Negate => {
+                out.floats_only("unary minus")?;
+                out.values.iter_mut().for_each(|v| *v = -*v);
+            }
+            MapKind::Arithmetic { operation, numbers_left } => {
+                out.floats_only(&format!("operator {}", operation.op.as_str()))?;
+                with_numbers(*operation, out, &self.params[0], *numbers_left);
+            }
+        }
+        Ok(true)
+    }
+
+    fn call(&self, signature: &Signature, out: &mut Steps) -> Result<()> {
+        out.floats_only(&format!("{}()", signature.name))?;
+        match signature.function {
+            // Directly on a selector the sample's own time is picked there.
+            Function::Timestamp => {
+                for step in 0..self.grid.steps {
+                    out.values[step] = self.grid.time(step) as f64 / 1000.0;
+                }
+            }
+            function if math::apply(function, out, &self.params) || time::apply(function, out) => {}
+            // What remains takes something out of histograms: floats have no result.
+            _ => out.reset(self.grid.steps),
+        }
+        Ok(())
+    }
+}
+
+impl Operator for Map {
+    fn open<'a>(&'a mut self, cx: &'a Context) -> Pull<'a, Vec<Series>> {
+        Box::pin(self.begin(cx))
+    }
+
+    fn next<'a>(&'a mut self, cx: &'a Context, out: &'a mut Steps) -> Pull<'a, bool> {
+        Box::pin(self.pull(cx, out))
+    }
+}

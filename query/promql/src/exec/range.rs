@@ -1,0 +1,189 @@
+//! Functions over ranges: windows over stored samples or over the points of a subquery.
+
+use std::sync::Arc;
+
+use super::context::Context;
+use super::operator::{Operator, Pull, Series};
+use super::samples::SeriesSamples;
+use super::scalar::ScalarOperator;
+use super::select::Leaf;
+use super::steps::{Bits, Grid, Steps};
+use super::window::{Shared, WindowSpec, Windows};
+use crate::functions::over_time;
+use crate::functions::range::{Numbers, RangeView};
+use crate::functions::rate::{RateKind, RateShape};
+use crate::functions::signature::{Function, Signature};
+use crate::query::{QueryError, Result};
+
+/// Where the samples of a range come from.
+pub(crate) enum RangeInput {
+    /// A range selector.
+    Stored(Leaf),
+    /// A subquery.
+    Computed(Box<Computed>),
+}
+
+/// The points of a subquery as samples.
+pub(crate) struct Computed {
+    child: Box<dyn Operator>,
+    grid: Grid,
+    steps: Steps,
+    values: Vec<f64>,
+    /// The steps at which the last series had points and their times, shared between series with
+    /// points at the same steps.
+    valid: Bits,
+    ticks: Arc<[i64]>,
+}
+
+impl RangeInput {
+    pub(crate) fn computed(child: Box<dyn Operator>, grid: Grid) -> Self {
+        Self::Computed(Box::new(Computed {
+            child,
+            grid,
+            steps: Steps::default(),
+            values: Vec::new(),
+            valid: Bits::default(),
+            ticks: Arc::from([]),
+        }))
+    }
+
+    pub(crate) async fn open(&mut self, cx: &Context) -> Result<Vec<Series>> {
+        match self {
+            Self::Stored(leaf) => Ok(std::mem::take(&mut leaf.series)),
+            Self::Computed(computed) => computed.child.open(cx).await,
+        }
+    }
+
+    pub(crate) async fn next(&mut self, cx: &Context, into: &mut SeriesSamples) -> Result<bool> {
+        match self {
+            Self::Stored(leaf) => leaf.next(cx, into).await,
+            Self::Computed(computed) => computed.next(cx, into).await,
+        }
+    }
+}
+
+impl Computed {
+    async fn next(&mut self, cx: &Context, into: &mut SeriesSamples) -> Result<bool> {
+        if !self.child.next(cx, &mut self.steps).await? {
+            return Ok(false);
+        }
+        if self.valid != self.steps.valid {
+            self.valid.clone_from(&self.steps.valid);
+            self.ticks = self.valid.iter().map(|step| self.grid.time(step)).collect();
+        }
+        self.values.clear();
+        self.values.extend(self.valid.iter().map(|step| self.steps.values[step]));
+        let histograms = self.steps.histograms.drain(..);
+        let histograms = histograms.map(|(step, h)| (self.grid.time(step as usize), h)).collect();
+        into.set(&self.ticks, &self.values, histograms);
+        Ok(true)
+    }
+}
+
+/// A function over a range.
+pub(crate) struct RangeCall {
+    input: RangeInput,
+    spec: WindowSpec,
+    signature: &'static Signature,
+    args: Vec<ScalarOperator>,
+    params: Vec<Numbers>,
+    samples: SeriesSamples,
+    windows: Shared<Windows>,
+    shape: Shared<RateShape>,
+    resets: Vec<u32>,
+}
+
+impl RangeCall {
+    pub(crate) fn new(
+        input: RangeInput,
+        spec: WindowSpec,
+        signature: &'static Signature,
+        args: Vec<ScalarOperator>,
+    ) -> Self {
+        Self {
+            input,
+            spec,
+            signature,
+            args,
+            params: Vec::new(),
+            samples: SeriesSamples::default(),
+            windows: Shared::default(),
+            shape: Shared::default(),
+            resets: Vec::new(),
+        }
+    }
+
+    async fn begin(&mut self, cx: &Context) -> Result<Vec<Series>> {
+        for arg in &mut self.args {
+            self.params.push(arg.evaluate(cx).await?);
+        }
+        let mut series = self.input.open(cx).await?;
+        // The first and the last sample are samples of the metric itself.
+        let function = self.signature.function;
+        if !matches!(function, Function::LastOverTime | Function::FirstOverTime) {
+            series.iter_mut().for_each(|s| s.drop_name(cx.delayed_names()));
+        }
+        Ok(series)
+    }
+
+    async fn pull(&mut self, cx: &Context, out: &mut Steps) -> Result<bool> {
+        if !self.input.next(cx, &mut self.samples).await? {
+            return Ok(false);
+        }
+        out.reset(self.spec.grid.steps);
+        self.refuse_unanswered(cx)?;
+        self.compute(out)?;
+        Ok(true)
+    }
+
+    fn compute(&mut self, out: &mut Steps) -> Result<()> {
+        let spec = self.spec;
+        let kind = match self.signature.function {
+            Function::Rate => Some(RateKind::RATE),
+            Function::Increase => Some(RateKind::INCREASE),
+            Function::Delta => Some(RateKind::DELTA),
+            _ => None,
+        };
+        let (times, values) = (self.samples.times(), self.samples.values());
+        if let Some(kind) = kind {
+            let shape = self.shape.get(&self.samples, |times| RateShape::new(times, &spec));
+            shape.apply(kind, spec.range_ms, values, &mut self.resets, out);
+            return Ok(());
+        }
+        let windows = self.windows.get(&self.samples, |times| spec.windows(times));
+        let view = RangeView { times, values, windows, spec: &self.spec, params: &self.params };
+        over_time::apply(self.signature.function, &view, out)
+    }
+
+    /// Fails where an answer would need what is not computed yet: histograms inside a window, or
+    /// start timestamps where they count.
+    fn refuse_unanswered(&self, cx: &Context) -> Result<()> {
+        let name = self.signature.name;
+        if !self.samples.histograms.is_empty() {
+            let times: Vec<i64> = self.samples.histograms.iter().map(|(t, _)| *t).collect();
+            if self.spec.windows(&times).iter().any(|window| !window.is_empty()) {
+                return Err(QueryError::histograms(&format!("{name}()")));
+            }
+        }
+        let counts = matches!(
+            self.signature.function,
+            Function::Rate | Function::Increase | Function::Irate | Function::Resets
+        );
+        if counts && self.samples.has_starts && cx.params.options.use_start_timestamps {
+            return Err(QueryError::Unsupported(format!(
+                "start timestamps in {name}() are not answered yet"
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Operator for RangeCall {
+    fn open<'a>(&'a mut self, cx: &'a Context) -> Pull<'a, Vec<Series>> {
+        Box::pin(self.begin(cx))
+    }
+
+    fn next<'a>(&'a mut self, cx: &'a Context, out: &'a mut Steps) -> Pull<'a, bool> {
+        Box::pin(self.pull(cx, out))
+    }
+}

@@ -1,0 +1,103 @@
+//! Which samples of a series each step sees: one two-pointer pass, shared between series.
+//!
+//! A window is left-open: `(end - range, end]`. The pass depends on the times alone, and most
+//! series of a selector have the same times (their slices share one tick vector), so its result is
+//! kept and used again as long as the ticks stay the same.
+
+use std::sync::Arc;
+
+use super::samples::SeriesSamples;
+use super::steps::Grid;
+
+/// Where the windows of a selector lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WindowSpec {
+    /// The steps of the query.
+    pub(crate) grid: Grid,
+    /// The length of the window; for instant selectors the lookback.
+    pub(crate) range_ms: i64,
+    /// How far the window is moved into the past.
+    pub(crate) offset_ms: i64,
+    /// The fixed time that stands in for the step's.
+    pub(crate) at_ms: Option<i64>,
+}
+
+impl WindowSpec {
+    /// Returns the end of the window of a step, which belongs to the window.
+    pub(crate) fn end(&self, step: usize) -> i64 {
+        self.at_ms.unwrap_or_else(|| self.grid.time(step)).saturating_sub(self.offset_ms)
+    }
+
+    /// Returns the start of the window of a step, which does not belong to the window.
+    pub(crate) fn start(&self, step: usize) -> i64 {
+        self.end(step).saturating_sub(self.range_ms)
+    }
+
+    /// Returns the windows of all steps as indices into `times`.
+    pub(crate) fn windows(&self, times: &[i64]) -> Windows {
+        let mut windows = Windows {
+            lo: Vec::with_capacity(self.grid.steps),
+            hi: Vec::with_capacity(self.grid.steps),
+        };
+        // Samples before the first window are skipped by bisection, the rest by walking.
+        let mut lo = times.partition_point(|t| *t <= self.start(0));
+        let mut hi = lo;
+        for step in 0..self.grid.steps {
+            let (start, end) = (self.start(step), self.end(step));
+            while hi < times.len() && times[hi] <= end {
+                hi += 1;
+            }
+            while lo < hi && times[lo] <= start {
+                lo += 1;
+            }
+            windows.lo.push(lo as u32);
+            windows.hi.push(hi as u32);
+        }
+        windows
+    }
+}
+
+/// The windows of all steps: step `i` sees the samples `lo[i]..hi[i]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Windows {
+    pub(crate) lo: Vec<u32>,
+    pub(crate) hi: Vec<u32>,
+}
+
+impl Windows {
+    pub(crate) fn get(&self, step: usize) -> std::ops::Range<usize> {
+        self.lo[step] as usize..self.hi[step] as usize
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
+        self.lo.iter().zip(&self.hi).map(|(lo, hi)| *lo as usize..*hi as usize)
+    }
+}
+
+/// What was computed from the times of the last series.
+#[derive(Debug)]
+pub(crate) struct Shared<T> {
+    key: Vec<(Arc<[i64]>, usize, usize)>,
+    value: Option<T>,
+}
+
+impl<T> Default for Shared<T> {
+    fn default() -> Self {
+        Self { key: Vec::new(), value: None }
+    }
+}
+
+impl<T> Shared<T> {
+    /// Returns the value for the times of `samples`, computing it where they differ from those of
+    /// the call before.
+    pub(crate) fn get(&mut self, samples: &SeriesSamples, compute: impl FnOnce(&[i64]) -> T) -> &T {
+        if !samples.has_ticks(&self.key) {
+            self.value = None;
+            self.key = samples.ticks();
+        }
+        self.value.get_or_insert_with(|| compute(samples.times()))
+    }
+}
+
+#[cfg(test)]
+mod tests;
