@@ -9,6 +9,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod real;
+
+pub use real::RealDisk;
+
 /// A local file system.
 ///
 /// Durability follows POSIX: bytes are durable after [`DiskFile::sync_data`], names after

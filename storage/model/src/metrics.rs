@@ -37,7 +37,8 @@ names! {
     WAL_SEGMENTS = "tarn_wal_segments", "Segments on disk, recycled ones included";
     WAL_REPLAY_REMAINING_BYTES = "tarn_wal_replay_remaining_bytes", "Bytes of the log still to be replayed";
     WAL_TRUNCATIONS = "tarn_wal_truncations", "Torn tails cut off at a start";
-    WAL_SYNC_FAILURES = "tarn_wal_sync_failures", "Failed fdatasync calls, each of which sealed a segment";
+    WAL_CORRUPTIONS = "tarn_wal_corruptions", "Damaged places found in the log";
+    WAL_SYNC_FAILURES = "tarn_wal_sync_failures", "Writes and syncs of the log that failed, each of which ended a segment";
     HEAD_SERIES = "tarn_head_series", "Active series";
     HEAD_ROWS = "tarn_head_rows", "Samples in memory";
     HEAD_BYTES = "tarn_head_bytes", "Estimated bytes of the samples in memory";

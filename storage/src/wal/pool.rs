@@ -1,0 +1,420 @@
+//! The files of a log: zeroed ahead of need, written once, recycled.
+//!
+//! An fdatasync over blocks that are already allocated and written carries data only, no journal
+//! commit of the file system; `fallocate` does not help, because its extents must still be
+//! converted. So a segment is filled with zeros and synced before its use (a *spare*), and when all
+//! it holds is committed it becomes a spare again, by renaming. That is also where a full disk is
+//! met: while a spare is made, never in the middle of an append.
+//!
+//! A name means something: `.segment` has a durable header, `.spare` is allocated and written
+//! through, `.zeroing` is worthless. A folder is synced after a rename and before the file is
+//! written under its new name; otherwise a power loss could leave new bytes under the old one.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::metrics::Metrics;
+use super::segment::{ActiveSegment, SECTOR, SegmentHeader, round_up};
+use super::Lsn;
+use crate::file::{Disk, DiskFile, OpenHow};
+use crate::paths;
+
+/// Spares that are made ahead of need. One covers the time in which a segment fills.
+const SPARES_AHEAD: usize = 1;
+/// Recycled segments that are kept beyond that: a flush frees several at once, and the next flush
+/// needs as many again. 16 × 64 MiB = 1 GiB, a tenth of the default size limit of the log.
+const SPARES_MAX: usize = 16;
+/// Zeros written at a time.
+const ZEROS: usize = 1 << 20;
+/// Pause after a failure of the upkeep, a full disk above all.
+const RETRY: Duration = Duration::from_secs(1);
+/// Longest sleep of the upkeep between two looks; it is woken when there is work.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// A segment that is complete, or was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SealedSegment {
+    pub(crate) number: u64,
+    pub(crate) path: PathBuf,
+    /// Nothing above it counts.
+    pub(crate) last: Lsn,
+    /// Bytes that a replay reads.
+    pub(crate) bytes: u64,
+    /// Has the length of a segment, and its disk blocks have never failed.
+    pub(crate) recyclable: bool,
+}
+
+/// The files of one log folder, but for the bytes of the active segment.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    segment_bytes: u64,
+    metrics: Metrics,
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Zeroed or recycled; their names are durable.
+    spares: Vec<PathBuf>,
+    /// Renamed to spares; the folder is not synced yet.
+    renamed: Vec<PathBuf>,
+    /// Complete segments, oldest first.
+    sealed: VecDeque<SealedSegment>,
+    /// Bytes in the active segment.
+    active_bytes: u64,
+    has_active: bool,
+    /// What is committed elsewhere.
+    through: Lsn,
+    /// Number of the next spare.
+    next_spare: u64,
+    /// Number of the next segment.
+    next_segment: u64,
+    /// There may be work for the upkeep.
+    work: bool,
+    closed: bool,
+}
+
+impl Pool {
+    /// Takes over a folder: removes half-made spares and keeps whole ones. The names found are
+    /// those of `entries`; `next_segment` is above every number ever used.
+    pub(crate) fn open(
+        disk: Arc<dyn Disk>,
+        dir: PathBuf,
+        segment_bytes: u64,
+        metrics: Metrics,
+        next_segment: u64,
+    ) -> io::Result<Self> {
+        let segment_bytes = round_up(segment_bytes.max(4 * SECTOR as u64));
+        let mut state = State { next_segment, next_spare: 1, ..State::default() };
+        for entry in disk.list(&dir)? {
+            let Some(name) = entry.path.file_name().and_then(|name| name.to_str()) else { continue };
+            if let Some(number) = paths::parse_spare_name(name) {
+                state.next_spare = state.next_spare.max(number.saturating_add(1));
+                if entry.bytes == segment_bytes && state.spares.len() < SPARES_MAX {
+                    state.spares.push(entry.path);
+                } else {
+                    disk.remove(&entry.path)?;
+                }
+            } else if paths::is_zeroing_name(name) {
+                disk.remove(&entry.path)?;
+            }
+        }
+        let wake = Condvar::new();
+        Ok(Self { disk, dir, segment_bytes, metrics, state: Mutex::new(state), wake })
+    }
+
+    /// Returns the length of an ordinary segment.
+    pub(crate) fn segment_bytes(&self) -> u64 {
+        self.segment_bytes
+    }
+
+    /// Returns the bytes that a start would replay, truncated segments apart.
+    pub(crate) fn bytes(&self) -> u64 {
+        let state = self.state.lock();
+        let sealed = state.sealed.iter().filter(|segment| segment.last > state.through);
+        sealed.map(|segment| segment.bytes).fold(state.active_bytes, u64::saturating_add)
+    }
+
+    /// Notes how far the active segment is written.
+    pub(crate) fn note_active(&self, active: Option<&ActiveSegment>) {
+        let mut state = self.state.lock();
+        state.active_bytes = active.map_or(0, |active| active.end);
+        state.has_active = active.is_some();
+        self.count(&state);
+    }
+
+    /// Takes a segment that will not be written again.
+    pub(crate) fn push_sealed(&self, segment: SealedSegment) {
+        let mut state = self.state.lock();
+        let at = state.sealed.partition_point(|other| other.number < segment.number);
+        state.sealed.insert(at, segment);
+        self.count(&state);
+        self.notify(&mut state);
+    }
+
+    /// Lets go of what is committed, in the background.
+    pub(crate) fn truncate(&self, through: Lsn) {
+        let mut state = self.state.lock();
+        state.through = state.through.max(through);
+        self.notify(&mut state);
+    }
+
+    /// Deletes the spares.
+    pub(crate) fn release_spares(&self) {
+        let spares = std::mem::take(&mut self.state.lock().spares);
+        for spare in spares {
+            if let Err(error) = self.disk.remove(&spare) {
+                let path = spare.display();
+                tracing::warn!(%path, %error, "spare log segment could not be removed");
+            }
+        }
+    }
+
+    /// Ends the upkeep thread.
+    pub(crate) fn close(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        self.notify(&mut state);
+    }
+
+    /// Begins a segment with room for a group of `group_bytes`: `fill` may put bytes in that become
+    /// durable before the segment has its name. A group larger than a segment gets a file of its
+    /// own, which is not recycled.
+    pub(crate) fn begin_segment(
+        &self,
+        group_bytes: u64,
+        header: impl FnOnce(u64) -> SegmentHeader,
+        fill: impl FnOnce(&mut ActiveSegment) -> io::Result<()>,
+    ) -> io::Result<ActiveSegment> {
+        let number = {
+            let mut state = self.state.lock();
+            let number = state.next_segment;
+            state.next_segment = number.saturating_add(1);
+            number
+        };
+        let needed = group_bytes.saturating_add(SECTOR as u64);
+        let (spare, file, len) = if needed <= self.segment_bytes {
+            let spare = self.take_spare()?;
+            let file = self.disk.open(&spare, OpenHow::Write)?;
+            (spare, file, self.segment_bytes)
+        } else {
+            let path = self.dir.join(paths::zeroing_name(number));
+            let file = self.disk.open(&path, OpenHow::CreateNew)?;
+            file.set_len(needed)?;
+            (path, file, needed)
+        };
+        let header = header(number);
+        let path = self.dir.join(paths::segment_name(number));
+        let mut active = ActiveSegment { header, path, file, len, end: SECTOR as u64 };
+        let named = self.name_segment(&spare, &mut active, fill);
+        if let Err(error) = named {
+            self.abandon(&spare, &active);
+            return Err(error);
+        }
+        self.note_active(Some(&active));
+        self.notify(&mut self.state.lock());
+        Ok(active)
+    }
+
+    fn name_segment(
+        &self,
+        spare: &Path,
+        active: &mut ActiveSegment,
+        fill: impl FnOnce(&mut ActiveSegment) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut head = active.header.encode().to_vec();
+        if active.room() > 0 {
+            head.resize(head.len().saturating_add(SECTOR), 0);
+        }
+        active.file.write_at(&head, 0)?;
+        fill(active)?;
+        active.file.sync_data()?;
+        self.disk.rename(spare, &active.path)?;
+        self.disk.sync_dir(&self.dir)
+    }
+
+    /// Cleans up after a segment that could not be begun. Its blocks are not trusted any more.
+    fn abandon(&self, spare: &Path, active: &ActiveSegment) {
+        match self.disk.remove(spare) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // It has its new name, though perhaps not durably: as good as an empty segment,
+                // unless it was filled, and then nothing above `durable` counts in it.
+                if self.disk.remove(&active.path).is_err() {
+                    self.push_sealed(SealedSegment {
+                        number: active.header.number,
+                        path: active.path.clone(),
+                        last: active.header.durable,
+                        bytes: active.end,
+                        recyclable: false,
+                    });
+                }
+            }
+            Err(error) => {
+                let path = spare.display();
+                tracing::warn!(%path, %error, "failed log segment could not be removed");
+            }
+        }
+    }
+
+    /// Returns a spare, made on the spot if the upkeep is behind.
+    fn take_spare(&self) -> io::Result<PathBuf> {
+        if let Some(spare) = self.state.lock().spares.pop() {
+            return Ok(spare);
+        }
+        self.make_spare()
+    }
+
+    /// Writes zeros into a new file, makes it durable and names it a spare.
+    fn make_spare(&self) -> io::Result<PathBuf> {
+        let number = {
+            let mut state = self.state.lock();
+            let number = state.next_spare;
+            state.next_spare = number.saturating_add(1);
+            number
+        };
+        let zeroing = self.dir.join(paths::zeroing_name(number));
+        let spare = self.dir.join(paths::spare_name(number));
+        let file = self.disk.open(&zeroing, OpenHow::CreateNew)?;
+        let made = write_zeros(file.as_ref(), self.segment_bytes)
+            .and_then(|()| self.disk.rename(&zeroing, &spare))
+            .and_then(|()| self.disk.sync_dir(&self.dir));
+        if let Err(error) = made {
+            for path in [&zeroing, &spare] {
+                match self.disk.remove(path) {
+                    Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                        let path = path.display();
+                        tracing::warn!(%path, error = %e, "half-made log segment remains");
+                    }
+                    _ => {}
+                }
+            }
+            return Err(error);
+        }
+        Ok(spare)
+    }
+
+    /// Makes a spare if there are too few. Returns whether it did.
+    pub(crate) fn prepare(&self) -> io::Result<bool> {
+        if self.state.lock().spares.len() >= SPARES_AHEAD {
+            return Ok(false);
+        }
+        let spare = self.make_spare()?;
+        let mut state = self.state.lock();
+        state.spares.push(spare);
+        self.count(&state);
+        Ok(true)
+    }
+
+    /// Recycles all that is not needed. A start does so before it makes its first segment, because
+    /// the disk may have no room for another.
+    pub(crate) fn recycle_all(&self) -> io::Result<()> {
+        while self.recycle()? {}
+        self.settle_renamed()?;
+        Ok(())
+    }
+
+    /// Recycles or removes the oldest segment that is no longer needed. Returns whether it did.
+    fn recycle(&self) -> io::Result<bool> {
+        let (oldest, keep, spare) = {
+            let mut state = self.state.lock();
+            let through = state.through;
+            let Some(oldest) = state.sealed.front().filter(|s| s.last <= through) else {
+                return Ok(false);
+            };
+            let oldest = oldest.clone();
+            let spares = state.spares.len().saturating_add(state.renamed.len());
+            let keep = oldest.recyclable && spares < SPARES_MAX;
+            let number = state.next_spare;
+            state.next_spare = number.saturating_add(1);
+            (oldest, keep, self.dir.join(paths::spare_name(number)))
+        };
+        if keep {
+            self.disk.rename(&oldest.path, &spare)?;
+        } else {
+            match self.disk.remove(&oldest.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        let mut state = self.state.lock();
+        state.sealed.pop_front();
+        if keep {
+            state.renamed.push(spare);
+        }
+        self.count(&state);
+        Ok(true)
+    }
+
+    /// Makes the new names of recycled segments durable; only then may they be written again.
+    fn settle_renamed(&self) -> io::Result<bool> {
+        let count = self.state.lock().renamed.len();
+        if count == 0 {
+            return Ok(false);
+        }
+        self.disk.sync_dir(&self.dir)?;
+        let mut state = self.state.lock();
+        let settled: Vec<_> = state.renamed.drain(..count).collect();
+        state.spares.extend(settled);
+        Ok(true)
+    }
+
+    fn notify(&self, state: &mut State) {
+        state.work = true;
+        self.wake.notify_one();
+    }
+
+    fn count(&self, state: &State) {
+        let spares = state.spares.len().saturating_add(state.renamed.len());
+        let live = state.sealed.len().saturating_add(usize::from(state.has_active));
+        let files = i64::try_from(spares.saturating_add(live)).unwrap_or(i64::MAX);
+        self.metrics.segments.set(files);
+    }
+}
+
+/// Fills a file and makes it durable.
+fn write_zeros(file: &dyn DiskFile, bytes: u64) -> io::Result<()> {
+    let zeros = vec![0; ZEROS];
+    let mut at = 0u64;
+    while at < bytes {
+        let left = usize::try_from(bytes.saturating_sub(at)).unwrap_or(usize::MAX);
+        let chunk = zeros.get(..left).unwrap_or(&zeros);
+        file.write_at(chunk, at)?;
+        at = at.saturating_add(chunk.len() as u64);
+    }
+    file.sync_data()
+}
+
+/// Prepares and recycles segments; on a thread of its own, because both wait for the disk.
+#[derive(Debug)]
+pub struct Upkeep {
+    pool: Arc<Pool>,
+}
+
+impl Upkeep {
+    pub(crate) fn new(pool: Arc<Pool>) -> Self {
+        Self { pool }
+    }
+
+    /// Does the next piece of work. Returns whether there was any.
+    ///
+    /// # Errors
+    /// What the file system answered; the work stays to be done.
+    pub fn step(&self) -> io::Result<bool> {
+        Ok(self.pool.recycle()? || self.pool.settle_renamed()? || self.pool.prepare()?)
+    }
+
+    /// Works until the log ends.
+    pub(crate) fn run(self) {
+        let mut pause = Duration::ZERO;
+        loop {
+            {
+                let mut state = self.pool.state.lock();
+                if !state.closed && !state.work && pause > Duration::ZERO {
+                    self.pool.wake.wait_for(&mut state, pause);
+                }
+                if state.closed {
+                    return;
+                }
+                state.work = false;
+            }
+            pause = match self.step() {
+                Ok(true) => Duration::ZERO,
+                Ok(false) => IDLE,
+                Err(error) => {
+                    let path = self.pool.dir.display();
+                    tracing::warn!(%path, %error, "log segments could not be prepared");
+                    RETRY
+                }
+            };
+        }
+    }
+}
