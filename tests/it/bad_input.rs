@@ -46,7 +46,8 @@ fn writes(now: i64) -> Result<Vec<Case>> {
         let kind = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
         vec![("content-encoding", "snappy"), ("content-type", kind)]
     };
-    let one = |labels: &[(&str, &str)]| compress(&encode_v1(&[Series::of(labels, vec![(now, 1.0)])]));
+    let one =
+        |labels: &[(&str, &str)]| compress(&encode_v1(&[Series::of(labels, vec![(now, 1.0)])]));
     let whole = encode_v1(&[Series::of(&[("__name__", "x")], vec![(now, 1.0)])]);
     let names: Vec<String> = (0..10_000).map(|i| format!("l{i:05}")).collect();
     let mut many: Vec<(&str, &str)> = vec![("__name__", "x")];
@@ -83,7 +84,13 @@ fn writes(now: i64) -> Result<Vec<Case>> {
             &["1048576", "4096"],
         ),
         case("an hour ahead", snappy(), far(now + 3_600_000)?, 400, &["future"]),
-        case("wrong type", vec![("content-type", "application/json")], whole.clone(), 415, &["json"]),
+        case(
+            "wrong type",
+            vec![("content-type", "application/json")],
+            whole.clone(),
+            415,
+            &["json"],
+        ),
         case("wrong encoding", vec![("content-encoding", "gzip")], whole.clone(), 415, &["gzip"]),
         case("v2 body without symbols", v2(), compress(&[0x2a, 0x02, 0x0a, 0x00])?, 400, &[]),
         case("v1 as v2", v2(), compress(&whole)?, 400, &[]),
@@ -150,7 +157,8 @@ async fn every_bad_question_is_told_what_is_wrong() -> Result<()> {
 /// Random and mutated bytes at every endpoint: never a 5xx, never the end.
 #[test]
 fn noise_at_every_endpoint_is_survived() -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let temporary = tempfile::tempdir()?;
     let tarn = runtime.block_on(Tarn::start(TARN, &data_folder(&temporary), &[]))?;
     let now = now_ms();
@@ -180,7 +188,8 @@ fn noise_at_every_endpoint_is_survived() -> Result<()> {
         "query=[a-z(){}\\[\\]0-9+ ]{0,60}&time=[0-9]{0,12}".prop_map(String::into_bytes),
     ];
     let method = prop::sample::select(vec![Method::GET, Method::POST, Method::PUT]);
-    let form = prop::sample::select(vec!["application/x-www-form-urlencoded", "application/x-protobuf"]);
+    let form =
+        prop::sample::select(vec!["application/x-www-form-urlencoded", "application/x-protobuf"]);
     runner.run(&(paths, body, method, form), |(path, body, method, form)| {
         let headers = [("content-type", form)];
         let answer = runtime.block_on(tarn.http.send(method, path, &headers, body));

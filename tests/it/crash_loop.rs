@@ -23,7 +23,9 @@ const SENDERS: usize = 4;
 const BATCH: i64 = 25;
 /// Samples of one sender that one query looks at.
 const WINDOW: i64 = 5_000;
-const FLAGS: [&str; 4] = ["--flush.age", "1s", "--flush.interval_min", "0s"];
+const FLAGS: [&str; 2] = ["--telemetry.interval", "1s"];
+/// How often a flush is asked for, ms.
+const FLUSH_MS: u64 = 70;
 
 /// What one sender knows.
 #[derive(Debug, Clone, Copy, Default)]
@@ -82,13 +84,26 @@ async fn flood(
             tokio::spawn(send(http, base_ms, sender, *ledger, stop))
         })
         .collect();
+    let flusher = tokio::spawn(flush(tarn.http.clone()));
     tokio::time::sleep(time).await;
     tarn.kill()?;
+    flusher.await??;
     stop.store(true, Ordering::Relaxed);
     for (task, ledger) in tasks.into_iter().zip(ledgers) {
         *ledger = task.await??;
     }
     Ok(())
+}
+
+/// Asks for flushes until the process is gone.
+async fn flush(http: Http) -> Result<()> {
+    loop {
+        tokio::time::sleep(Duration::from_millis(FLUSH_MS)).await;
+        let Ok(answer) = http.send(http::Method::POST, "/-/flush", &[], "").await else {
+            return Ok(());
+        };
+        ensure!(answer.status == 200, "flush answered {}: {}", answer.status, answer.text());
+    }
 }
 
 async fn send(

@@ -30,12 +30,14 @@ fn seconds(ms: i64) -> String {
     format!("{}.{:03}", ms.div_euclid(1000), ms.rem_euclid(1000))
 }
 
-/// Returns the Python that has what the tests need, or why there is none.
+/// Returns the Python that has what the tests need, or why there is none: the one that `make tools`
+/// sets up, else the system's.
 fn python(module: &str) -> Result<PathBuf, String> {
-    let own = std::env::var_os("TARN_PYTHON").map(PathBuf::from);
+    let tools = std::env::var_os("TARN_TOOLS").map(PathBuf::from);
+    let own = tools.map(|t| t.join("venv/bin/python")).filter(|p| p.is_file());
     let python = own.unwrap_or_else(|| Path::new("python3").to_owned());
-    let probe = std::process::Command::new(&python).args(["-c", &format!("import {module}")]).output();
-    match probe {
+    let import = format!("import {module}");
+    match std::process::Command::new(&python).args(["-c", &import]).output() {
         Ok(out) if out.status.success() => Ok(python),
         Ok(_) => Err(format!("{} has no module {module}", python.display())),
         Err(e) => Err(format!("{}: {e}", python.display())),

@@ -84,9 +84,8 @@ async fn compare(prometheus: &Http, tarn: &Http, query: &str, time: i64) -> Resu
 }
 
 async fn get(http: &Http, path: &str, params: &[(&str, &str)]) -> Result<Value> {
-    let query: String = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(params)
-        .finish();
+    let query: String =
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish();
     let headers = [("x-scope-orgid", "twin")];
     let path = format!("{path}?{query}");
     data_of(&http.send(http::Method::GET, &path, &headers, "").await?)
