@@ -4,11 +4,19 @@
 //! - [`process`]: a server under test, its log and its end
 //! - [`prometheus`]: a real one, scraping and sending
 //! - [`http`], [`remote_write`]: clients
+//! - [`sim`]: seeded time, chance and order of tasks; [`fault_store`]: a bucket that misbehaves
+//! - [`sim_disk`]: a disk that loses power; [`tasks`]: tasks on a runtime, or held for the test
+//! - [`tidy`]: the rules of the house over the source tree
 //!
 //! Tests that use this crate live in `<crate>/tests/`: a crate under test and the copy that this
 //! one links are two crates to the compiler.
 
+pub mod fault_store;
 pub mod http;
 pub mod process;
 pub mod prometheus;
 pub mod remote_write;
+pub mod sim;
+pub mod tidy;
+pub mod sim_disk;
+pub mod tasks;
