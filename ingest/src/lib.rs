@@ -1,1 +1,111 @@
-//! .
+//! Bytes from the wire → validated rows → storage. The only crate that knows wire formats for
+//! writing.
+//!
+//! The way of one request:
+//! 1. [`receive::remote_write`]: type and encoding are looked at, nothing is read yet.
+//! 2. [`admit`]: bytes are admitted against the share of memory for requests in flight, before they
+//!    are buffered; then against the rate of the tenant.
+//! 3. [`body`]: the body is read up to its cap, its declared length checked, then decompressed.
+//! 4. `decode/prometheus`: the protobuf is walked in place; per series the raw label bytes are
+//!    looked up in `decode/key_cache`.
+//! 5. `validate`: labels that the cache does not know are parsed and checked.
+//! 6. `batch`: rows go into storage's `Appender`, which knows order, time and the number of series;
+//!    what is not taken is a problem of the report.
+//! 7. `Appender::commit`: the rows become one record of the log, durable and visible.
+//! 8. `reply`: written counts, the first problems, or when to come again. The cache learns what it
+//!    missed.
+//!
+//! Rows of this process (own telemetry, the host's) enter at step 5, through [`Ingest::accept`].
+//!
+//! What holds here:
+//! - Nothing is acknowledged that is not stored. What is valid in a request is stored even where
+//!   the rest is not; a request that cannot be decoded leaves nothing.
+//! - No input makes a decoder panic or take memory that was not admitted: [`fuzz`].
+//! - The bits of a value are never touched: NaN payloads are data.
+//!
+//! What it does not do: know the order of samples, keep rows, or retry. Storage and senders do.
+
+use std::sync::Arc;
+
+use prometheus_client::registry::Registry;
+use tarn_model::limits::Limits;
+use tarn_model::rng::Rng;
+use tarn_model::time::Clock;
+use tarn_storage::append::Writer;
+
+use crate::admit::{Admission, Rates};
+use crate::batch::Memory;
+use crate::decode::key_cache::KeyCache;
+use crate::metrics::Metrics;
+
+pub mod admit;
+mod batch;
+pub mod body;
+mod decode;
+pub mod fuzz;
+mod metrics;
+pub mod own;
+pub mod receive;
+mod reply;
+mod validate;
+
+pub use reply::Written;
+
+/// Share of the memory budget that the key cache may use, in percent. At 64 bytes a key this is
+/// room for twice as many series as the head has room for, so that only idle ones are forgotten.
+const KEY_CACHE_PERCENT: u8 = 4;
+/// Share for recognising metadata that has not changed: families are fewer than series.
+const FAMILY_CACHE_PERCENT: u8 = 1;
+
+/// The way in. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Ingest {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    limits: Limits,
+    writer: Writer,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    admission: Arc<Admission>,
+    rates: Rates,
+    memory: Memory,
+    metrics: Metrics,
+}
+
+impl Ingest {
+    /// Makes the way into a storage. Metrics are registered in `registry`.
+    pub fn new(
+        limits: Limits,
+        writer: Writer,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+        registry: &mut Registry,
+    ) -> Self {
+        let metrics = Metrics::register(registry);
+        let inflight = limits.memory_share(limits.inflight_memory_percent);
+        let memory = Memory {
+            seed: rng.next_u64(),
+            series: KeyCache::new(limits.memory_share(KEY_CACHE_PERCENT).as_usize()),
+            families: KeyCache::new(limits.memory_share(FAMILY_CACHE_PERCENT).as_usize()),
+        };
+        let inner = Inner {
+            admission: Admission::new(inflight, Arc::clone(&clock), metrics.inflight.clone()),
+            rates: Rates::new(limits.ingest_rate, limits.ingest_burst, Arc::clone(&clock)),
+            limits,
+            writer,
+            clock,
+            rng,
+            memory,
+            metrics,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Returns the admission of bytes in flight, for bodies that other crates' handlers take.
+    pub fn admission(&self) -> &Arc<Admission> {
+        &self.inner.admission
+    }
+}

@@ -1,0 +1,407 @@
+//! Native histograms on Prometheus' wire → `tarn_model::sample::Histogram`.
+//!
+//! On the wire buckets are spans (a gap, then a run) with counts beside them: integers as deltas
+//! from bucket to bucket, floats absolute. Stored are bucket indexes and absolute counts. A count
+//! that does not add up, a bucket that is negative or lies nowhere makes the sample invalid; the
+//! rules are upstream's. Exponential resolutions finer than we store are merged down, which loses
+//! resolution and no observation.
+
+use tarn_model::limits::Limits;
+use tarn_model::sample::{CUSTOM_SCHEMA, Counts, Histogram, ResetHint};
+
+use super::{IN_PART, IN_ROW};
+use crate::decode::wire::{Reader, Wire, WireError, low_half, zigzag};
+use crate::validate::{Invalid, Reason};
+
+/// Coarsest and finest exponential schema that is stored.
+const SCHEMA_MIN: i32 = -4;
+const SCHEMA_MAX: i32 = 8;
+/// Finest schema that the format reserves; it is merged down on arrival.
+const SCHEMA_RESERVED_MAX: i32 = 52;
+
+/// A histogram as it came. Lives as long as its decoder: the buffers go from sample to sample.
+#[derive(Debug)]
+pub(crate) struct RawHistogram {
+    pub(crate) time_ms: i64,
+    pub(crate) start_ms: i64,
+    count: Option<Number>,
+    zero: Option<Number>,
+    sum: f64,
+    schema: i32,
+    zero_threshold: f64,
+    reset_hint: u32,
+    positive: Side,
+    negative: Side,
+    bounds: Capped<f64>,
+}
+
+/// A count, as an integer histogram or a float one has it.
+#[derive(Debug, Clone, Copy)]
+enum Number {
+    Int(u64),
+    Float(f64),
+}
+
+/// The positive or the negative buckets.
+#[derive(Debug)]
+struct Side {
+    spans: Capped<(i32, u32)>,
+    deltas: Capped<i64>,
+    counts: Capped<f64>,
+}
+
+/// A list that counts on beyond what it keeps, so that memory is bounded.
+#[derive(Debug)]
+struct Capped<T> {
+    kept: Vec<T>,
+    total: usize,
+    max: usize,
+}
+
+impl<T> Capped<T> {
+    fn new(max: usize) -> Self {
+        Self { kept: Vec::new(), total: 0, max }
+    }
+
+    fn push(&mut self, item: T) {
+        self.total += 1;
+        if self.kept.len() < self.max {
+            self.kept.push(item);
+        }
+    }
+
+    fn clear(&mut self) {
+        self.kept.clear();
+        self.total = 0;
+    }
+
+    fn overflows(&self) -> bool {
+        self.total > self.kept.len()
+    }
+}
+
+impl Side {
+    fn new(max: usize) -> Self {
+        // Spans of length 0 are legal and bridge long gaps, so there may be more spans than buckets.
+        let spans = Capped::new(max.saturating_mul(2));
+        Self { spans, deltas: Capped::new(max), counts: Capped::new(max) }
+    }
+
+    fn clear(&mut self) {
+        self.spans.clear();
+        self.deltas.clear();
+        self.counts.clear();
+    }
+
+    fn overflows(&self) -> bool {
+        self.spans.overflows() || self.deltas.overflows() || self.counts.overflows()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.spans.total == 0 && self.deltas.total == 0 && self.counts.total == 0
+    }
+}
+
+impl RawHistogram {
+    /// Makes the buffers for samples of up to `buckets_max` buckets.
+    pub(crate) fn new(buckets_max: usize) -> Self {
+        Self {
+            time_ms: 0,
+            start_ms: 0,
+            count: None,
+            zero: None,
+            sum: 0.0,
+            schema: 0,
+            zero_threshold: 0.0,
+            reset_hint: 0,
+            positive: Side::new(buckets_max),
+            negative: Side::new(buckets_max),
+            bounds: Capped::new(buckets_max),
+        }
+    }
+
+    fn clear(&mut self) {
+        (self.time_ms, self.start_ms) = (0, 0);
+        (self.count, self.zero) = (None, None);
+        (self.sum, self.zero_threshold) = (0.0, 0.0);
+        (self.schema, self.reset_hint) = (0, 0);
+        self.positive.clear();
+        self.negative.clear();
+        self.bounds.clear();
+    }
+
+    /// Decodes a message in place of the one before. The field numbers are those of both versions.
+    pub(crate) fn decode(&mut self, mut message: Reader<'_>) -> Result<(), WireError> {
+        self.clear();
+        while !message.is_empty() {
+            let (number, wire) = message.tag()?;
+            match number {
+                1 => self.count = Some(Number::Int(message.uint64(wire)?)),
+                2 => self.count = Some(Number::Float(message.double(wire)?)),
+                3 => self.sum = message.double(wire)?,
+                4 => self.schema = message.sint32(wire)?,
+                5 => self.zero_threshold = message.double(wire)?,
+                6 => self.zero = Some(Number::Int(message.uint64(wire)?)),
+                7 => self.zero = Some(Number::Float(message.double(wire)?)),
+                8..=10 => self.negative.field(number - 8, wire, &mut message)?,
+                11..=13 => self.positive.field(number - 11, wire, &mut message)?,
+                14 => self.reset_hint = message.uint32(wire)?,
+                15 => self.time_ms = message.int64(wire)?,
+                16 => message.each_double(wire, |bound| self.bounds.push(bound))?,
+                17 => self.start_ms = message.int64(wire)?,
+                _ => message.skip(number, wire, IN_ROW)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the sample and makes its stored form.
+    ///
+    /// # Errors
+    /// What is wrong with it, and the limit where there is one.
+    pub(crate) fn build(&self, limits: &Limits) -> Result<Histogram, Invalid> {
+        self.check_size(limits)?;
+        self.check_schema()?;
+        let mut histogram = Histogram {
+            schema: self.schema,
+            bounds: self.bounds.kept.clone(),
+            zero_threshold: self.zero_threshold,
+            sum: self.sum,
+            positive: Vec::new(),
+            negative: Vec::new(),
+            counts: Counts::Int { count: 0, zero: 0, buckets: Vec::new() },
+            reset_hint: match self.reset_hint {
+                1 => ResetHint::Reset,
+                2 => ResetHint::NotReset,
+                3 => ResetHint::Gauge,
+                _ => ResetHint::Unknown,
+            },
+        };
+        match self.count.unwrap_or(Number::Int(0)) {
+            Number::Int(count) => self.fill_int(count, &mut histogram)?,
+            Number::Float(count) => self.fill_float(count, &mut histogram)?,
+        }
+        Ok(histogram)
+    }
+
+    fn check_size(&self, limits: &Limits) -> Result<(), Invalid> {
+        let max = limits.histogram_buckets_max;
+        let buckets = [&self.positive, &self.negative].map(|s| s.deltas.total.max(s.counts.total));
+        let total = buckets.iter().sum::<usize>().max(self.bounds.total);
+        let overflows = self.positive.overflows() || self.negative.overflows();
+        if total > max || overflows || self.bounds.overflows() {
+            let spans = self.positive.spans.total.max(self.negative.spans.total);
+            let message =
+                format!("histogram has {total} buckets or bounds in {spans} spans, limit is {max}");
+            return Err(Invalid::new(Reason::TooManyBuckets, message));
+        }
+        Ok(())
+    }
+
+    fn check_schema(&self) -> Result<(), Invalid> {
+        if self.schema == CUSTOM_SCHEMA {
+            return self.check_custom();
+        }
+        if !(SCHEMA_MIN..=SCHEMA_RESERVED_MAX).contains(&self.schema) {
+            return invalid(format!(
+                "histogram schema {} is neither {SCHEMA_MIN} to {SCHEMA_MAX} nor {CUSTOM_SCHEMA}",
+                self.schema
+            ));
+        }
+        if self.bounds.total > 0 {
+            return invalid("histogram with an exponential schema has custom bounds");
+        }
+        // A NaN is no width either.
+        if self.zero_threshold.is_nan() || self.zero_threshold < 0.0 {
+            return invalid(format!("histogram zero threshold is {}", self.zero_threshold));
+        }
+        Ok(())
+    }
+
+    fn check_custom(&self) -> Result<(), Invalid> {
+        let bounds = &self.bounds.kept;
+        let ascending = bounds.array_windows().all(|[a, b]| a < b);
+        if !ascending || bounds.iter().any(|b| b.is_nan() || *b == f64::INFINITY) {
+            return invalid("histogram bounds must be ascending numbers, without +Inf");
+        }
+        let zero = match self.zero {
+            None | Some(Number::Int(0)) => true,
+            Some(Number::Int(_)) => false,
+            Some(Number::Float(zero)) => zero == 0.0,
+        };
+        if !zero || self.zero_threshold != 0.0 || !self.negative.is_empty() {
+            return invalid("histogram with custom bounds has a zero bucket or negative buckets");
+        }
+        let indexes = self.positive.indexes(0)?;
+        match indexes.last() {
+            Some(last) if i64::from(*last) > bounds.len() as i64 => {
+                invalid(format!("histogram bucket {last} is beyond {} bounds", bounds.len()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn fill_int(&self, count: u64, into: &mut Histogram) -> Result<(), Invalid> {
+        let zero = match self.zero {
+            None => 0,
+            Some(Number::Int(zero)) => zero,
+            Some(Number::Float(_)) => return invalid("integer histogram has a float zero count"),
+        };
+        if self.positive.counts.total + self.negative.counts.total > 0 {
+            return invalid("integer histogram has float bucket counts");
+        }
+        let reduce = self.reduce();
+        let (positive, mut buckets) =
+            merge(&self.positive.indexes(reduce)?, &self.positive.absolute()?, saturating)?;
+        let (negative, negative_buckets) =
+            merge(&self.negative.indexes(reduce)?, &self.negative.absolute()?, saturating)?;
+        buckets.extend(negative_buckets);
+        let in_buckets: i128 = buckets.iter().map(|b| i128::from(*b)).sum();
+        let (found, told) = (in_buckets + i128::from(zero), i128::from(count));
+        // NaN observations are counted and lie in no bucket.
+        let adds_up = if self.sum.is_nan() { found <= told } else { found == told };
+        if !adds_up {
+            return invalid(format!(
+                "histogram count is {told}, its buckets hold {found} observations"
+            ));
+        }
+        into.schema -= reduce.cast_signed();
+        (into.positive, into.negative) = (positive, negative);
+        into.counts = Counts::Int { count, zero, buckets };
+        Ok(())
+    }
+
+    fn fill_float(&self, count: f64, into: &mut Histogram) -> Result<(), Invalid> {
+        let zero = match self.zero {
+            None => 0.0,
+            Some(Number::Float(zero)) => zero,
+            Some(Number::Int(_)) => return invalid("float histogram has an integer zero count"),
+        };
+        if self.positive.deltas.total + self.negative.deltas.total > 0 {
+            return invalid("float histogram has integer bucket counts");
+        }
+        let reduce = self.reduce();
+        let add = |a: f64, b: f64| a + b;
+        let (positive, mut buckets) =
+            merge(&self.positive.indexes(reduce)?, &self.positive.counts.kept, add)?;
+        let (negative, negative_buckets) =
+            merge(&self.negative.indexes(reduce)?, &self.negative.counts.kept, add)?;
+        buckets.extend(negative_buckets);
+        let negative_count = buckets.iter().chain([&zero, &count]).find(|n| **n < 0.0);
+        if let Some(n) = negative_count {
+            return invalid(format!("histogram has a count of {n}"));
+        }
+        into.schema -= reduce.cast_signed();
+        (into.positive, into.negative) = (positive, negative);
+        into.counts = Counts::Float { count, zero, buckets };
+        Ok(())
+    }
+
+    /// Returns by how many steps the resolution is merged down.
+    fn reduce(&self) -> u32 {
+        u32::try_from(self.schema - SCHEMA_MAX).unwrap_or(0)
+    }
+}
+
+impl Side {
+    /// Decodes a field: 0 spans, 1 deltas, 2 counts.
+    fn field(&mut self, which: u32, wire: Wire, from: &mut Reader<'_>) -> Result<(), WireError> {
+        match which {
+            0 => self.spans.push(span(from.message(wire)?)?),
+            1 => from.each_varint(wire, |delta| self.deltas.push(zigzag(delta)))?,
+            _ => from.each_double(wire, |count| self.counts.push(count))?,
+        }
+        Ok(())
+    }
+
+    /// Returns the index of each bucket, `reduce` schemas coarser than it came: ascending, and with
+    /// repetitions where buckets fall together.
+    fn indexes(&self, reduce: u32) -> Result<Vec<i32>, Invalid> {
+        let counts = self.deltas.total.max(self.counts.total);
+        let mut indexes = Vec::with_capacity(counts);
+        let mut next: i64 = 0;
+        for (at, (offset, length)) in self.spans.kept.iter().enumerate() {
+            if at > 0 && *offset < 0 {
+                return invalid(format!("histogram span {at} has the negative offset {offset}"));
+            }
+            next += i64::from(*offset);
+            if u64::from(*length) > (counts - indexes.len()) as u64 {
+                return invalid(format!("histogram spans cover more than its {counts} buckets"));
+            }
+            for _ in 0..*length {
+                indexes.push(coarser(next, reduce)?);
+                next += 1;
+            }
+        }
+        if indexes.len() < counts {
+            let covered = indexes.len();
+            return invalid(format!("histogram spans cover {covered} of its {counts} buckets"));
+        }
+        Ok(indexes)
+    }
+
+    /// Returns absolute counts from deltas.
+    fn absolute(&self) -> Result<Vec<i64>, Invalid> {
+        let mut count = 0i64;
+        let each = |delta: &i64| {
+            count = count.checked_add(*delta).filter(|count| *count >= 0).ok_or_else(|| {
+                let message = "histogram has a bucket whose count is negative or beyond 63 bits";
+                Invalid::new(Reason::InvalidHistogram, message)
+            })?;
+            Ok(count)
+        };
+        self.deltas.kept.iter().map(each).collect()
+    }
+}
+
+/// Decodes a span: 1 offset, 2 length.
+fn span(mut message: Reader<'_>) -> Result<(i32, u32), WireError> {
+    let (mut offset, mut length) = (0, 0);
+    while !message.is_empty() {
+        let (number, wire) = message.tag()?;
+        match number {
+            1 => offset = message.sint32(wire)?,
+            2 => length = low_half(message.uint64(wire)?),
+            _ => message.skip(number, wire, IN_PART)?,
+        }
+    }
+    Ok((offset, length))
+}
+
+/// Returns the bucket that holds bucket `index` at a resolution `reduce` schemas coarser. Bucket i
+/// ends at base^i, so 1 to 2^reduce fall into bucket 1.
+fn coarser(index: i64, reduce: u32) -> Result<i32, Invalid> {
+    let index = if reduce == 0 { index } else { ((index - 1) >> reduce) + 1 };
+    i32::try_from(index).map_err(|_| {
+        let message = format!("histogram bucket {index} is beyond 32 bits");
+        Invalid::new(Reason::InvalidHistogram, message)
+    })
+}
+
+/// Adds up the counts of equal indexes.
+fn merge<T: Copy>(
+    indexes: &[i32],
+    counts: &[T],
+    add: impl Fn(T, T) -> T,
+) -> Result<(Vec<i32>, Vec<T>), Invalid> {
+    let (mut merged, mut sums) =
+        (Vec::with_capacity(indexes.len()), Vec::with_capacity(indexes.len()));
+    for (index, count) in indexes.iter().zip(counts) {
+        match sums.last_mut().filter(|_| merged.last() == Some(index)) {
+            Some(sum) => *sum = add(*sum, *count),
+            None => {
+                merged.push(*index);
+                sums.push(*count);
+            }
+        }
+    }
+    Ok((merged, sums))
+}
+
+fn saturating(a: i64, b: i64) -> i64 {
+    a.saturating_add(b)
+}
+
+fn invalid<T>(message: impl Into<String>) -> Result<T, Invalid> {
+    Err(Invalid::new(Reason::InvalidHistogram, message))
+}

@@ -1,0 +1,77 @@
+//! What ingest tells about itself. Names and help: `tarn_model::metrics`.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Metric, Registry};
+use tarn_model::metrics::{self as names, MetricName};
+
+use crate::batch::Protocol;
+use crate::reply::{Problems, Written};
+
+/// The `signal` label of everything here.
+const SIGNAL: (&str, &str) = ("signal", "metrics");
+
+type ByProtocol = [(&'static str, &'static str); 2];
+type ByReason = [(&'static str, &'static str); 3];
+type ByCode = [(&'static str, String); 3];
+
+/// The counters of one ingest.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    requests: Family<ByCode, Counter>,
+    rows: Family<ByProtocol, Counter>,
+    bytes: Family<ByProtocol, Counter>,
+    rejected: Family<ByReason, Counter>,
+    misses: Counter,
+    /// Bytes of requests in flight; kept by the admission.
+    pub(crate) inflight: Gauge,
+}
+
+impl Metrics {
+    /// Makes the counters and registers them.
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        register(registry, names::INGEST_REQUESTS, metrics.requests.clone());
+        register(registry, names::INGEST_ROWS, metrics.rows.clone());
+        register(registry, names::INGEST_BYTES, metrics.bytes.clone());
+        register(registry, names::INGEST_REJECTED_ROWS, metrics.rejected.clone());
+        register(registry, names::INGEST_KEY_CACHE_MISSES, metrics.misses.clone());
+        register(registry, names::INGEST_INFLIGHT_BYTES, metrics.inflight.clone());
+        metrics
+    }
+
+    /// Counts a reply.
+    pub(crate) fn reply(&self, protocol: &'static str, code: u16) {
+        let labels = [
+            (SIGNAL.0, SIGNAL.1.to_owned()),
+            ("protocol", protocol.to_owned()),
+            ("code", code.to_string()),
+        ];
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    /// Counts the decompressed bytes of a request.
+    pub(crate) fn bytes(&self, protocol: Protocol, bytes: usize) {
+        let labels = [SIGNAL, ("protocol", protocol.as_str())];
+        self.bytes.get_or_create(&labels).inc_by(bytes as u64);
+    }
+
+    /// Counts what became of the rows of a request that was stored.
+    pub(crate) fn rows(&self, protocol: Protocol, written: Written, problems: &Problems) {
+        let protocol = ("protocol", protocol.as_str());
+        self.rows.get_or_create(&[SIGNAL, protocol]).inc_by(written.rows());
+        for (reason, count) in problems.rejected() {
+            self.rejected.get_or_create(&[SIGNAL, protocol, ("reason", reason)]).inc_by(*count);
+        }
+    }
+
+    /// Counts keys that the cache did not know.
+    pub(crate) fn misses(&self, count: u64) {
+        self.misses.inc_by(count);
+    }
+}
+
+fn register(registry: &mut Registry, name: MetricName, metric: impl Metric) {
+    registry.register(name.name, name.help, metric);
+}

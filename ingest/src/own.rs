@@ -1,0 +1,100 @@
+//! Rows of this process: own telemetry, the host's. No bytes and no socket, but the same cache,
+//! checks, limits and commit as everybody's.
+
+use tarn_model::error::Result;
+use tarn_model::labels::LabelSet;
+use tarn_model::sample::Metadata;
+use tarn_model::tenant::TenantId;
+
+use crate::Ingest;
+use crate::batch::{Batch, BatchContext, Float, Protocol, RawLabels, RowSink};
+use crate::decode::key_cache::KeySpace;
+use crate::reply::Written;
+
+/// Samples of one series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// Labels, `__name__` among them.
+    pub labels: LabelSet,
+    /// Times in ms since the Unix epoch, and values.
+    pub samples: Vec<(i64, f64)>,
+    /// What is known of the metric. Its family is the metric name.
+    pub metadata: Metadata,
+}
+
+/// What became of rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Rows that are durable and visible.
+    pub written: Written,
+    /// Rows that were rejected.
+    pub rejected: u64,
+    /// The first problems, where there are any.
+    pub problems: Option<String>,
+}
+
+impl Ingest {
+    /// Stores rows of this process.
+    ///
+    /// # Errors
+    /// `Unavailable` where there is no memory or storage does not take writes. Then nothing is
+    /// stored.
+    pub async fn accept(&self, tenant: &TenantId, rows: Vec<Series>) -> Result<Accepted> {
+        let inner = &self.inner;
+        let protocol = Protocol::Own;
+        let mut permit = inner.admission.permit();
+        let space = KeySpace::new(inner.memory.seed, tenant, protocol.as_str());
+        let context = BatchContext {
+            limits: &inner.limits,
+            memory: &inner.memory,
+            permit: &mut permit,
+            space,
+            protocol,
+            now: inner.clock.monotonic(),
+        };
+        let mut batch = Batch::new(inner.writer.appender(tenant)?, context);
+        for (number, series) in rows.iter().enumerate() {
+            push(&mut batch, number, series)?;
+        }
+        let Batch { sink: appender, learned, written, problems, misses, .. } = batch;
+        inner.metrics.misses(misses);
+        appender.commit().await?;
+        learned.keep(&inner.memory);
+        inner.metrics.rows(protocol, written, &problems);
+        let text = problems.fail().then(|| problems.text(written));
+        Ok(Accepted { written, rejected: problems.failing_rows(), problems: text })
+    }
+}
+
+fn push<S: RowSink>(batch: &mut Batch<'_, S>, number: usize, series: &Series) -> Result<()> {
+    let labels = Labels(&series.labels);
+    let mut open = batch.open(&labels, number, series.samples.len() as u64)?;
+    for (time_ms, value) in &series.samples {
+        batch.float(&mut open, Float { time_ms: *time_ms, value: *value, start_ms: 0 })?;
+    }
+    let metadata = &series.metadata;
+    if *metadata == Metadata::default() {
+        return Ok(());
+    }
+    let kind = metadata.metric_type.as_str().as_bytes();
+    let content = [kind, metadata.unit.as_bytes(), metadata.help.as_bytes()]
+        .iter()
+        .fold(0u64, |hash, part| hash.rotate_left(21) ^ batch.space.part(part));
+    let family = series.labels.metric();
+    batch.metadata(family.as_bytes(), content, |_| Ok((family.to_owned(), metadata.clone())))
+}
+
+struct Labels<'a>(&'a LabelSet);
+
+impl RawLabels for Labels<'_> {
+    fn key(&self, space: KeySpace) -> u128 {
+        space.key(&self.0.series_id().0.to_le_bytes())
+    }
+
+    fn each<'b>(&'b self, pair: &mut dyn FnMut(&'b [u8], &'b [u8])) -> Result<()> {
+        for label in self.0.iter() {
+            pair(label.name.as_bytes(), label.value.as_bytes());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,3 @@
+//! One file per protocol: from a request to its reply.
+
+pub mod remote_write;
