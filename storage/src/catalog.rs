@@ -11,7 +11,13 @@
 //! - [`checkpoint`]: loading, and the pages that make it short
 //! - [`writers`]: who writes, in which epoch
 
+pub mod checkpoint;
+pub mod commit;
 pub mod format;
+mod metrics;
 pub mod state;
+pub mod writers;
 
+pub use commit::{Catalog, CommitError, Draft};
 pub use state::State;
+pub use writers::Identity;

@@ -54,6 +54,16 @@ impl State {
         self.version
     }
 
+    /// Returns the nonce of the newest manifest; `None` before the first.
+    pub fn nonce(&self) -> Option<&str> {
+        (self.version > 0).then_some(&*self.nonce)
+    }
+
+    /// Returns the manifest of the newest checkpoint that counts.
+    pub fn checkpoint_number(&self) -> Option<u64> {
+        self.checkpoint.as_ref().map(|checkpoint| checkpoint.number)
+    }
+
     /// Returns the live blocks of one tenant and signal: by day, within a day in commit order.
     pub fn blocks(
         &self,
@@ -127,9 +137,7 @@ impl State {
         for block in &manifest.added {
             next.add(block).map_err(broken)?;
         }
-        if manifest.checkpoint.is_some() {
-            next.checkpoint.clone_from(&manifest.checkpoint);
-        }
+        next.move_checkpoint(manifest.checkpoint.as_ref()).map_err(broken)?;
         Ok(next)
     }
 
@@ -161,6 +169,16 @@ impl State {
         }
         let record = WriterRecord { writer: update.clone(), committed };
         self.writers.insert(id, Arc::new(record));
+        Ok(())
+    }
+
+    /// Checkpoints go forward only: manifests below the newest one may be deleted.
+    fn move_checkpoint(&mut self, named: Option<&CheckpointRef>) -> Result<(), String> {
+        let (from, to) = (self.checkpoint_number().unwrap_or(0), named.map_or(0, |c| c.number));
+        if to < from || to >= self.version {
+            return Err(format!("it names checkpoint {to}, the newest is {from}"));
+        }
+        self.checkpoint = named.cloned();
         Ok(())
     }
 

@@ -58,6 +58,10 @@ fn cut(epoch: u64, lo: u64, hi: u64) -> LsnRange {
     LsnRange { writer: "w".to_owned(), epoch, lo, hi }
 }
 
+fn checkpoint(number: u64) -> Option<CheckpointRef> {
+    Some(CheckpointRef { number, object: "checkpoints/x".to_owned() })
+}
+
 fn two() -> State {
     let first = Manifest { writers: vec![update(1)], ..manifest(1) };
     let second = Manifest {
@@ -102,6 +106,7 @@ fn a_manifest_that_breaks_a_rule_is_refused() {
         ("epoch goes back", Manifest { writers: vec![update(0)], ..manifest(4) }),
         ("block twice", Manifest { added: vec![block("a", "2026-11-21")], ..manifest(4) }),
         ("condemned", Manifest { added: vec![block("z", "2026-11-21")], ..manifest(4) }),
+        ("checkpoint of the future", Manifest { checkpoint: checkpoint(4), ..manifest(4) }),
         ("removed unknown", Manifest { removed: vec!["y".to_owned()], ..manifest(4) }),
     ];
     for (name, manifest) in wrong {
