@@ -1,0 +1,282 @@
+//! From the query runtime to the client.
+//!
+//! A query is evaluated and its answer rendered in one task on the query runtime; the connection
+//! lives on another one. Between them is a [`Sink`]: rendered bytes collect in it and leave in
+//! chunks over a bounded channel, so a slow client slows the rendering and nothing piles up. An
+//! answer that fits into one chunk is sent whole, with its length.
+//!
+//! The response owns the task. When the client goes away the server drops the response, and with it
+//! the query ends. In turn, a body whose task ended early ends with an error, so that the client
+//! sees a broken connection instead of a short answer that looks complete.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures::Stream;
+use http::{HeaderValue, Response, StatusCode, header};
+use tokio::sync::{mpsc, oneshot};
+
+use super::json;
+use crate::govern::Cancel;
+use crate::task::Task;
+
+/// A chunk is sent once this much has collected: large enough that the channel and the compressor
+/// work on batches, small enough that the first bytes leave early.
+const CHUNK: usize = 64 << 10;
+
+/// Chunks on their way. With the one being filled they are what an answer holds of its text.
+const CHUNKS: usize = 4;
+
+/// How many remarks of a kind are sent, as upstream; the rest is counted.
+const REMARKS_MAX: usize = 10;
+
+/// Marks answers that may lack rows (PAR-1).
+pub(crate) const PARTIAL: &str = "tarn-partial";
+
+/// Nobody listens any more.
+#[derive(Debug)]
+pub(crate) struct Gone;
+
+/// Status and headers, which precede the body.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    status: StatusCode,
+    partial: bool,
+    retry_after: Option<Duration>,
+}
+
+/// What the task sends first.
+struct Start {
+    head: Head,
+    body: StartBody,
+}
+
+enum StartBody {
+    Whole(Bytes),
+    Chunks(mpsc::Receiver<Part>),
+}
+
+enum Part {
+    Chunk(Bytes),
+    End,
+}
+
+/// Collects the bytes of one answer.
+pub(crate) struct Sink {
+    /// What is rendered and not yet sent.
+    pub(crate) out: Vec<u8>,
+    head: Head,
+    start: Option<oneshot::Sender<Start>>,
+    chunks: Option<mpsc::Sender<Part>>,
+}
+
+impl Sink {
+    fn new(start: oneshot::Sender<Start>) -> Self {
+        let head = Head { status: StatusCode::OK, partial: false, retry_after: None };
+        Self { out: Vec::new(), head, start: Some(start), chunks: None }
+    }
+
+    /// Says in the headers that rows may be missing; before anything is sent.
+    pub(crate) fn mark_partial(&mut self) {
+        self.head.partial = true;
+    }
+
+    /// Opens the envelope up to the data.
+    pub(crate) fn open(&mut self) {
+        self.out.extend_from_slice(b"{\"status\":\"success\",\"data\":");
+    }
+
+    /// Closes the envelope behind the data and sends what is left.
+    pub(crate) async fn close(mut self, remarks: &Remarks) -> Result<(), Gone> {
+        for (key, list) in [("warnings", &remarks.warnings), ("infos", &remarks.infos)] {
+            if !list.is_empty() {
+                self.out.extend_from_slice(format!(",\"{key}\":").as_bytes());
+                json::strings(&mut self.out, list);
+            }
+        }
+        self.out.push(b'}');
+        self.finish().await
+    }
+
+    /// Sends an error in the envelope. Nothing may have been rendered before.
+    pub(crate) async fn fail(mut self, failure: &Failure) -> Result<(), Gone> {
+        self.out = failure.body();
+        self.head.status = failure.status;
+        self.head.retry_after = failure.retry_after;
+        self.finish().await
+    }
+
+    /// Sends what has collected, if it is enough for a chunk; otherwise lets other tasks run.
+    pub(crate) async fn send_full(&mut self) -> Result<(), Gone> {
+        if self.out.len() < CHUNK {
+            tokio::task::coop::consume_budget().await;
+            return Ok(());
+        }
+        if let Some(start) = self.start.take() {
+            let (sender, receiver) = mpsc::channel(CHUNKS);
+            let body = StartBody::Chunks(receiver);
+            start.send(Start { head: self.head, body }).map_err(|_| Gone)?;
+            self.chunks = Some(sender);
+        }
+        let full = std::mem::replace(&mut self.out, Vec::with_capacity(CHUNK + CHUNK / 2));
+        self.send(Part::Chunk(full.into())).await
+    }
+
+    async fn finish(mut self) -> Result<(), Gone> {
+        let rest = Bytes::from(std::mem::take(&mut self.out));
+        if let Some(start) = self.start.take() {
+            let body = StartBody::Whole(rest);
+            return start.send(Start { head: self.head, body }).map_err(|_| Gone);
+        }
+        self.send(Part::Chunk(rest)).await?;
+        self.send(Part::End).await
+    }
+
+    async fn send(&self, part: Part) -> Result<(), Gone> {
+        match &self.chunks {
+            Some(chunks) => chunks.send(part).await.map_err(|_| Gone),
+            None => Err(Gone),
+        }
+    }
+}
+
+/// Warnings and infos of an answer, as they are sent.
+#[derive(Debug, Default)]
+pub(crate) struct Remarks {
+    pub(crate) warnings: Vec<String>,
+    pub(crate) infos: Vec<String>,
+}
+
+impl Remarks {
+    /// Takes the remarks of a query and counts those beyond the tenth of a kind.
+    pub(crate) fn of(annotations: &tarn_promql::query::Annotations) -> Self {
+        let cut = |list: &[String], kind: &str| {
+            let mut kept: Vec<String> = list.iter().take(REMARKS_MAX).cloned().collect();
+            if list.len() > REMARKS_MAX {
+                let more = list.len() - REMARKS_MAX;
+                kept.push(format!("{more} more {kind} annotations omitted"));
+            }
+            kept
+        };
+        Self {
+            warnings: cut(&annotations.warnings, "warning"),
+            infos: cut(&annotations.infos, "info"),
+        }
+    }
+}
+
+/// An error as the API tells it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) status: StatusCode,
+    pub(crate) error_type: &'static str,
+    pub(crate) message: String,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl Failure {
+    /// Refuses the request as it stands.
+    pub(crate) fn bad_data(message: impl Into<String>) -> Self {
+        Self::of(StatusCode::BAD_REQUEST, "bad_data", message)
+    }
+
+    /// Refuses one parameter.
+    pub(crate) fn parameter(name: &str, message: impl std::fmt::Display) -> Self {
+        Self::bad_data(format!("invalid parameter \"{name}\": {message}"))
+    }
+
+    pub(crate) fn of(
+        status: StatusCode,
+        error_type: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { status, error_type, message: message.into(), retry_after: None }
+    }
+
+    fn body(&self) -> Vec<u8> {
+        let mut out = b"{\"status\":\"error\",\"errorType\":".to_vec();
+        json::string(&mut out, self.error_type);
+        out.extend_from_slice(b",\"error\":");
+        json::string(&mut out, &self.message);
+        out.push(b'}');
+        out
+    }
+
+    /// Returns the error as a whole response.
+    pub(crate) fn response(&self) -> Response<Body> {
+        let retry_after = self.retry_after;
+        let head = Head { status: self.status, partial: false, retry_after };
+        respond(head, Body::from(self.body()))
+    }
+}
+
+/// Runs `work` as a task on the query runtime and returns what it sends.
+pub(crate) async fn run<F>(
+    runtime: &tokio::runtime::Handle,
+    cancel: Cancel,
+    work: impl FnOnce(Sink) -> F,
+) -> Response<Body>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (sender, receiver) = oneshot::channel();
+    let task = Task::spawn(runtime, cancel, work(Sink::new(sender)));
+    match receiver.await {
+        Ok(Start { head, body: StartBody::Whole(bytes) }) => respond(head, Body::from(bytes)),
+        Ok(Start { head, body: StartBody::Chunks(parts) }) => {
+            respond(head, Body::from_stream(Parts { parts, ended: false, _task: task }))
+        }
+        Err(_) => {
+            task.join().await;
+            Failure::of(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the query was stopped")
+                .response()
+        }
+    }
+}
+
+fn respond(head: Head, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = head.status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if head.partial {
+        headers.insert(PARTIAL, HeaderValue::from_static("true"));
+    }
+    if let Some(retry_after) = head.retry_after {
+        let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    }
+    response
+}
+
+/// The body of an answer in chunks. Owns the task that renders it.
+struct Parts {
+    parts: mpsc::Receiver<Part>,
+    ended: bool,
+    _task: Task<()>,
+}
+
+impl Stream for Parts {
+    type Item = Result<Bytes, io::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        self.parts.poll_recv(cx).map(|part| match part {
+            Some(Part::Chunk(bytes)) => Some(Ok(bytes)),
+            Some(Part::End) => {
+                self.ended = true;
+                None
+            }
+            None => {
+                self.ended = true;
+                Some(Err(io::Error::other("the query was stopped while its answer was sent")))
+            }
+        })
+    }
+}

@@ -1,0 +1,214 @@
+//! A store in a temporary folder, an engine over it, and requests without a socket.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use prometheus_client::registry::Registry;
+use tarn_model::labels::LabelSet;
+use tarn_model::limits::Limits;
+use tarn_model::rng::Rng;
+use tarn_model::sample::{Histogram, Metadata};
+use tarn_model::tasks::{Task, Tasks};
+use tarn_model::tenant::TenantId;
+use tarn_model::time::{Clock, Sleep, UnixNanos};
+use tarn_model::units::ByteSize;
+use tarn_query::api::prometheus::{Endpoint, handle};
+use tarn_query::{Engine, EngineOptions, Handles};
+use tarn_storage::append::Appender;
+use tarn_storage::file::real::RealDisk;
+use tarn_storage::{Options, Storage, WalSync};
+use tempfile::TempDir;
+use tokio::runtime::Handle;
+
+/// 2023-11-14T22:13:20Z, the time of every test.
+pub const NOW_MS: i64 = 1_700_000_000_000;
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.body))
+    }
+
+    /// The status and the body, for golden rows.
+    pub fn line(&self) -> String {
+        format!("{} {}", self.status.as_u16(), self.body)
+    }
+}
+
+/// A store, an engine, a tenant.
+pub struct World {
+    pub engine: Engine,
+    pub registry: Registry,
+    pub tenant: TenantId,
+    storage: Storage,
+    _folder: TempDir,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(Limits::default()).await
+    }
+
+    pub async fn with(limits: Limits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut registry = Registry::default();
+        let clock: Arc<dyn Clock> = Arc::new(TestClock(Instant::now()));
+        let handles = tarn_storage::Handles {
+            clock: Arc::clone(&clock),
+            rng: Arc::new(Counter(AtomicU64::new(1))),
+            tasks: Arc::new(TestTasks(Handle::current())),
+            disk: Arc::new(RealDisk::new()),
+        };
+        let options = Options {
+            path: folder.path().to_owned(),
+            label: "test".to_owned(),
+            flush_age: Duration::from_secs(3600),
+            flush_bytes: ByteSize::mib(256),
+            wal_sync: WalSync::None,
+            wal_segment_bytes: ByteSize::mib(4),
+            wal_bytes_max: ByteSize::mib(64),
+            limits: limits.clone(),
+        };
+        let storage = Storage::open(options, handles, &mut registry).await.unwrap();
+        storage.replayed().await.unwrap();
+        let options = EngineOptions {
+            limits,
+            version: "0.1.0".to_owned(),
+            revision: "abc".to_owned(),
+            ..EngineOptions::default()
+        };
+        let handles = Handles { clock, query_runtime: Handle::current() };
+        let engine = Engine::new(options, storage.reader(), handles, &mut registry);
+        let tenant = TenantId::default_tenant();
+        Self { engine, registry, tenant, storage, _folder: folder }
+    }
+
+    /// Writes rows as one request.
+    pub async fn write(&self, fill: impl FnOnce(&mut Appender)) {
+        let mut appender = self.storage.writer().appender(&self.tenant).unwrap();
+        fill(&mut appender);
+        appender.commit().await.unwrap();
+    }
+
+    /// Turns what is in memory into blocks.
+    pub async fn flush(&self) {
+        self.storage.flush().await.unwrap();
+    }
+
+    pub async fn get(&self, path_and_query: &str) -> Answer {
+        read(self.send(Method::GET, path_and_query, &[], Body::empty()).await).await
+    }
+
+    pub async fn post(&self, path: &str, form: &str) -> Answer {
+        let form_type = [("content-type", "application/x-www-form-urlencoded")];
+        read(self.send(Method::POST, path, &form_type, Body::from(form.to_owned())).await).await
+    }
+
+    pub async fn send(
+        &self,
+        method: Method,
+        path_and_query: &str,
+        headers: &[(&str, &str)],
+        body: Body,
+    ) -> Response<Body> {
+        let endpoint = endpoint(path_and_query);
+        let mut request = Request::builder().method(method).uri(format!("/api/v1{path_and_query}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body).unwrap();
+        handle(&self.engine, endpoint, self.tenant.clone(), request).await
+    }
+
+    /// Returns whether the metrics hold a line.
+    pub fn has_metric(&self, line: &str) -> bool {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
+        text.lines().any(|l| l == line)
+    }
+}
+
+pub async fn read(response: Response<Body>) -> Answer {
+    let (parts, body) = response.into_parts();
+    let json = "application/json";
+    assert_eq!(parts.headers.get(header::CONTENT_TYPE).unwrap(), json);
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let body = String::from_utf8(bytes.to_vec()).unwrap();
+    Answer { status: parts.status, headers: parts.headers, body }
+}
+
+fn endpoint(path_and_query: &str) -> Endpoint {
+    let path = path_and_query.split('?').next().unwrap();
+    if path.starts_with("/label/") {
+        return Endpoint::LabelValues;
+    }
+    Endpoint::ALL.into_iter().find(|e| e.path() == path).unwrap()
+}
+
+pub fn float(appender: &mut Appender, labels: &[(&str, &str)], samples: &[(i64, f64)]) {
+    let series = appender.series(&LabelSet::from_pairs(labels)).unwrap();
+    for (time_ms, value) in samples {
+        appender.float(series, *time_ms, *value, 0).unwrap();
+    }
+}
+
+pub fn histogram(appender: &mut Appender, labels: &[(&str, &str)], at_ms: i64, value: Histogram) {
+    let series = appender.series(&LabelSet::from_pairs(labels)).unwrap();
+    appender.histogram(series, at_ms, Arc::new(value), 0).unwrap();
+}
+
+pub fn metadata(appender: &mut Appender, family: &str, kind: &str, help: &str) {
+    let metric_type = tarn_model::sample::MetricType::parse(kind);
+    appender.metadata(family, &Metadata { metric_type, unit: "".into(), help: help.into() });
+}
+
+#[derive(Debug)]
+struct TestClock(Instant);
+
+impl Clock for TestClock {
+    fn now(&self) -> UnixNanos {
+        UnixNanos(NOW_MS * 1_000_000)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+#[derive(Debug)]
+struct Counter(AtomicU64);
+
+impl Rng for Counter {
+    fn next_u64(&self) -> u64 {
+        // An odd factor keeps successive numbers apart in all bits.
+        self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+#[derive(Debug)]
+struct TestTasks(Handle);
+
+impl Tasks for TestTasks {
+    fn spawn(&self, _name: &'static str, task: Task) {
+        drop(self.0.spawn(task));
+    }
+
+    fn spawn_thread(&self, name: &'static str, work: Box<dyn FnOnce() + Send>) {
+        std::thread::Builder::new().name(name.to_owned()).spawn(work).unwrap();
+    }
+}

@@ -1,0 +1,173 @@
+//! `tarn query`: an expression, answered by a server or straight from a data folder.
+//!
+//! Both ways end in the same handlers and the same JSON: a server is asked over HTTP, a data folder
+//! is opened in this process and asked without a socket ([`local`]). What is printed is then made
+//! from that answer ([`table`]), so the two cannot differ.
+
+mod answer;
+mod local;
+mod table;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use clap::{Args, ValueEnum};
+use http::Method;
+use tarn_model::tenant::TenantId;
+use tarn_query::api::prometheus::Endpoint;
+use tarn_query::api::prometheus::time::{parse_step, parse_time};
+
+use self::answer::Reply;
+use crate::cli::client::Server;
+
+/// How parameters are sent.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Rows per series that a table shows well; decides the step where none is given.
+const STEPS: i64 = 60;
+
+/// Evaluates a PromQL expression.
+#[derive(Debug, Clone, Args)]
+#[command(mut_arg("url", |arg| arg.visible_alias("server").conflicts_with("data")))]
+pub(crate) struct QueryArgs {
+    /// The expression, such as: sum by (job) (rate(http_requests_total[5m]))
+    expression: String,
+    #[command(flatten)]
+    server: Server,
+    /// A data folder to read without a server; no server may have it open.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The time of the query, or the end of the range: seconds or RFC 3339; now by default.
+    #[arg(long, value_name = "TIME")]
+    time: Option<String>,
+    /// Evaluates from this long before the time, such as 1h.
+    #[arg(long, value_name = "DURATION")]
+    range: Option<String>,
+    /// Distance of the steps of a range; a sixtieth of the range by default.
+    #[arg(long, value_name = "DURATION", requires = "range")]
+    step: Option<String>,
+    /// What is printed; by default a table on a terminal and CSV into a pipe.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+/// The forms of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Aligned columns.
+    Table,
+    /// One line per sample, after RFC 4180.
+    Csv,
+    /// The answer of the HTTP API as it is.
+    Json,
+}
+
+/// A request in the terms of the HTTP API.
+#[derive(Debug)]
+struct Question {
+    endpoint: Endpoint,
+    /// The parameters as a form.
+    form: String,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Where the arguments are no query, or no answer could be had.
+pub(crate) async fn run(args: QueryArgs) -> anyhow::Result<ExitCode> {
+    let question = args.question(now_ms())?;
+    let body = match &args.data {
+        Some(folder) => local::ask(folder, args.tenant()?, question).await?,
+        None => {
+            let path = format!("/api/v1{}", question.endpoint.path());
+            args.server.send(Method::POST, &path, Some(FORM), question.form).await?.body
+        }
+    };
+    let terminal = io::stdout().is_terminal();
+    let format = args.format.unwrap_or(if terminal { Format::Table } else { Format::Csv });
+    print(&body, format)
+}
+
+impl QueryArgs {
+    fn tenant(&self) -> anyhow::Result<TenantId> {
+        match &self.server.tenant {
+            Some(id) => TenantId::parse(id).context("read --tenant"),
+            None => Ok(TenantId::default_tenant()),
+        }
+    }
+
+    fn question(&self, now_ms: i64) -> anyhow::Result<Question> {
+        let argument = |name: &str| format!("read --{name}");
+        let end_ms = match &self.time {
+            Some(text) => parse_time(text).map_err(anyhow::Error::msg).context(argument("time"))?,
+            None => now_ms,
+        };
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("query", &self.expression);
+        let Some(range) = &self.range else {
+            form.append_pair("time", &seconds(end_ms));
+            return Ok(Question { endpoint: Endpoint::Query, form: form.finish() });
+        };
+        let duration = |name: &str, text: &str| {
+            let ms = parse_step(text).map_err(anyhow::Error::msg).context(argument(name))?;
+            if ms <= 0 { bail!("read --{name}: {text} is not above zero") } else { Ok(ms) }
+        };
+        let range_ms = duration("range", range)?;
+        let step_ms = match &self.step {
+            Some(text) => duration("step", text)?,
+            // Whole seconds, so that the times in the table are easy to read.
+            None => (range_ms / STEPS / 1000).max(1) * 1000,
+        };
+        form.append_pair("start", &seconds(end_ms.saturating_sub(range_ms)));
+        form.append_pair("end", &seconds(end_ms));
+        form.append_pair("step", &seconds(step_ms));
+        Ok(Question { endpoint: Endpoint::QueryRange, form: form.finish() })
+    }
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn seconds(ms: i64) -> String {
+    let sign = if ms < 0 { "-" } else { "" };
+    let ms = ms.unsigned_abs();
+    format!("{sign}{}.{:03}", ms / 1000, ms % 1000)
+}
+
+/// Prints an answer: rows to the standard output, remarks and errors beside them.
+fn print(body: &Bytes, format: Format) -> anyhow::Result<ExitCode> {
+    let reply = Reply::parse(body)?;
+    let mut notes = io::stderr().lock();
+    for warning in reply.remarks() {
+        writeln!(notes, "{warning}").context("write to the standard error")?;
+    }
+    if let Some(error) = reply.failure() {
+        writeln!(notes, "error: {error}").context("write to the standard error")?;
+        return Ok(ExitCode::FAILURE);
+    }
+    let mut text = match format {
+        Format::Json => body.to_vec(),
+        Format::Table => table::aligned(&reply.rows()?).into_bytes(),
+        Format::Csv => table::csv(&reply.rows()?).into_bytes(),
+    };
+    if !text.ends_with(b"\n") {
+        text.push(b'\n');
+    }
+    match io::stdout().lock().write_all(&text) {
+        // Whoever reads has seen enough, as `head` does.
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        written => {
+            written.context("write to the standard output")?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
