@@ -11,6 +11,7 @@ pub mod parse;
 mod plan;
 pub mod print;
 pub mod query;
+pub mod script;
 pub mod source;
 
 pub use exec::eval;

@@ -29,6 +29,7 @@ mod call;
 mod invariant;
 mod node;
 
+pub(crate) use invariant::depends_on_step;
 pub(crate) use node::{MergeRule, Node, Plan, RangePlan, Root, ScalarPlan};
 
 /// The plan of a query and what it reads.

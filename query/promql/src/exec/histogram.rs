@@ -74,8 +74,7 @@ impl HistogramCall {
         let mut ids: HashMap<LabelSet, usize> = HashMap::default();
         let mut series = Vec::new();
         for one in self.child.open(cx).await? {
-            let bound = Bucket::parse_bound(one.value(LE));
-            let Some(bound) = bound else {
+            let Ok(bound) = one.value(LE).parse::<f64>() else {
                 self.inputs.push(None);
                 continue;
             };

@@ -4,20 +4,11 @@
 //! where its bound is positive. Counts are repaired first: rates of buckets scraped at slightly
 //! different moments need not rise from bucket to bucket.
 
-use crate::functions::number;
-
 /// A bucket: observations up to and including a bound.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Bucket {
     pub(crate) bound: f64,
     pub(crate) count: f64,
-}
-
-impl Bucket {
-    /// Returns the upper bound that the label `le` says.
-    pub(crate) fn parse_bound(le: &str) -> Option<f64> {
-        number::bound(le)
-    }
 }
 
 /// Differences of neighbouring buckets below this are noise of floating-point sums.

@@ -178,3 +178,6 @@ functions! {
     Vector "vector" (Scalar) Arity::Exact, Vector, STABLE;
     Year "year" (Vector) Arity::UpTo(1), Vector, STABLE;
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use super::Grouping;
 use crate::exec::context::{Context, Reservation};
 use crate::exec::operator::{Operator, Pull, Series};
 use crate::exec::steps::Steps;
-use crate::functions::number::decimal;
+use crate::print::number::fixed;
 use crate::query::Result;
 
 /// `count_values("label", v)`.
@@ -71,7 +71,7 @@ impl CountValues {
                     None => {
                         let base = &labels[group as usize];
                         let labels = match &self.label {
-                            Some(label) => base.with(label, &decimal(value)),
+                            Some(label) => base.with(label, &fixed(value)),
                             None => base.clone(),
                         };
                         let next = order.len();
