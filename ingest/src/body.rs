@@ -112,6 +112,7 @@ pub fn snappy_len(compressed: &[u8], max: ByteSize, limits: &Limits) -> Result<u
 ///
 /// # Errors
 /// `Invalid` where it is broken.
+#[expect(clippy::disallowed_types, reason = "the one place: the length has been checked")]
 pub fn snappy(compressed: &[u8], bytes: usize) -> Result<Vec<u8>> {
     let mut decompressed = vec![0; bytes];
     snap::raw::Decoder::new()

@@ -1,5 +1,8 @@
 use super::*;
 
+type Pair<'a> = (&'a [u8], &'a [u8]);
+type Case<'a> = (&'a [Pair<'a>], Reason, &'a str);
+
 fn limits() -> Limits {
     Limits {
         labels_max: 4,
@@ -28,9 +31,9 @@ fn labels_are_sorted_and_empty_ones_dropped() {
 
 #[test]
 fn every_rejection_names_value_and_limit() {
-    let name: (&[u8], &[u8]) = (b"__name__", b"up");
+    let name: Pair<'_> = (b"__name__", b"up");
     let long = [b'v'; 1_000_000];
-    let cases: &[(&[(&[u8], &[u8])], Reason, &str)] = &[
+    let cases: &[Case<'_>] = &[
         (&[], Reason::MissingMetricName, "label \"__name__\" is missing or empty"),
         (
             &[(b"__name__", b"")],

@@ -85,7 +85,7 @@ fn pair(label: &Label) -> Pair<'_> {
 
 fn resolve<'a>(refs: &[u32], symbols: &'a [Vec<u8>]) -> Option<Vec<Pair<'a>>> {
     let get = |r: u32| symbols.get(r as usize).map(Vec::as_slice);
-    if refs.len() % 2 != 0 {
+    if !refs.len().is_multiple_of(2) {
         return None;
     }
     refs.chunks(2).map(|pair| Some((get(pair[0])?, get(pair[1])?))).collect()
@@ -159,106 +159,31 @@ impl Expected {
 
 /// The stored form, or `None` where the histogram is invalid.
 fn histogram(wire: &Histogram, limits: &Limits) -> Option<ModelHistogram> {
-    let max = limits.histogram_buckets_max;
-    let custom = wire.schema == -53;
-    let coarser = wire.schema.saturating_sub(8).max(0);
     let positive_len = wire.positive_deltas.len().max(wire.positive_counts.len());
     let negative_len = wire.negative_deltas.len().max(wire.negative_counts.len());
-    if positive_len + negative_len > max
-        || wire.custom_values.len() > max
-        || wire.positive_spans.len().max(wire.negative_spans.len()) > 2 * max
-        || (!custom && !(-4..=52).contains(&wire.schema))
-    {
-        return None;
-    }
+    let max = limits.histogram_buckets_max;
+    let most = (positive_len + negative_len).max(wire.custom_values.len());
+    let spans_len = wire.positive_spans.len().max(wire.negative_spans.len());
     let positive = spans(&wire.positive_spans, positive_len)?;
     let negative = spans(&wire.negative_spans, negative_len)?;
-    let float = matches!(wire.count, Some(Count::Float(_)));
-    let zero_is_zero = match wire.zero_count {
-        None => true,
-        Some(ZeroCount::Int(n)) => n == 0,
-        Some(ZeroCount::Float(n)) => n == 0.0,
-    };
-    if custom {
-        let ascending = wire.custom_values.windows(2).all(|w| w[0] < w[1]);
-        let numbers = wire.custom_values.iter().all(|b| !b.is_nan() && *b < f64::INFINITY);
-        let inside = positive.iter().all(|i| *i >= 0 && *i <= wire.custom_values.len() as i64);
-        let negatives = wire.negative_spans.len() + negative_len;
-        let no_zero = zero_is_zero && wire.zero_threshold == 0.0;
-        // A negative index can only be the first one.
-        let inside =
-            inside || positive.last().is_none_or(|i| *i <= wire.custom_values.len() as i64);
-        if !ascending || !numbers || !inside || negatives > 0 || !no_zero {
-            return None;
-        }
-    } else if !wire.custom_values.is_empty() || !(wire.zero_threshold >= 0.0) {
+    let known = wire.schema == -53 || (-4..=52).contains(&wire.schema);
+    if most > max || spans_len > 2 * max || !known || !bounds_fit(wire, &positive, negative_len) {
         return None;
     }
-    let (mut histogram_positive, mut histogram_negative) = (Vec::new(), Vec::new());
-    let counts = if float {
-        let zero = match wire.zero_count {
-            None => 0.0,
-            Some(ZeroCount::Float(zero)) => zero,
-            Some(ZeroCount::Int(_)) => return None,
-        };
-        let Some(Count::Float(count)) = wire.count else { return None };
-        if !wire.positive_deltas.is_empty() || !wire.negative_deltas.is_empty() {
-            return None;
-        }
-        let sides = [
-            sum(&positive, &wire.positive_counts, coarser, |a, b| a + b, &mut histogram_positive)?,
-            sum(&negative, &wire.negative_counts, coarser, |a, b| a + b, &mut histogram_negative)?,
-        ];
-        let buckets = sides.concat();
-        if buckets.iter().any(|c| *c < 0.0) || zero < 0.0 || count < 0.0 {
-            return None;
-        }
-        Counts::Float { count, zero, buckets }
-    } else {
-        let zero = match wire.zero_count {
-            None => 0,
-            Some(ZeroCount::Int(zero)) => zero,
-            Some(ZeroCount::Float(_)) => return None,
-        };
-        let count = match wire.count {
-            Some(Count::Int(count)) => count,
-            _ => 0,
-        };
-        if !wire.positive_counts.is_empty() || !wire.negative_counts.is_empty() {
-            return None;
-        }
-        let add = |a: i64, b: i64| a.saturating_add(b);
-        let sides = [
-            sum(
-                &positive,
-                &absolute(&wire.positive_deltas)?,
-                coarser,
-                add,
-                &mut histogram_positive,
-            )?,
-            sum(
-                &negative,
-                &absolute(&wire.negative_deltas)?,
-                coarser,
-                add,
-                &mut histogram_negative,
-            )?,
-        ];
-        let buckets = sides.concat();
-        let total = buckets.iter().map(|c| i128::from(*c)).sum::<i128>() + i128::from(zero);
-        let fits = if wire.sum.is_nan() { total <= count.into() } else { total == count.into() };
-        if !fits {
-            return None;
-        }
-        Counts::Int { count, zero, buckets }
+    let mut indexes = [Vec::new(), Vec::new()];
+    let counts = match wire.count {
+        Some(Count::Float(count)) => floats(wire, count, &positive, &negative, &mut indexes)?,
+        Some(Count::Int(count)) => ints(wire, count, &positive, &negative, &mut indexes)?,
+        None => ints(wire, 0, &positive, &negative, &mut indexes)?,
     };
+    let [positive, negative] = indexes;
     Some(ModelHistogram {
-        schema: if custom { -53 } else { wire.schema.min(8) },
+        schema: wire.schema.min(8),
         bounds: wire.custom_values.clone(),
         zero_threshold: wire.zero_threshold,
         sum: wire.sum,
-        positive: histogram_positive,
-        negative: histogram_negative,
+        positive,
+        negative,
         counts,
         reset_hint: match wire.reset_hint {
             1 => ResetHint::Reset,
@@ -267,6 +192,73 @@ fn histogram(wire: &Histogram, limits: &Limits) -> Option<ModelHistogram> {
             _ => ResetHint::Unknown,
         },
     })
+}
+
+/// Whether bounds, zero bucket and negative buckets are such as the schema has them.
+fn bounds_fit(wire: &Histogram, positive: &[i64], negative_len: usize) -> bool {
+    let bounds = &wire.custom_values;
+    if wire.schema != -53 {
+        return bounds.is_empty()
+            && wire.zero_threshold.partial_cmp(&0.0).is_some_and(|o| o.is_ge());
+    }
+    let no_zero = match wire.zero_count {
+        None => true,
+        Some(ZeroCount::Int(n)) => n == 0,
+        Some(ZeroCount::Float(n)) => n == 0.0,
+    };
+    let negatives = wire.negative_spans.len() + negative_len;
+    let ascending = bounds.windows(2).all(|w| w[0] < w[1]);
+    let numbers = bounds.iter().all(|b| !b.is_nan() && *b < f64::INFINITY);
+    let inside = positive.iter().all(|i| (0..=bounds.len() as i64).contains(i));
+    ascending && numbers && inside && no_zero && wire.zero_threshold == 0.0 && negatives == 0
+}
+
+fn floats(
+    wire: &Histogram,
+    count: f64,
+    positive: &[i64],
+    negative: &[i64],
+    into: &mut [Vec<i32>; 2],
+) -> Option<Counts> {
+    let zero = match wire.zero_count {
+        None => 0.0,
+        Some(ZeroCount::Float(zero)) => zero,
+        Some(ZeroCount::Int(_)) => return None,
+    };
+    let coarser = wire.schema.saturating_sub(8).max(0);
+    let buckets = [
+        sum(positive, &wire.positive_counts, coarser, |a, b| a + b, &mut into[0])?,
+        sum(negative, &wire.negative_counts, coarser, |a, b| a + b, &mut into[1])?,
+    ]
+    .concat();
+    let deltas = wire.positive_deltas.len() + wire.negative_deltas.len();
+    let below_zero = buckets.iter().chain([&zero, &count]).any(|n| *n < 0.0);
+    (deltas == 0 && !below_zero).then_some(Counts::Float { count, zero, buckets })
+}
+
+fn ints(
+    wire: &Histogram,
+    count: u64,
+    positive: &[i64],
+    negative: &[i64],
+    into: &mut [Vec<i32>; 2],
+) -> Option<Counts> {
+    let zero = match wire.zero_count {
+        None => 0,
+        Some(ZeroCount::Int(zero)) => zero,
+        Some(ZeroCount::Float(_)) => return None,
+    };
+    let coarser = wire.schema.saturating_sub(8).max(0);
+    let add = |a: i64, b: i64| a.saturating_add(b);
+    let buckets = [
+        sum(positive, &absolute(&wire.positive_deltas)?, coarser, add, &mut into[0])?,
+        sum(negative, &absolute(&wire.negative_deltas)?, coarser, add, &mut into[1])?,
+    ]
+    .concat();
+    let total = buckets.iter().map(|c| i128::from(*c)).sum::<i128>() + i128::from(zero);
+    let fits = if wire.sum.is_nan() { total <= count.into() } else { total == count.into() };
+    let counts = wire.positive_counts.len() + wire.negative_counts.len();
+    (counts == 0 && fits).then_some(Counts::Int { count, zero, buckets })
 }
 
 /// The index of every bucket.

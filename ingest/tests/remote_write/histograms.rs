@@ -52,10 +52,13 @@ fn decode(histogram: Histogram) -> Result<ModelHistogram, String> {
     let limits = Limits { histogram_buckets_max: 10, ..Limits::default() };
     let recorded =
         Decoder::new(limits).plain(Version::One, &request.encode_to_vec()).expect("decodes");
-    match recorded.rows.first() {
-        Some((0, Row::Histogram { time_ms: TIME_MS, value, start_ms: 0 })) => Ok((**value).clone()),
-        None => Err(recorded.problems.expect("a problem")),
-        other => panic!("{other:?}"),
+    let Some(row) = recorded.rows.first() else {
+        return Err(recorded.problems.expect("a problem"));
+    };
+    assert_eq!(row.0, 0);
+    match &row.1 {
+        Row::Histogram { time_ms: TIME_MS, value, start_ms: 0 } => Ok((**value).clone()),
+        other => Err(format!("{other:?}")),
     }
 }
 
@@ -126,6 +129,7 @@ fn observations_that_are_nan_are_in_no_bucket() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn what_does_not_add_up_is_rejected() {
     let floats = |counts: Vec<f64>, count: f64| Histogram {
         count: Some(Count::Float(count)),

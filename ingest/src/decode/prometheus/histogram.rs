@@ -232,12 +232,13 @@ impl RawHistogram {
         if !zero || self.zero_threshold != 0.0 || !self.negative.is_empty() {
             return invalid("histogram with custom bounds has a zero bucket or negative buckets");
         }
+        let inside = 0..=bounds.len() as i64;
         let indexes = self.positive.indexes(0)?;
-        match indexes.last() {
-            Some(last) if i64::from(*last) > bounds.len() as i64 => {
-                invalid(format!("histogram bucket {last} is beyond {} bounds", bounds.len()))
+        match indexes.iter().find(|index| !inside.contains(&i64::from(**index))) {
+            Some(index) => {
+                invalid(format!("histogram bucket {index} is beyond {} bounds", bounds.len()))
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
