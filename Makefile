@@ -4,6 +4,7 @@
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/tarn/target
 # What tests need beyond Rust and Python lives beside the target folder.
 export TARN_TOOLS ?= $(dir $(abspath $(CARGO_TARGET_DIR)))tools
+export TARN_PYTHON ?= $(TARN_TOOLS)/venv/bin/python
 CARGO_FLAGS ?= --locked
 PROFILE ?= local
 ARGS ?=

@@ -1,2 +1,87 @@
-//! .
-fn main() {}
+//! Tarn: metrics in your own bucket as Parquet, answered in PromQL.
+//!
+//! This crate is the process: the only one that reads the command line, the environment, signals and
+//! `tarn.yaml`. `main` is the table of contents; the way of a row begins in [`routes`].
+//!
+//! - [`cli`]: the commands; [`config`]: the one table of settings
+//! - [`app`]: builds and wires the crates, starts and stops them in order
+//! - [`listen`] → [`routes`] → [`tenant`]: from a socket to the crate that answers; [`health`]
+//! - [`telemetry`], [`host`]: what Tarn says about itself and the machine, also into itself
+//! - [`runtime`], [`clock`], [`shutdown`]: threads, time and the end
+
+use std::process::ExitCode;
+
+mod app;
+mod cli;
+mod clock;
+mod config;
+mod health;
+mod host;
+mod listen;
+mod routes;
+mod runtime;
+mod shutdown;
+mod telemetry;
+mod tenant;
+
+use crate::cli::{Cli, Command, Settings};
+use crate::shutdown::Exit;
+
+/// jemalloc returns memory to the system and can tell who holds it.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    let args = match Cli::parse_process() {
+        Ok(args) => args,
+        Err(exit) => return exit.into(), // misuse: 64
+    };
+    let done = match args.command() {
+        Command::Server(settings) => server(settings), // no command = server, zero configuration
+        Command::Check(settings) => cli::check::run(settings),
+        Command::Config(command) => cli::reference::run(&command),
+        Command::Query(args) => return ended(cli::client::block_on(cli::query::run(args))),
+        Command::Flush(server) => cli::remote::flush(&server),
+        Command::Healthcheck(server) => cli::remote::healthcheck(&server),
+        Command::Wal(command) => cli::store::wal(&command),
+    };
+    ended(done.map(|()| Exit::Done.into()))
+}
+
+fn ended(done: anyhow::Result<ExitCode>) -> ExitCode {
+    done.unwrap_or_else(|e| {
+        cli::complain(&e);
+        Exit::of(&e).into()
+    })
+}
+
+/// Serves until a signal, or until the log turns out to be damaged.
+fn server(settings: Settings) -> anyhow::Result<()> {
+    let config = config::load::load(&settings.sources())?; // all errors at once, with key and origin
+    telemetry::logs::install(&config.log)?;
+    let runtimes = runtime::Runtimes::start()?;
+    let served = runtimes.io.block_on(serve(config, runtimes.query()));
+    runtimes.stop();
+    served
+}
+
+async fn serve(config: config::Config, query: tokio::runtime::Handle) -> anyhow::Result<()> {
+    let signals = shutdown::Signals::install()?;
+    let data = config.storage.path.clone();
+    let running = app::start(config, query).await?;
+    cli::welcome(running.address(), &data);
+    tracing::info!(http = %running.address(), data = %data.display(), "tarn is ready");
+
+    let broken = tokio::select! {
+        reason = signals.first() => {
+            tracing::info!(%reason, "tarn is stopping");
+            None
+        }
+        error = running.broken() => Some(error),
+    };
+    let stopped = running.stop().await; // drain, then each in reverse
+    match broken {
+        Some(error) => Err(error.context("replay the log").into()),
+        None => stopped.inspect(|()| tracing::info!("tarn has stopped")),
+    }
+}

@@ -20,7 +20,7 @@ use tarn_model::time::Clock;
 use tarn_model::units::ByteSize;
 use tarn_query::api::prometheus::handle;
 use tarn_query::{Engine, EngineOptions};
-use tarn_storage::file::real::RealDisk;
+use tarn_storage::file::RealDisk;
 use tarn_storage::{Handles, Options, Storage};
 use tokio::runtime::Handle;
 
@@ -50,7 +50,7 @@ pub(super) async fn ask(
         clock: Arc::clone(&clock),
         rng: Arc::new(SystemRng::new()),
         tasks: Arc::<ProcessTasks>::clone(&tasks) as Arc<dyn Tasks>,
-        disk: Arc::new(RealDisk::new()),
+        disk: Arc::new(RealDisk),
     };
     let options = options(folder)?;
     let limits = options.limits.clone();

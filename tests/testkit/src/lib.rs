@@ -5,12 +5,13 @@
 //! - [`prometheus`]: a real one, scraping and sending
 //! - [`http`], [`remote_write`]: clients
 //! - [`sim`]: seeded time, chance and order of tasks; [`fault_store`]: a bucket that misbehaves
-//! - [`sim_disk`]: a disk that loses power; [`tasks`]: tasks on a runtime, or held for the test
+//! - [`sim_disk`]: a disk that loses power; [`clock`]: the machine's time; [`tasks`]: tasks on a runtime, or held for the test
 //! - [`tidy`]: the rules of the house over the source tree
 //!
 //! Tests that use this crate live in `<crate>/tests/`: a crate under test and the copy that this
 //! one links are two crates to the compiler.
 
+pub mod clock;
 pub mod fault_store;
 pub mod http;
 pub mod process;

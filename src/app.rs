@@ -1,0 +1,195 @@
+//! Builds and wires the crates; starts and stops them in order.
+//!
+//! Start: bind (a taken port must not touch data), open the store, hand its reader to queries and its
+//! writer to ingest, serve. The log replays behind `/readyz`. Stop: the same in reverse.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use prometheus_client::registry::Registry;
+use tarn_ingest::Ingest;
+use tarn_model::error::Error;
+use tarn_model::rng::Rng;
+use tarn_model::tasks::Tasks;
+use tarn_model::time::Clock;
+use tarn_query::{Engine, EngineOptions};
+use tarn_storage::file::RealDisk;
+use tarn_storage::{Options, Readiness, Storage};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tracing::{info, warn};
+
+use crate::clock::{SystemClock, SystemRng};
+use crate::config::{Config, Store};
+use crate::listen::guard::{Guard, HttpMetrics};
+use crate::listen::{self, Bounds, Listener};
+use crate::routes;
+use crate::runtime::ProcessTasks;
+use crate::telemetry::feed::Feed;
+use crate::telemetry::registry;
+
+/// How long tasks and threads may take to end once nothing feeds them.
+const TASKS_WAIT: Duration = Duration::from_secs(5);
+
+/// What handlers share.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) storage: Storage,
+    pub(crate) ingest: Ingest,
+    pub(crate) engine: Engine,
+    pub(crate) registry: Registry,
+    pub(crate) clock: Arc<dyn Clock>,
+    stopping: AtomicBool,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Running {
+    app: Arc<App>,
+    listener: Listener,
+    tasks: Arc<ProcessTasks>,
+}
+
+impl App {
+    /// Returns which directions work; while stopping, none.
+    pub(crate) fn readiness(&self) -> Readiness {
+        if self.stopping.load(Ordering::Relaxed) {
+            let reason = Some("the server is stopping".to_owned());
+            return Readiness { ingest: reason.clone(), query: reason };
+        }
+        self.storage.readiness()
+    }
+}
+
+/// Opens and wires everything, and serves.
+///
+/// # Errors
+/// What could not be bound or opened, with what to do.
+pub(crate) async fn start(config: Config, query_runtime: Handle) -> anyhow::Result<Running> {
+    let listener = listen::bind(config.listen.http).await?;
+    let address = listener.local_addr().context("read the bound address")?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let tasks = ProcessTasks::new(Handle::current());
+    let mut registry = registry::new();
+    let http = HttpMetrics::register(&mut registry);
+    let rng: Arc<dyn Rng> = Arc::new(SystemRng::new());
+    let handles = tarn_storage::Handles {
+        clock: Arc::clone(&clock),
+        rng: Arc::clone(&rng),
+        tasks: Arc::<ProcessTasks>::clone(&tasks),
+        disk: Arc::new(RealDisk),
+    };
+    let storage = open_storage(&config, handles, &mut registry).await?;
+    let engine = Engine::new(
+        EngineOptions {
+            limits: config.limits.clone(),
+            version: registry::VERSION.to_owned(),
+            ..EngineOptions::default()
+        },
+        storage.reader(),
+        tarn_query::Handles { clock: Arc::clone(&clock), query_runtime },
+        &mut registry,
+    );
+    let limits = config.limits.clone();
+    let ingest =
+        Ingest::new(limits, storage.writer(), Arc::clone(&clock), Arc::clone(&rng), &mut registry);
+    let feed = Feed::register(&config, address, Arc::clone(&clock), &mut registry);
+    let stopping = AtomicBool::new(false);
+    let app = Arc::new(App { config, storage, ingest, engine, registry, clock, stopping });
+    if app.config.telemetry.own_metrics {
+        tasks.spawn("tarn-feed", Box::pin(feed.run(Arc::downgrade(&app))));
+    }
+    let listener = serve(&app, listener, address, http);
+    Ok(Running { app, listener, tasks })
+}
+
+async fn open_storage(
+    config: &Config,
+    handles: tarn_storage::Handles,
+    registry: &mut Registry,
+) -> anyhow::Result<Storage> {
+    let Store { path, label, flush_age, flush_bytes, wal_sync, wal_segment_bytes, wal_bytes_max } =
+        config.storage.clone();
+    let label = if label.is_empty() { machine_name() } else { label };
+    let limits = config.limits.clone();
+    let options = Options {
+        path,
+        label,
+        flush_age,
+        flush_bytes,
+        wal_sync,
+        wal_segment_bytes,
+        wal_bytes_max,
+        limits,
+    };
+    Ok(Storage::open(options, handles, registry).await.map_err(|e| e.context("open the store"))?)
+}
+
+fn machine_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}
+
+fn serve(app: &Arc<App>, listener: TcpListener, address: SocketAddr, http: HttpMetrics) -> Listener {
+    let config = &app.config;
+    let bounds = Bounds {
+        connections_max: config.limits.connections_max,
+        header_bytes_max: config.limits.header_bytes_max.as_usize(),
+        header_timeout: config.listen.header_timeout,
+    };
+    let guard = Guard {
+        hosts: config.listen.hosts.clone().into(),
+        uri_bytes_max: config.limits.uri_bytes_max.as_usize(),
+        metrics: http.clone(),
+    };
+    let router = routes::router(app, guard);
+    listen::serve(listener, address, router, bounds, http.connections("http"))
+}
+
+impl Running {
+    /// Returns the address that serves.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listener.address()
+    }
+
+    /// Completes with the error when the log cannot be replayed; never when it can.
+    pub(crate) async fn broken(&self) -> Error {
+        match self.app.storage.replayed().await {
+            Ok(()) => {
+                info!("the log is replayed, writes are taken");
+                std::future::pending().await
+            }
+            Err(e) => e,
+        }
+    }
+
+    /// Stops in reverse order of the start.
+    ///
+    /// # Errors
+    /// Where the store could not be closed in order; what was acknowledged is in the log.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        let Self { app, listener, tasks } = self;
+        let shutdown = app.config.shutdown.clone();
+        app.stopping.store(true, Ordering::Relaxed);
+        tokio::time::sleep(shutdown.delay).await;
+        listener.drain(shutdown.grace).await;
+        if shutdown.flush {
+            let flush = tokio::time::timeout(shutdown.flush_timeout, app.storage.flush());
+            match flush.await {
+                Ok(Ok(report)) => info!(blocks = report.blocks, samples = report.samples, "flushed"),
+                Ok(Err(e)) => warn!(error = %e.message(), "not flushed; the next start replays the log"),
+                Err(_) => warn!("not flushed in time; the next start replays the log"),
+            }
+        }
+        match Arc::try_unwrap(app) {
+            Ok(app) => app.storage.close().await.map_err(|e| e.context("close the store"))?,
+            Err(_) => warn!("a request still runs; the store is left as after a crash"),
+        }
+        tasks.stop(TASKS_WAIT).await;
+        Ok(())
+    }
+}

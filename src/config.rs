@@ -1,0 +1,154 @@
+//! What the operator decided, checked and with its origin.
+//!
+//! One table ([`keys`]) says which settings exist. [`load`] fills them in four rounds, each over the
+//! one before: the table's defaults, `tarn.yaml`, `TARN_SECTION__KEY`, `--section.key`. It reports
+//! everything that is wrong at once, with the file, line and column or the variable or flag it came
+//! from. [`reference`] prints the same table for people.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tarn_model::limits::Limits;
+use tarn_model::units::ByteSize;
+use tarn_storage::WalSync;
+
+pub(crate) mod keys;
+pub(crate) mod load;
+pub(crate) mod reference;
+pub(crate) mod tree;
+
+#[cfg(test)]
+mod tests;
+
+/// Everything the server is told at its start. Made by [`load::load`] only.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) listen: Listen,
+    pub(crate) storage: Store,
+    pub(crate) tenants: Tenants,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) log: Log,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) limits: Limits,
+    /// The keys that are not at their defaults, for the start-up log and `/status`.
+    pub(crate) changed: Vec<Setting>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Listen {
+    pub(crate) http: SocketAddr,
+    pub(crate) insecure_bind: bool,
+    /// `Host` names with a dot that are answered.
+    pub(crate) hosts: Vec<String>,
+    pub(crate) header_timeout: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    pub(crate) path: PathBuf,
+    /// Empty: the machine's name.
+    pub(crate) label: String,
+    pub(crate) flush_age: Duration,
+    pub(crate) flush_bytes: ByteSize,
+    pub(crate) wal_sync: WalSync,
+    pub(crate) wal_segment_bytes: ByteSize,
+    pub(crate) wal_bytes_max: ByteSize,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Tenants {
+    pub(crate) required: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Telemetry {
+    pub(crate) interval: Duration,
+    pub(crate) own_metrics: bool,
+    pub(crate) host_metrics: bool,
+    /// Empty: `default` in single-tenant mode, `_tarn` where tenants are required.
+    pub(crate) tenant: String,
+    pub(crate) rows_max: usize,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Log {
+    pub(crate) filter: String,
+    pub(crate) format: LogFormat,
+}
+
+/// How Tarn's own log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// Text on a terminal, logfmt elsewhere.
+    Auto,
+    Text,
+    Json,
+    Logfmt,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Shutdown {
+    pub(crate) delay: Duration,
+    pub(crate) grace: Duration,
+    pub(crate) flush: bool,
+    pub(crate) flush_timeout: Duration,
+}
+
+/// One key with its value as text and where the value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Setting {
+    pub(crate) key: &'static str,
+    pub(crate) text: String,
+    pub(crate) origin: Origin,
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Default,
+    File { path: PathBuf, line: u64, column: u64 },
+    Env(String),
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { path, line, column } => {
+                write!(f, "{}:{line}:{column}", path.display())
+            }
+            Self::Env(name) => write!(f, "environment {name}"),
+            Self::Flag(name) => write!(f, "flag {name}"),
+        }
+    }
+}
+
+/// One thing wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) origin: Origin,
+    /// Key or name as written; empty where the whole source cannot be read.
+    pub(crate) key: String,
+    pub(crate) message: String,
+}
+
+/// All that is wrong with the configuration.
+#[derive(Debug)]
+pub(crate) struct Problems(pub(crate) Vec<Problem>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.0.len();
+        write!(f, "the configuration has {count} {}", if count == 1 { "error" } else { "errors" })?;
+        for Problem { origin, key, message } in &self.0 {
+            let colon = if key.is_empty() { "" } else { ": " };
+            write!(f, "\n  {origin}: {key}{colon}{message}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}

@@ -1,0 +1,123 @@
+//! Every source, every kind of mistake, and the reference page.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::keys::KEYS;
+use super::load::{Sources, load};
+use super::reference;
+
+struct Case {
+    yaml: &'static str,
+    env: &'static [(&'static str, &'static str)],
+    flags: &'static [(&'static str, &'static str)],
+}
+
+fn sources(folder: &tempfile::TempDir, case: &Case) -> Sources {
+    let file = folder.path().join("tarn.yaml");
+    std::fs::write(&file, case.yaml).unwrap();
+    let env = case.env.iter().map(|(k, v)| (OsString::from(k), OsString::from(v))).collect();
+    let flags = case.flags.iter().map(|(k, v)| (*k, (*v).to_owned())).collect();
+    Sources { file: Some(file), env, flags }
+}
+
+/// Returns the problems, one a line, without the folder's name.
+fn problems(case: &Case) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let text = match load(&sources(&folder, case)) {
+        Ok(_) => return "none".to_owned(),
+        Err(problems) => problems.to_string(),
+    };
+    text.replace(&format!("{}/", folder.path().display()), "")
+}
+
+#[test]
+fn later_sources_win() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = Case {
+        yaml: "listen:\n  http: 127.0.0.1:1\nflush:\n  age: 1m\n  bytes: 1MiB\nhttp:\n  hosts: [a.example, b.example]\n",
+        env: &[("TARN_FLUSH__AGE", "2m"), ("TARN_FLUSH__BYTES", "2MiB"), ("TARN_CORPUS", "x")],
+        flags: &[("flush.bytes", "3MiB")],
+    };
+    let config = load(&sources(&folder, &case)).unwrap();
+    assert_eq!(config.listen.http.port(), 1);
+    assert_eq!(config.storage.flush_age.as_secs(), 120);
+    assert_eq!(config.storage.flush_bytes.0, 3 << 20);
+    assert_eq!(config.listen.hosts, ["a.example", "b.example"]);
+    assert_eq!(config.changed.len(), 4);
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_with_their_places() {
+    let text = problems(&Case {
+        yaml: "listen:\n  http: nowhere\nflush:\n  agee: 1m\nstorage: here\nshutdown:\n  grace: [1s]\nwal:\n",
+        env: &[("TARN_FLUSH__AGEE", "1m"), ("TARN_LOG__FORMAT", "xml")],
+        flags: &[("flush.age", "0")],
+    });
+    let expected = "the configuration has 7 errors
+  tarn.yaml:4:3: flush.agee: is not a setting; did you mean flush.age?
+  tarn.yaml:5:10: storage: is a section, not a value
+  tarn.yaml:7:11: shutdown.grace: takes duration, not a list of other things
+  environment TARN_FLUSH__AGEE: is not a setting; did you mean TARN_FLUSH__AGE?
+  tarn.yaml:2:9: listen.http: \"nowhere\" is not an address such as 127.0.0.1:4320 (0.0.0.0:4320 for every interface)
+  environment TARN_LOG__FORMAT: log.format: \"xml\" is none of auto, text, json, logfmt
+  flag --flush.age: flush.age: must be longer than 0s";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn broken_files_are_told_with_line_and_column() {
+    for (yaml, place) in [
+        ("listen:\n\thttp: x\n", "tarn.yaml:2:"),
+        ("listen: {http: 127.0.0.1:1\n", "tarn.yaml:"),
+        ("a: 1\na: 2\n", "tarn.yaml:2:1"),
+        ("- a\n", "tarn.yaml:1:1: must be sections"),
+        ("just text\n", "tarn.yaml:1:1: must be sections"),
+    ] {
+        let text = problems(&Case { yaml, env: &[], flags: &[] });
+        assert!(text.contains(place), "{yaml:?}: {text}");
+    }
+    assert_eq!(problems(&Case { yaml: "# nothing\n", env: &[], flags: &[] }), "none");
+}
+
+#[test]
+fn other_machines_need_consent() {
+    let open = &[("listen.http", "0.0.0.0:4320")];
+    let text = problems(&Case { yaml: "", env: &[], flags: open });
+    assert!(text.contains("flag --listen.http: listen.http: 0.0.0.0:4320 is reachable"), "{text}");
+    let consent = Case {
+        yaml: "",
+        env: &[("TARN_LISTEN__INSECURE_BIND", "true")],
+        flags: &[("listen.http", "0.0.0.0:4320")],
+    };
+    assert_eq!(problems(&consent), "none");
+}
+
+#[test]
+fn a_named_file_must_exist() {
+    let missing = Sources { file: Some(PathBuf::from("/nowhere/tarn.yaml")), ..Sources::default() };
+    let text = load(&missing).unwrap_err().to_string();
+    assert!(text.contains("/nowhere/tarn.yaml:1:1: cannot be read"), "{text}");
+}
+
+#[test]
+fn keys_are_unique_and_well_formed() {
+    for (at, key) in KEYS.iter().enumerate() {
+        assert!(KEYS[..at].iter().all(|k| k.name != key.name), "{} stands twice", key.name);
+        let legal = |c: char| c.is_ascii_lowercase() || c == '_' || c == '.';
+        assert!(key.name.contains('.') && key.name.chars().all(legal), "{}", key.name);
+        assert!(key.help.ends_with('.'), "{}: help is not a sentence", key.name);
+    }
+}
+
+/// `TARN_UPDATE=1 cargo test reference` writes the page.
+#[test]
+fn the_reference_page_is_current() {
+    let page = reference::page();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/reference.md");
+    if std::env::var_os("TARN_UPDATE").is_some() {
+        std::fs::write(path, &page).unwrap();
+    }
+    let kept = std::fs::read_to_string(path).unwrap();
+    assert!(kept == page, "src/config/reference.md is stale: TARN_UPDATE=1 cargo test reference");
+}

@@ -1,0 +1,177 @@
+//! The HTTP port: accepts, bounds and drains connections.
+//!
+//! Every bound that can be checked before a handler runs is checked here: connections, time and size
+//! of the head, time between the parts of a body. What a request passes then is in [`guard`].
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use prometheus_client::metrics::gauge::Gauge;
+use tarn_model::error::{Error, Result};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+pub(crate) mod guard;
+
+/// Streams of one HTTP/2 connection.
+const HTTP2_STREAMS_MAX: u32 = 256;
+
+/// Pause after an accept that failed for want of file descriptors; trying at once would spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a listener allows.
+#[derive(Debug, Clone)]
+pub(crate) struct Bounds {
+    pub(crate) connections_max: usize,
+    pub(crate) header_bytes_max: usize,
+    pub(crate) header_timeout: Duration,
+}
+
+/// A bound address that serves until it is drained.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    address: SocketAddr,
+    stop: CancellationToken,
+    tracker: TaskTracker,
+}
+
+/// Binds an address.
+///
+/// # Errors
+/// `Unavailable` where the port is taken, with what to do; `Invalid` for other refusals.
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|e| match e.kind() {
+        io::ErrorKind::AddrInUse => Error::unavailable(
+            format!(
+                "{address} is taken by another process, perhaps another Tarn; stop it, or choose a \
+                 port with --listen.http {}:{}",
+                address.ip(),
+                address.port().wrapping_add(1)
+            ),
+            Duration::from_secs(1),
+        ),
+        _ => Error::invalid(format!("{address} cannot be listened on; see --listen.http"))
+            .with_source(e),
+    })
+}
+
+/// Serves a router on a bound listener.
+pub(crate) fn serve(
+    listener: TcpListener,
+    address: SocketAddr,
+    router: Router,
+    bounds: Bounds,
+    open: Gauge,
+) -> Listener {
+    let stop = CancellationToken::new();
+    let tracker = TaskTracker::new();
+    let acceptor = Acceptor { router, bounds: Arc::new(bounds), open, tracker: tracker.clone(), stop: stop.clone() };
+    tracker.spawn(acceptor.run(listener));
+    Listener { address, stop, tracker }
+}
+
+impl Listener {
+    /// Returns the address that was bound, with its port.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops accepting and waits for the requests that are being answered; those that take longer
+    /// than `grace` are cut off when the runtime ends.
+    pub(crate) async fn drain(self, grace: Duration) {
+        self.stop.cancel();
+        self.tracker.close();
+        if tokio::time::timeout(grace, self.tracker.wait()).await.is_err() {
+            warn!(connections = self.tracker.len(), "connections did not end in time");
+        }
+    }
+}
+
+struct Acceptor {
+    router: Router,
+    bounds: Arc<Bounds>,
+    open: Gauge,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Acceptor {
+    async fn run(self, listener: TcpListener) {
+        let permits = Arc::new(Semaphore::new(self.bounds.connections_max));
+        loop {
+            let next = async {
+                let permit = Arc::clone(&permits).acquire_owned().await;
+                (permit, listener.accept().await)
+            };
+            let Some((permit, accepted)) = self.stop.run_until_cancelled(next).await else { break };
+            match accepted {
+                Ok((stream, _)) => {
+                    let served = connection(
+                        stream,
+                        self.router.clone(),
+                        Arc::clone(&self.bounds),
+                        self.stop.clone(),
+                    );
+                    let open = self.open.clone();
+                    self.tracker.spawn(async move {
+                        open.inc();
+                        served.await;
+                        open.dec();
+                        drop(permit);
+                    });
+                }
+                Err(e) => {
+                    warn!(error = %e, "connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// Serves one connection until its client leaves, or, after the stop, until its request is answered.
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    bounds: Arc<Bounds>,
+    stop: CancellationToken,
+) {
+    // The builder waits for the first bytes to tell the protocol, without a limit of its own.
+    let first = stop.run_until_cancelled(stream.readable());
+    if !matches!(tokio::time::timeout(bounds.header_timeout, first).await, Ok(Some(Ok(())))) {
+        return;
+    }
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.header_timeout)
+        .max_buf_size(bounds.header_bytes_max);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(HTTP2_STREAMS_MAX)
+        .max_header_list_size(u32::try_from(bounds.header_bytes_max).unwrap_or(u32::MAX));
+    let service = TowerToHyperService::new(router);
+    let served = builder.serve_connection(TokioIo::new(stream), service);
+    let mut served = std::pin::pin!(served);
+    let ended = tokio::select! {
+        ended = &mut served => ended,
+        () = stop.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(e) = ended {
+        debug!(error = %e, "connection ended early");
+    }
+}

@@ -1,0 +1,227 @@
+//! What every request passes on its way to a handler: counted, caught when it panics, its address
+//! bounded, its `Host` and origin checked.
+
+use std::any::Any;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use tarn_model::metrics::{HTTP_CONNECTIONS, HTTP_PANICS, HTTP_REQUESTS};
+use tracing::error;
+
+use crate::routes::envelope;
+
+/// What the listener counts.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HttpMetrics {
+    requests: Family<RequestLabels, Counter>,
+    connections: Family<ListenerLabels, Gauge>,
+    panics: Counter,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    route: String,
+    code: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ListenerLabels {
+    listener: &'static str,
+}
+
+impl HttpMetrics {
+    /// Makes and registers them.
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register(HTTP_REQUESTS.name, HTTP_REQUESTS.help, metrics.requests.clone());
+        registry.register(HTTP_CONNECTIONS.name, HTTP_CONNECTIONS.help, metrics.connections.clone());
+        registry.register(HTTP_PANICS.name, HTTP_PANICS.help, metrics.panics.clone());
+        metrics
+    }
+
+    /// Returns the gauge of open connections of a listener.
+    pub(crate) fn connections(&self, listener: &'static str) -> Gauge {
+        self.connections.get_or_create(&ListenerLabels { listener }).clone()
+    }
+
+    /// Answers for a handler that panicked. The hook of the process has printed where.
+    pub(crate) fn panicked(&self, panic: &(dyn Any + Send)) -> Response {
+        self.panics.inc();
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        error!(panic = text.unwrap_or("not a text"), "a request's handler panicked; please report it");
+        envelope(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request hit a bug, see the log")
+    }
+}
+
+/// What the checks need to know.
+#[derive(Debug, Clone)]
+pub(crate) struct Guard {
+    pub(crate) hosts: Arc<[String]>,
+    pub(crate) uri_bytes_max: usize,
+    pub(crate) metrics: HttpMetrics,
+}
+
+/// Counts a request under its route and code.
+pub(crate) async fn count(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let matched = request.extensions().get::<MatchedPath>().map(|p| p.as_str().to_owned());
+    let response = next.run(request).await;
+    let code = response.status().as_u16();
+    let labels = RequestLabels { route: matched.unwrap_or_else(|| "none".to_owned()), code };
+    guard.metrics.requests.get_or_create(&labels).inc();
+    response
+}
+
+/// Refuses what no handler should see.
+pub(crate) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    match guard.refusal(request.method(), request.uri(), request.headers()) {
+        Some(refusal) => refusal,
+        None => next.run(request).await,
+    }
+}
+
+/// Keeps browsers from guessing another type than the one that was sent: telemetry is hostile text.
+pub(crate) async fn harmless(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+impl Guard {
+    fn refusal(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Response<Body>> {
+        let bytes = uri.path_and_query().map_or(0, |p| p.as_str().len());
+        if bytes > self.uri_bytes_max {
+            let max = self.uri_bytes_max;
+            let message = format!("path and query are {bytes} bytes, limit is {max}; use POST");
+            return Some(envelope(StatusCode::URI_TOO_LONG, "bad_data", &message));
+        }
+        let host = headers.get(HOST).and_then(|h| h.to_str().ok());
+        let host = host.or_else(|| uri.authority().map(|a| a.as_str()));
+        if let Some(host) = host.filter(|h| !self.answers_to(h)) {
+            let message = format!(
+                "host {host:?} is not one of http.hosts; a web page could have been pointed here"
+            );
+            return Some(envelope(StatusCode::MISDIRECTED_REQUEST, "bad_data", &message));
+        }
+        let reads = method == Method::GET || method == Method::HEAD || method == Method::OPTIONS;
+        if !reads && is_cross_site(headers, host) {
+            let message = "the request comes from a page of another origin";
+            return Some(envelope(StatusCode::FORBIDDEN, "forbidden", message));
+        }
+        None
+    }
+
+    /// Returns whether a request for this `Host` may be answered: an IP address, a name without a
+    /// dot, or a listed name.
+    fn answers_to(&self, host: &str) -> bool {
+        let name = without_port(host);
+        let literal = name.trim_start_matches('[').trim_end_matches(']');
+        !name.trim_end_matches('.').contains('.') && !name.contains('[')
+            || literal.parse::<IpAddr>().is_ok()
+            || self.hosts.iter().any(|h| h.eq_ignore_ascii_case(name))
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// Returns whether a browser says that a page of another origin made the request. Programs send
+/// neither header.
+fn is_cross_site(headers: &HeaderMap, host: Option<&str>) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+    if let Some(site) = text("sec-fetch-site") {
+        return !matches!(site, "same-origin" | "none");
+    }
+    let Some(origin) = text(ORIGIN.as_str()) else { return false };
+    let origin_host = origin.split_once("://").map_or(origin, |(_, host)| host);
+    Some(origin_host) != host
+}
+
+/// The panic handler in the form that tower-http asks for.
+#[derive(Debug, Clone)]
+pub(crate) struct OnPanic(pub(crate) HttpMetrics);
+
+impl tower_http::catch_panic::ResponseForPanic for OnPanic {
+    type ResponseBody = Body;
+
+    fn response_for_panic(&mut self, panic: Box<dyn Any + Send + 'static>) -> http::Response<Body> {
+        self.0.panicked(&*panic).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(method: &Method, uri: &str, headers: &[(&'static str, &'static str)]) -> u16 {
+        let guard = Guard {
+            hosts: ["tarn.example.org".to_owned()].into(),
+            uri_bytes_max: 100,
+            metrics: HttpMetrics::default(),
+        };
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, HeaderValue::from_static(value));
+        }
+        let refusal = guard.refusal(method, &uri.parse().unwrap(), &map);
+        refusal.map_or(200, |r| r.status().as_u16())
+    }
+
+    #[test]
+    fn hosts_of_web_pages_are_refused() {
+        for (host, expected) in [
+            ("127.0.0.1:4320", 200),
+            ("[::1]:4320", 200),
+            ("[::1]", 200),
+            ("localhost:4320", 200),
+            ("tarn", 200),
+            ("Tarn.Example.org:4320", 200),
+            ("evil.example.org", 421),
+            ("127.0.0.1.evil.example", 421),
+            ("evil.:4320", 200),
+        ] {
+            assert_eq!(status(&Method::GET, "/", &[("host", host)]), expected, "{host}");
+        }
+    }
+
+    #[test]
+    fn pages_of_other_origins_may_not_write() {
+        let host = ("host", "localhost:4320");
+        for (header, expected) in [
+            (("sec-fetch-site", "same-origin"), 200),
+            (("sec-fetch-site", "none"), 200),
+            (("sec-fetch-site", "cross-site"), 403),
+            (("sec-fetch-site", "same-site"), 403),
+            (("origin", "http://localhost:4320"), 200),
+            (("origin", "http://localhost:3000"), 403),
+            (("origin", "null"), 403),
+            (("user-agent", "curl"), 200),
+        ] {
+            assert_eq!(status(&Method::POST, "/-/flush", &[host, header]), expected, "{header:?}");
+        }
+        let cross = ("sec-fetch-site", "cross-site");
+        assert_eq!(status(&Method::GET, "/", &[host, cross]), 200);
+    }
+
+    #[test]
+    fn addresses_are_bounded() {
+        let long = format!("/api/v1/query?query={}", "x".repeat(100));
+        assert_eq!(status(&Method::GET, &long, &[]), 414);
+    }
+}

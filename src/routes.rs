@@ -1,0 +1,224 @@
+//! The one table of routes, and the way from a row of it to a handler.
+//!
+//! Each API is whole under its prefix; at the root stands every spelling that does not collide. What
+//! is not in the table is answered 404 in the envelope of the Prometheus API, a wrong method 405.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter, on};
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+use http_body_util::Limited;
+use tarn_model::limits::Limits;
+use tarn_query::api::prometheus::Endpoint;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+
+use crate::app::App;
+use crate::health;
+use crate::listen::guard::{self, Guard, OnPanic};
+
+pub(crate) mod admin;
+
+#[cfg(test)]
+mod tests;
+
+/// Which methods a route takes. `Get` includes HEAD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Methods {
+    Get,
+    Post,
+    GetAndPost,
+}
+
+/// Who may call a route once somebody has to log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Anyone,
+    Ingest,
+    Viewer,
+    Admin,
+}
+
+/// How much of a body any handler of the route may be made to read. Handlers check the same limits
+/// themselves, to answer them in their protocol's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BodyLimit {
+    None,
+    Form,
+    RemoteWrite,
+}
+
+/// Who answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Handler {
+    Root,
+    Live,
+    Healthy,
+    Ready,
+    Metrics,
+    Status,
+    Flush,
+    RemoteWrite,
+    Prometheus(Endpoint),
+}
+
+/// One row.
+#[derive(Debug)]
+pub(crate) struct Route {
+    /// Path in axum's syntax.
+    pub(crate) path: &'static str,
+    pub(crate) methods: Methods,
+    pub(crate) role: Role,
+    pub(crate) body: BodyLimit,
+    pub(crate) handler: Handler,
+}
+
+const fn route(
+    path: &'static str,
+    methods: Methods,
+    role: Role,
+    body: BodyLimit,
+    handler: Handler,
+) -> Route {
+    Route { path, methods, role, body, handler }
+}
+
+/// Below which prefixes the paths under `/api/v1` stand as well as at the root.
+const PROMETHEUS_PREFIX: &str = "/prometheus";
+
+/// Every route.
+#[rustfmt::skip]
+pub(crate) static ROUTES: &[Route] = &[
+    route("/", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Root),
+    route("/livez", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Live),
+    route("/healthz", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Live),
+    route("/-/healthy", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Healthy),
+    route("/readyz", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Ready),
+    route("/ready", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Ready),
+    route("/-/ready", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Ready),
+    route("/metrics", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Metrics),
+    route("/status", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Status),
+    route("/-/flush", Methods::Post, Role::Admin, BodyLimit::None, Handler::Flush),
+    route("/api/v1/write", Methods::Post, Role::Ingest, BodyLimit::RemoteWrite, Handler::RemoteWrite),
+    route("/api/v1/push", Methods::Post, Role::Ingest, BodyLimit::RemoteWrite, Handler::RemoteWrite),
+    route("/api/v1/query", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Prometheus(Endpoint::Query)),
+    route("/api/v1/query_range", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Prometheus(Endpoint::QueryRange)),
+    route("/api/v1/format_query", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Prometheus(Endpoint::FormatQuery)),
+    route("/api/v1/labels", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Prometheus(Endpoint::Labels)),
+    route("/api/v1/label/{name}/values", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Prometheus(Endpoint::LabelValues)),
+    route("/api/v1/series", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Prometheus(Endpoint::Series)),
+    route("/api/v1/metadata", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Prometheus(Endpoint::Metadata)),
+    route("/api/v1/status/buildinfo", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Prometheus(Endpoint::BuildInfo)),
+    route("/api/v1/status/runtimeinfo", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Prometheus(Endpoint::RuntimeInfo)),
+];
+
+impl Route {
+    /// Returns the paths at which the route stands.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        let mut paths = vec![self.path.to_owned()];
+        if self.path.starts_with("/api/v1/") {
+            paths.push(format!("{PROMETHEUS_PREFIX}{}", self.path));
+        }
+        paths
+    }
+}
+
+impl Methods {
+    fn filter(self) -> MethodFilter {
+        match self {
+            Self::Get => MethodFilter::GET,
+            Self::Post => MethodFilter::POST,
+            Self::GetAndPost => MethodFilter::GET.or(MethodFilter::POST),
+        }
+    }
+
+    /// Returns the value of `Allow`.
+    pub(crate) fn allow(self) -> &'static str {
+        match self {
+            Self::Get => "GET, HEAD",
+            Self::Post => "POST",
+            Self::GetAndPost => "GET, HEAD, POST",
+        }
+    }
+}
+
+impl BodyLimit {
+    /// Returns the bytes; one more than the protocol's own limit, so that its handler is the one to
+    /// see that it is exceeded.
+    fn bytes(self, limits: &Limits) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Form => limits.form_bytes_max.as_usize().saturating_add(1),
+            Self::RemoteWrite => limits.remote_write_bytes_max.as_usize().saturating_add(1),
+        }
+    }
+}
+
+/// Builds the router of the HTTP port.
+pub(crate) fn router(app: &Arc<App>, guard: Guard) -> Router {
+    let mut router = Router::new();
+    for route in ROUTES {
+        for path in route.paths() {
+            router = router.route(&path, methods(route));
+        }
+    }
+    let panics = CatchPanicLayer::custom(OnPanic(guard.metrics.clone()));
+    router
+        .fallback(not_found)
+        .layer(from_fn_with_state(guard.clone(), guard::check))
+        .layer(panics)
+        .layer(CompressionLayer::new().gzip(true).zstd(false))
+        .layer(from_fn_with_state(guard, guard::count))
+        .layer(from_fn(guard::harmless))
+        .with_state(Arc::clone(app))
+}
+
+fn methods(route: &'static Route) -> MethodRouter<Arc<App>> {
+    let handler = move |State(app): State<Arc<App>>, request: Request| answer(app, route, request);
+    let wrong = move |request: Request| std::future::ready(method_not_allowed(route, &request));
+    on(route.methods.filter(), handler).fallback(wrong)
+}
+
+/// Takes a request to the handler of its route.
+async fn answer(app: Arc<App>, route: &'static Route, request: Request) -> Response {
+    let limit = route.body.bytes(&app.config.limits);
+    let request = request.map(|body| Body::new(Limited::new(body, limit)));
+    match route.handler {
+        Handler::Root => admin::root(&app),
+        Handler::Live => health::live().into_response(),
+        Handler::Healthy => health::healthy().into_response(),
+        Handler::Ready => health::ready(&app.readiness(), request.uri().query()),
+        Handler::Metrics => admin::metrics(&app, request.headers()),
+        Handler::Status => admin::status(&app),
+        Handler::Flush => admin::flush(&app).await,
+        Handler::RemoteWrite => admin::write(&app, request).await,
+        Handler::Prometheus(endpoint) => admin::prometheus(&app, endpoint, request).await,
+    }
+}
+
+async fn not_found(request: Request) -> Response {
+    let message = format!("there is no {}", request.uri().path());
+    std::future::ready(envelope(StatusCode::NOT_FOUND, "not_found", &message)).await
+}
+
+fn method_not_allowed(route: &Route, request: &Request) -> Response {
+    let allow = route.methods.allow();
+    let message = format!("{} takes {allow}, not {}", request.uri().path(), request.method());
+    let mut response = envelope(StatusCode::METHOD_NOT_ALLOWED, "bad_data", &message);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    response
+}
+
+/// Makes an error in the envelope of the Prometheus API.
+pub(crate) fn envelope(status: StatusCode, error_type: &str, message: &str) -> Response {
+    let body =
+        serde_json::json!({ "status": "error", "errorType": error_type, "error": message });
+    let json = HeaderValue::from_static("application/json");
+    (status, [(CONTENT_TYPE, json)], format!("{body}\n")).into_response()
+}

@@ -1,0 +1,128 @@
+//! The handlers that belong to the process itself, and the bridges to ingest and query.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use tarn_ingest::receive::remote_write::remote_write;
+use tarn_model::error::{Direction, Error, ErrorKind};
+use tarn_query::api::prometheus::{self, Endpoint};
+use tracing::{error, info};
+
+use super::envelope;
+use crate::app::App;
+use crate::telemetry::{exposition, registry};
+use crate::tenant;
+
+/// `/`: what stands here, for a browser that comes by.
+pub(crate) fn root(app: &App) -> Response {
+    let version = registry::VERSION;
+    let address = app.config.listen.http;
+    format!(
+        "Tarn {version}\n\n\
+         send   POST http://{address}/api/v1/write            Prometheus remote write 1.0 and 2.0\n\
+         ask    GET  http://{address}/api/v1/query?query=up   PromQL, as Prometheus answers it\n\
+         see    /status  /readyz?verbose  /metrics\n"
+    )
+    .into_response()
+}
+
+/// `/metrics`, in OpenMetrics where the scraper accepts it, else in the older text format.
+pub(crate) fn metrics(app: &App, headers: &HeaderMap) -> Response {
+    let accepts = headers.get(ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let text = match exposition::open_metrics(&app.registry) {
+        Ok(text) => text,
+        Err(e) => return failed(&Error::internal("encode metrics").with_source(e), Direction::Read),
+    };
+    let (kind, text) = if accepts.contains("application/openmetrics-text") {
+        (exposition::OPEN_METRICS, text)
+    } else {
+        (exposition::PLAIN, exposition::plain(&text))
+    };
+    ([(CONTENT_TYPE, HeaderValue::from_static(kind))], text).into_response()
+}
+
+/// `/status`: what runs here, as JSON.
+pub(crate) fn status(app: &App) -> Response {
+    let readiness = app.readiness();
+    let usage = registry::usage();
+    let changed: serde_json::Map<String, serde_json::Value> = app
+        .config
+        .changed
+        .iter()
+        .map(|s| (s.key.to_owned(), format!("{} ({})", s.text, s.origin).into()))
+        .collect();
+    axum::Json(serde_json::json!({
+        "version": registry::VERSION,
+        "uptime_seconds": app.clock.monotonic().as_secs(),
+        "ready": { "ingest": readiness.ingest.is_none(), "query": readiness.query.is_none() },
+        "reasons": { "ingest": readiness.ingest, "query": readiness.query },
+        "data": app.config.storage.path.display().to_string(),
+        "memory_budget_bytes": app.config.limits.memory_budget.0,
+        "resident_bytes": usage.resident_bytes as u64,
+        "cpu_seconds": usage.cpu_seconds,
+        "settings": changed,
+    }))
+    .into_response()
+}
+
+/// `POST /-/flush`: writes the head to blocks and answers when they are committed.
+pub(crate) async fn flush(app: &App) -> Response {
+    match app.storage.flush().await {
+        Ok(report) => {
+            info!(blocks = report.blocks, samples = report.samples, "flushed on request");
+            axum::Json(serde_json::json!({
+                "blocks": report.blocks,
+                "samples": report.samples,
+                "bytes": report.bytes,
+                "manifest": report.manifest,
+            }))
+            .into_response()
+        }
+        Err(e) => failed(&e, Direction::Read),
+    }
+}
+
+/// Prometheus remote write.
+pub(crate) async fn write(app: &Arc<App>, request: Request) -> Response {
+    match tenant::of(request.headers(), app.config.tenants.required) {
+        Ok(tenant) => {
+            let (parts, body) = request.into_parts();
+            remote_write(&app.ingest, tenant, &parts.headers, body).await
+        }
+        Err(e) => failed(&e, Direction::Write),
+    }
+}
+
+/// The API of Prometheus.
+pub(crate) async fn prometheus(app: &Arc<App>, endpoint: Endpoint, request: Request) -> Response {
+    match tenant::of(request.headers(), app.config.tenants.required) {
+        Ok(tenant) => prometheus::handle(&app.engine, endpoint, tenant, request).await,
+        Err(e) => failed(&e, Direction::Read),
+    }
+}
+
+/// Answers an error of ours in the envelope of the Prometheus API.
+fn failed(error: &Error, direction: Direction) -> Response {
+    let reply = error.reply(direction);
+    let error_type = match error.kind() {
+        ErrorKind::Invalid | ErrorKind::LimitExceeded { .. } => "bad_data",
+        ErrorKind::Unauthenticated => "unauthorized",
+        ErrorKind::Forbidden => "forbidden",
+        ErrorKind::NotFound => "not_found",
+        ErrorKind::Unavailable { .. } => "unavailable",
+        ErrorKind::Corrupt | ErrorKind::Internal => "internal",
+    };
+    if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Internal) {
+        error!(error = %error.message(), "request failed");
+    }
+    let status = StatusCode::from_u16(reply.http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = envelope(status, error_type, &error.message());
+    if let Some(after) = reply.retry_after {
+        let seconds = HeaderValue::from(after.as_secs().max(1));
+        response.headers_mut().insert(RETRY_AFTER, seconds);
+    }
+    response
+}

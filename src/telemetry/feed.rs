@@ -1,0 +1,109 @@
+//! Own and host metrics into the store, by the ordinary path: same limits, same log, no socket.
+//!
+//! Every interval the registry is read as a scraper would read it, the machine's metrics are added,
+//! and the rows go to ingest as one request. They are capped in number, so that a fault that makes
+//! many series cannot feed on itself; what is dropped is counted.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+use tarn_ingest::own::{Accepted, Series};
+use tarn_model::labels::{Label, LabelSet};
+use tarn_model::metrics::TELEMETRY_DROPPED_ROWS;
+use tarn_model::tenant::TenantId;
+use tarn_model::time::Clock;
+use tracing::{debug, warn};
+
+use super::{OwnRow, exposition};
+use crate::app::App;
+use crate::config::Config;
+use crate::host;
+
+/// Sends own rows until the process stops.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    interval: Duration,
+    host: bool,
+    rows_max: usize,
+    tenant: TenantId,
+    instance: String,
+    clock: Arc<dyn Clock>,
+    dropped: Counter,
+}
+
+impl Feed {
+    /// Makes the feed of a configuration.
+    pub(crate) fn register(
+        config: &Config,
+        address: SocketAddr,
+        clock: Arc<dyn Clock>,
+        registry: &mut Registry,
+    ) -> Self {
+        let dropped = Counter::default();
+        registry.register(
+            TELEMETRY_DROPPED_ROWS.name,
+            TELEMETRY_DROPPED_ROWS.help,
+            dropped.clone(),
+        );
+        let own = if config.tenants.required { "_tarn" } else { "default" };
+        let named = config.telemetry.tenant.as_str();
+        let tenant = TenantId::parse(if named.is_empty() { own } else { named })
+            .expect("the configuration checked it");
+        Self {
+            interval: config.telemetry.interval,
+            host: config.telemetry.host_metrics,
+            rows_max: config.telemetry.rows_max,
+            tenant,
+            instance: address.to_string(),
+            clock,
+            dropped,
+        }
+    }
+
+    /// Sends every interval until the server is gone.
+    pub(crate) async fn run(self, app: Weak<App>) {
+        loop {
+            let Some(app) = app.upgrade() else { return };
+            self.send(&app).await;
+            drop(app);
+            self.clock.sleep(self.interval).await;
+        }
+    }
+
+    async fn send(&self, app: &App) {
+        if app.readiness().ingest.is_some() {
+            return;
+        }
+        let text = match exposition::open_metrics(&app.registry) {
+            Ok(text) => text,
+            Err(e) => return warn!(error = %e, "own metrics could not be read"),
+        };
+        let mut rows = exposition::parse(&text);
+        if self.host {
+            rows.extend(host::rows());
+        }
+        let over = rows.len().saturating_sub(self.rows_max);
+        rows.truncate(self.rows_max);
+        self.dropped.inc_by(over as u64);
+        let time_ms = self.clock.now().as_millis();
+        let rows = rows.into_iter().map(|row| self.series(row, time_ms)).collect();
+        match app.ingest.accept(&self.tenant, rows).await {
+            Ok(Accepted { rejected: 0, .. }) => {}
+            Ok(Accepted { rejected, problems, .. }) => {
+                self.dropped.inc_by(rejected);
+                warn!(rejected, problems, "own metrics were rejected");
+            }
+            Err(e) => debug!(error = %e.message(), "own metrics were not stored"),
+        }
+    }
+
+    /// Adds who says it, and when.
+    fn series(&self, row: OwnRow, time_ms: i64) -> Series {
+        let who = [Label::new("job", "tarn"), Label::new("instance", self.instance.as_str())];
+        let labels = LabelSet::new(row.labels.iter().cloned().chain(who).collect());
+        Series { labels, samples: vec![(time_ms, row.value)], metadata: row.metadata }
+    }
+}
