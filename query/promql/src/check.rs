@@ -1,19 +1,17 @@
 //! Types: proves that every operator and function gets what it works on.
 //!
-//! Runs once over the finished tree, children before parents, arguments in order, so that of several
-//! errors the one is reported that Prometheus reports. It also settles what only types decide:
+//! Runs once over the finished tree, children before parents, arguments in order, so that of
+//! several errors the one is reported that Prometheus reports. It also settles what only types decide:
 //! whether a binary operator matches vectors at all, and that set operators match many to many.
 
-use crate::ast::{
-    Aggregate, Binary, Call, Cardinality, Expr, Span, ValueType, VectorSelector,
-};
+use crate::ast::{Binary, Call, Cardinality, Expr, Span, ValueType, VectorSelector};
 use crate::functions::signature::{Arity, Function};
-use crate::parse::ParseError;
+use crate::parse::{Fail, ParseError};
 use crate::print::quote::quote;
 use tarn_model::labels::METRIC_NAME;
 
 /// Proves the types of a tree that was parsed from `source`.
-pub(crate) fn check(expr: &mut Expr, source: &str) -> Result<(), ParseError> {
+pub(crate) fn check(expr: &mut Expr, source: &str) -> Result<(), Fail> {
     Checker { source }.expr(expr).map(|_| ())
 }
 
@@ -22,50 +20,91 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    fn expr(&self, expr: &mut Expr) -> Result<ValueType, ParseError> {
+    /// The only recursive function, kept small because trees are deep.
+    fn expr(&self, expr: &mut Expr) -> Result<ValueType, Fail> {
+        self.before_children(expr)?;
+        let mut types = [ValueType::Scalar; 2];
+        let mut at = 0;
+        while let Some(child) = child_mut(expr, at) {
+            let got = self.expr(child)?;
+            self.child(expr, at, got)?;
+            if let Some(slot) = types.get_mut(at) {
+                *slot = got;
+            }
+            at += 1;
+        }
+        self.after_children(expr, types)
+    }
+
+    fn before_children(&self, expr: &mut Expr) -> Result<(), Fail> {
         match expr {
-            Expr::Number(_) | Expr::String(_) => {}
-            Expr::Vector(selector) => self.selector(selector)?,
-            Expr::Matrix(matrix) => self.selector(&matrix.selector)?,
-            Expr::Paren(paren) => return self.expr(&mut paren.expr),
+            Expr::Vector(selector) => self.selector(selector),
+            Expr::Matrix(matrix) => self.selector(&matrix.selector),
+            Expr::Call(call) => self.call(call),
+            _ => Ok(()),
+        }
+    }
+
+    /// Compares the type of a child with what its parent wants.
+    fn child(&self, parent: &mut Expr, at: usize, got: ValueType) -> Result<(), Fail> {
+        let want = match parent {
+            Expr::Aggregate(_) if at == 0 => Some(ValueType::Vector),
+            Expr::Aggregate(aggregate) => aggregate.op.param_type(),
+            // More arguments than types: the last type repeats.
+            Expr::Call(call) => call.function.args.get(at).or(call.function.args.last()).copied(),
+            _ => None,
+        };
+        let Some(want) = want.filter(|want| *want != got) else { return Ok(()) };
+        let context = match parent {
+            Expr::Call(call) => format!("call to function {}", quote(call.function.name)),
+            _ if at == 0 => "aggregation expression".to_owned(),
+            _ => "aggregation parameter".to_owned(),
+        };
+        let span = child_mut(parent, at).map(|child| child.span()).unwrap_or_default();
+        let (want, got) = (want.documented(), got.documented());
+        self.fail(format!("expected type {want} in {context}, got {got}"), span)
+    }
+
+    /// Checks what depends on the types of the first two children; returns the type of the whole.
+    fn after_children(&self, expr: &mut Expr, types: [ValueType; 2]) -> Result<ValueType, Fail> {
+        let [first, second] = types;
+        match expr {
+            Expr::Number(_) => Ok(ValueType::Scalar),
+            Expr::String(_) => Ok(ValueType::String),
+            Expr::Vector(_) | Expr::Aggregate(_) => Ok(ValueType::Vector),
+            Expr::Matrix(_) => Ok(ValueType::Matrix),
+            Expr::Call(call) => Ok(call.function.returns),
+            Expr::Paren(_) => Ok(first),
             Expr::Unary(unary) => {
-                let operand = self.expr(&mut unary.expr)?;
-                if !is_numeric(operand) {
-                    let message = format!(
-                        "unary expression only allowed on expressions of type scalar or instant \
-                         vector, got {}",
-                        quote(operand.documented())
-                    );
-                    return self.fail(message, unary.span);
+                if is_numeric(first) {
+                    return Ok(first);
                 }
+                let message = format!(
+                    "unary expression only allowed on expressions of type scalar or instant \
+                     vector, got {}",
+                    quote(first.documented())
+                );
+                self.fail(message, unary.span)
             }
             Expr::Subquery(subquery) => {
-                let inner = self.expr(&mut subquery.expr)?;
-                if inner != ValueType::Vector {
-                    let message = format!(
-                        "subquery is only allowed on instant vector, got {} instead",
-                        inner.as_str()
-                    );
-                    return self.fail(message, subquery.span);
+                if first == ValueType::Vector {
+                    return Ok(ValueType::Matrix);
                 }
+                let message = format!(
+                    "subquery is only allowed on instant vector, got {} instead",
+                    first.as_str()
+                );
+                self.fail(message, subquery.span)
             }
-            Expr::Aggregate(aggregate) => self.aggregate(aggregate)?,
-            Expr::Binary(binary) => self.binary(binary)?,
-            Expr::Call(call) => self.call(call)?,
+            Expr::Binary(binary) => {
+                self.binary(binary, first, second)?;
+                let scalars = first == ValueType::Scalar && second == ValueType::Scalar;
+                Ok(if scalars { ValueType::Scalar } else { ValueType::Vector })
+            }
         }
-        Ok(expr.value_type())
     }
 
-    fn expect(&self, expr: &mut Expr, want: ValueType, context: &str) -> Result<(), ParseError> {
-        let got = self.expr(expr)?;
-        if got == want {
-            return Ok(());
-        }
-        let (want, got) = (want.documented(), got.documented());
-        self.fail(format!("expected type {want} in {context}, got {got}"), expr.span())
-    }
-
-    fn selector(&self, selector: &VectorSelector) -> Result<(), ParseError> {
+    fn selector(&self, selector: &VectorSelector) -> Result<(), Fail> {
         let matchers = &selector.matchers;
         if let Some(name) = &selector.name {
             // The last matcher is the name itself.
@@ -86,17 +125,7 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn aggregate(&self, aggregate: &mut Aggregate) -> Result<(), ParseError> {
-        self.expect(&mut aggregate.expr, ValueType::Vector, "aggregation expression")?;
-        match (&mut aggregate.param, aggregate.op.param_type()) {
-            (Some(param), Some(want)) => self.expect(param, want, "aggregation parameter"),
-            _ => Ok(()),
-        }
-    }
-
-    fn binary(&self, binary: &mut Binary) -> Result<(), ParseError> {
-        let lhs = self.expr(&mut binary.lhs)?;
-        let rhs = self.expr(&mut binary.rhs)?;
+    fn binary(&self, binary: &mut Binary, lhs: ValueType, rhs: ValueType) -> Result<(), Fail> {
         let op = binary.op;
         if binary.return_bool && !op.is_comparison() {
             let message = "bool modifier can only be used on comparison operators";
@@ -120,7 +149,7 @@ impl Checker<'_> {
         self.no_matching(binary)
     }
 
-    fn matching_labels(&self, binary: &Binary) -> Result<(), ParseError> {
+    fn matching_labels(&self, binary: &Binary) -> Result<(), Fail> {
         let Some(matching) = binary.matching.as_ref().filter(|matching| matching.on) else {
             return Ok(());
         };
@@ -128,14 +157,15 @@ impl Checker<'_> {
             None => Ok(()),
             Some(label) => {
                 let label = quote(label);
-                let message = format!("label {label} must not occur in ON and GROUP clause at once");
+                let message =
+                    format!("label {label} must not occur in ON and GROUP clause at once");
                 self.fail(message, self.operator_span(binary))
             }
         }
     }
 
     /// Checks an operator between two vectors.
-    fn vector_matching(&self, binary: &mut Binary) -> Result<(), ParseError> {
+    fn vector_matching(&self, binary: &mut Binary) -> Result<(), Fail> {
         let op = binary.op;
         let span = binary.span;
         let matching = binary.matching.get_or_insert_default();
@@ -155,7 +185,7 @@ impl Checker<'_> {
     }
 
     /// Checks an operator of which at least one side is a scalar.
-    fn no_matching(&self, binary: &mut Binary) -> Result<(), ParseError> {
+    fn no_matching(&self, binary: &mut Binary) -> Result<(), Fail> {
         if let Some(matching) = binary.matching.take() {
             if !matching.labels.is_empty() {
                 let message = "vector matching only allowed between instant vectors";
@@ -174,22 +204,15 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn call(&self, call: &mut Call) -> Result<(), ParseError> {
+    fn call(&self, call: &mut Call) -> Result<(), Fail> {
         self.argument_count(call)?;
         if call.function.function == Function::Info {
             self.info_filter(call)?;
         }
-        let name = quote(call.function.name);
-        let types = call.function.args;
-        for (at, arg) in call.args.iter_mut().enumerate() {
-            // More arguments than types: the last type repeats.
-            let Some(want) = types.get(at).or(types.last()) else { break };
-            self.expect(arg, *want, &format!("call to function {name}"))?;
-        }
         Ok(())
     }
 
-    fn argument_count(&self, call: &Call) -> Result<(), ParseError> {
+    fn argument_count(&self, call: &Call) -> Result<(), Fail> {
         let function = call.function;
         let given = call.args.len();
         let (least, most) = (function.args_min(), function.args_max());
@@ -207,7 +230,7 @@ impl Checker<'_> {
     }
 
     /// The second argument of `info` is a list of matchers that only looks like a selector.
-    fn info_filter(&self, call: &mut Call) -> Result<(), ParseError> {
+    fn info_filter(&self, call: &mut Call) -> Result<(), Fail> {
         let Some(filter) = call.args.get_mut(1) else { return Ok(()) };
         let got = filter.value_type();
         if got != ValueType::Vector {
@@ -236,8 +259,23 @@ impl Checker<'_> {
         Span::new(start, (from + between.trim_end().len()).max(start))
     }
 
-    fn fail<T>(&self, message: impl Into<String>, span: Span) -> Result<T, ParseError> {
-        Err(ParseError::new(message, span, self.source))
+    fn fail<T>(&self, message: impl Into<String>, span: Span) -> Result<T, Fail> {
+        Err(Box::new(ParseError::new(message, span, self.source)))
+    }
+}
+
+/// Returns child `at`, in the order in which children are checked.
+fn child_mut(expr: &mut Expr, at: usize) -> Option<&mut Expr> {
+    match (expr, at) {
+        (Expr::Call(e), at) => e.args.get_mut(at),
+        (Expr::Subquery(e), 0) => Some(&mut e.expr),
+        (Expr::Unary(e), 0) => Some(&mut e.expr),
+        (Expr::Paren(e), 0) => Some(&mut e.expr),
+        (Expr::Aggregate(e), 0) => Some(&mut e.expr),
+        (Expr::Aggregate(e), 1) => e.param.as_deref_mut(),
+        (Expr::Binary(e), 0) => Some(&mut e.lhs),
+        (Expr::Binary(e), 1) => Some(&mut e.rhs),
+        _ => None,
     }
 }
 

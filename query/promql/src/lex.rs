@@ -7,7 +7,7 @@
 //! the text that was being read; the messages are those of Prometheus.
 
 use crate::ast::{BinaryOp, Span};
-use crate::parse::ParseError;
+use crate::parse::{Fail, ParseError};
 use crate::print::quote::{quote, quote_char};
 
 mod cursor;
@@ -48,7 +48,7 @@ impl<'a> Lexer<'a> {
     ///
     /// # Errors
     /// The text holds something that is no token.
-    pub(crate) fn next(&mut self) -> Result<Token<'a>, ParseError> {
+    pub(crate) fn next(&mut self) -> Result<Token<'a>, Fail> {
         if self.in_duration {
             self.cursor.skip_spaces();
             self.cursor.begin();
@@ -64,7 +64,7 @@ impl<'a> Lexer<'a> {
         self.cursor.peek_after_spaces() == Some(c)
     }
 
-    fn statement_token(&mut self) -> Result<Token<'a>, ParseError> {
+    fn statement_token(&mut self) -> Result<Token<'a>, Fail> {
         let Some(c) = self.cursor.next() else { return self.end() };
         let kind = match c {
             '*' => TokenKind::Binary(BinaryOp::Mul),
@@ -87,14 +87,18 @@ impl<'a> Lexer<'a> {
             c if c.is_ascii_digit() => return self.number(),
             '.' if self.cursor.peek().is_some_and(|c| c.is_ascii_digit()) => return self.number(),
             c if is_alpha(c) || c == ':' => {
-                if self.in_brackets { self.word_in_brackets(c)? } else { self.word() }
+                if self.in_brackets {
+                    self.word_in_brackets(c)?
+                } else {
+                    self.word()
+                }
             }
             c => return self.fail(format!("unexpected character: {}", quote_char(Some(c)))),
         };
         Ok(self.token(kind))
     }
 
-    fn end(&self) -> Result<Token<'a>, ParseError> {
+    fn end(&self) -> Result<Token<'a>, Fail> {
         if self.paren_depth != 0 {
             self.fail("unclosed left parenthesis")
         } else if self.in_brackets {
@@ -104,7 +108,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn comparison(&mut self, first: char) -> Result<TokenKind, ParseError> {
+    fn comparison(&mut self, first: char) -> Result<TokenKind, Fail> {
         let second = self.cursor.peek();
         let (kind, length) = match (first, second) {
             ('=', Some('=')) => (TokenKind::Binary(BinaryOp::Equal), 2),
@@ -128,7 +132,7 @@ impl<'a> Lexer<'a> {
         Ok(kind)
     }
 
-    fn parenthesis(&mut self, c: char) -> Result<TokenKind, ParseError> {
+    fn parenthesis(&mut self, c: char) -> Result<TokenKind, Fail> {
         if c == '(' {
             self.paren_depth += 1;
             return Ok(TokenKind::LeftParen);
@@ -142,7 +146,7 @@ impl<'a> Lexer<'a> {
         Ok(TokenKind::RightParen)
     }
 
-    fn open_bracket(&mut self) -> Result<TokenKind, ParseError> {
+    fn open_bracket(&mut self) -> Result<TokenKind, Fail> {
         if self.in_brackets {
             return self.fail("unexpected left bracket '['");
         }
@@ -153,7 +157,7 @@ impl<'a> Lexer<'a> {
         Ok(TokenKind::LeftBracket)
     }
 
-    fn close_bracket(&mut self) -> Result<TokenKind, ParseError> {
+    fn close_bracket(&mut self) -> Result<TokenKind, Fail> {
         if !self.in_brackets {
             return self.fail("unexpected right bracket ']'");
         }
@@ -163,7 +167,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Reads a word behind the first number of a pair of brackets.
-    fn word_in_brackets(&mut self, first: char) -> Result<TokenKind, ParseError> {
+    fn word_in_brackets(&mut self, first: char) -> Result<TokenKind, Fail> {
         if first == ':' {
             if self.had_colon {
                 return self.fail("unexpected colon ':'");
@@ -185,7 +189,7 @@ impl<'a> Lexer<'a> {
         if !matches!(first, 's' | 'S' | 'm' | 'M' | 'r' | 'R') {
             return None;
         }
-        self.cursor.skip_while(|c| is_alpha(c));
+        self.cursor.skip_while(is_alpha);
         let word = self.cursor.text().to_ascii_lowercase();
         match token::keyword(&word) {
             Some(
@@ -210,7 +214,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn duration_token(&mut self) -> Result<Token<'a>, ParseError> {
+    fn duration_token(&mut self) -> Result<Token<'a>, Fail> {
         let Some(c) = self.cursor.next() else {
             return self.fail("unexpected end of input in duration expression");
         };
@@ -239,14 +243,15 @@ impl<'a> Lexer<'a> {
                 }
                 None => {
                     let found = quote_char(Some(c));
-                    return self.fail(format!("unexpected character in duration expression: {found}"));
+                    return self
+                        .fail(format!("unexpected character in duration expression: {found}"));
                 }
             },
         };
         Ok(self.token(kind))
     }
 
-    fn duration_colon(&mut self) -> Result<TokenKind, ParseError> {
+    fn duration_colon(&mut self) -> Result<TokenKind, Fail> {
         if !self.had_operand || self.had_colon {
             // Reported behind the colon, as upstream does.
             self.cursor.begin();
@@ -261,7 +266,7 @@ impl<'a> Lexer<'a> {
         Ok(TokenKind::Colon)
     }
 
-    fn brace_token(&mut self) -> Result<Token<'a>, ParseError> {
+    fn brace_token(&mut self) -> Result<Token<'a>, Fail> {
         let Some(c) = self.cursor.next() else {
             return self.fail("unexpected end of input inside braces");
         };
@@ -293,7 +298,7 @@ impl<'a> Lexer<'a> {
         Ok(self.token(kind))
     }
 
-    fn number(&mut self) -> Result<Token<'a>, ParseError> {
+    fn number(&mut self) -> Result<Token<'a>, Fail> {
         self.cursor.back_to_start();
         if number::scan_number(&mut self.cursor) {
             return Ok(self.token(TokenKind::Number));
@@ -306,7 +311,7 @@ impl<'a> Lexer<'a> {
 
     /// Reads a string up to its closing quote; escapes are checked here and resolved by
     /// [`crate::parse`].
-    fn string(&mut self, quote: char) -> Result<TokenKind, ParseError> {
+    fn string(&mut self, quote: char) -> Result<TokenKind, Fail> {
         let raw = quote == '`';
         loop {
             match self.cursor.next() {
@@ -320,12 +325,14 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn escape(&mut self, quote: char) -> Result<(), ParseError> {
+    fn escape(&mut self, quote: char) -> Result<(), Fail> {
         let (digits, radix, max) = match self.cursor.next() {
             None => return self.fail("escape sequence not terminated"),
             Some(c) if c == quote => return Ok(()),
             Some('a' | 'b' | 'f' | 'n' | 'r' | 't' | 'v' | '\\') => return Ok(()),
-            Some(c @ '0'..='7') => return self.escape_digits(c.to_digit(8).unwrap_or(0), 2, 8, 255),
+            Some(c @ '0'..='7') => {
+                return self.escape_digits(c.to_digit(8).unwrap_or(0), 2, 8, 255);
+            }
             Some('x') => (2, 16, 255),
             Some('u') => (4, 16, u32::from(char::MAX)),
             Some('U') => (8, 16, u32::from(char::MAX)),
@@ -336,13 +343,7 @@ impl<'a> Lexer<'a> {
         self.escape_digits(0, digits, radix, max)
     }
 
-    fn escape_digits(
-        &mut self,
-        first: u32,
-        digits: u32,
-        radix: u32,
-        max: u32,
-    ) -> Result<(), ParseError> {
+    fn escape_digits(&mut self, first: u32, digits: u32, radix: u32, max: u32) -> Result<(), Fail> {
         let mut value = u64::from(first);
         for _ in 0..digits {
             let Some(c) = self.cursor.next() else {
@@ -364,9 +365,9 @@ impl<'a> Lexer<'a> {
         Token { kind, text: self.cursor.text(), span: self.cursor.span() }
     }
 
-    fn fail<T>(&self, message: impl Into<String>) -> Result<T, ParseError> {
+    fn fail<T>(&self, message: impl Into<String>) -> Result<T, Fail> {
         let span = Span::new(self.cursor.span().start, self.cursor.source().len());
-        Err(ParseError::new(message, span, self.cursor.source()))
+        Err(Box::new(ParseError::new(message, span, self.cursor.source())))
     }
 }
 

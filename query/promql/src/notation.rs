@@ -29,8 +29,9 @@ use scan::Scanner;
 mod histogram;
 mod scan;
 
-/// Points that one line may stand for. What people write stays far below; `0x1000000000` does not.
-pub const POINTS_MAX: usize = 10_000_000;
+/// Points that one line may stand for, some 32 MB. What people write stays far below;
+/// `0x1000000000` does not.
+pub const POINTS_MAX: usize = 1_000_000;
 
 /// One point.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,7 +83,10 @@ pub fn parse_line(text: &str) -> Result<Line, ParseError> {
     let rest = text.get(at..).unwrap_or_default();
     if rest.starts_with("@st") {
         let mut scanner = Scanner::new(text, at + "@st".len());
-        return Ok(Line::Starts(StartLine { labels, offsets_ms: items(&mut scanner, start_item)? }));
+        return Ok(Line::Starts(StartLine {
+            labels,
+            offsets_ms: items(&mut scanner, start_item)?,
+        }));
     }
     let mut scanner = Scanner::new(text, at);
     Ok(Line::Series(SeriesLine { labels, values: items(&mut scanner, value_item)? }))
@@ -234,10 +238,7 @@ fn histogram_item(
     Ok(())
 }
 
-fn start_item(
-    scanner: &mut Scanner<'_>,
-    points: &mut Vec<Option<i64>>,
-) -> Result<(), ParseError> {
+fn start_item(scanner: &mut Scanner<'_>, points: &mut Vec<Option<i64>>) -> Result<(), ParseError> {
     if scanner.accept("_") {
         return repeat(scanner, points, missing);
     }

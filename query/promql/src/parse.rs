@@ -73,6 +73,15 @@ impl fmt::Display for ParseError {
 
 impl std::error::Error for ParseError {}
 
+/// An error on its way up. A box keeps the frames of recursive functions small.
+pub(crate) type Fail = Box<ParseError>;
+
+impl From<Fail> for ParseError {
+    fn from(error: Fail) -> Self {
+        *error
+    }
+}
+
 impl From<ParseError> for Error {
     fn from(error: ParseError) -> Self {
         Self::invalid(error.to_string())
@@ -83,14 +92,10 @@ impl From<ParseError> for Error {
 ///
 /// # Errors
 /// The text is too long, nested too deeply, no query, or a query that cannot be evaluated.
-pub fn parse(
-    text: &str,
-    options: &ParseOptions,
-    limits: ParseLimits,
-) -> Result<Expr, ParseError> {
+pub fn parse(text: &str, options: &ParseOptions, limits: ParseLimits) -> Result<Expr, ParseError> {
     let mut parser = Parser::new(text, options, limits)?;
     if parser.peek()?.kind == TokenKind::Eof {
-        return Err(parser.error("no expression found in input", Span::default()));
+        return Err(*parser.error("no expression found in input", Span::default()));
     }
     let node = parser.expression(0)?;
     parser.expect_end()?;
@@ -139,15 +144,14 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn new(
-        source: &'a str,
-        options: &ParseOptions,
-        limits: ParseLimits,
-    ) -> Result<Self, ParseError> {
+    fn new(source: &'a str, options: &ParseOptions, limits: ParseLimits) -> Result<Self, Fail> {
         if source.len() > limits.bytes_max {
-            let message =
-                format!("query of {} bytes exceeds the limit of {}", source.len(), limits.bytes_max);
-            return Err(ParseError::new(message, Span::new(0, source.len()), source));
+            let message = format!(
+                "query of {} bytes exceeds the limit of {}",
+                source.len(),
+                limits.bytes_max
+            );
+            return Err(Box::new(ParseError::new(message, Span::new(0, source.len()), source)));
         }
         Ok(Self {
             source,
@@ -162,7 +166,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Returns the next token without taking it.
-    fn peek(&mut self) -> Result<Token<'a>, ParseError> {
+    fn peek(&mut self) -> Result<Token<'a>, Fail> {
         match self.peeked {
             Some(token) => Ok(token),
             None => {
@@ -174,7 +178,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Takes the next token.
-    fn bump(&mut self) -> Result<Token<'a>, ParseError> {
+    fn bump(&mut self) -> Result<Token<'a>, Fail> {
         let token = self.peek()?;
         self.peeked = None;
         self.last_end = token.span.end;
@@ -182,12 +186,12 @@ impl<'a> Parser<'a> {
     }
 
     /// Takes the next token if it is of the kind.
-    fn accept(&mut self, kind: TokenKind) -> Result<Option<Token<'a>>, ParseError> {
+    fn accept(&mut self, kind: TokenKind) -> Result<Option<Token<'a>>, Fail> {
         if self.peek()?.kind == kind { self.bump().map(Some) } else { Ok(None) }
     }
 
     /// Takes a token of the kind, or fails as part of an expression.
-    fn expect(&mut self, kind: TokenKind) -> Result<Token<'a>, ParseError> {
+    fn expect(&mut self, kind: TokenKind) -> Result<Token<'a>, Fail> {
         match self.accept(kind)? {
             Some(token) => Ok(token),
             None => Err(self.unexpected_in_expression()),
@@ -196,25 +200,25 @@ impl<'a> Parser<'a> {
 
     /// Takes a token of the kind, or fails with the names of the construct and of what may stand
     /// here.
-    fn expect_in(&mut self, kind: TokenKind, place: Place) -> Result<Token<'a>, ParseError> {
+    fn expect_in(&mut self, kind: TokenKind, place: Place) -> Result<Token<'a>, Fail> {
         match self.accept(kind)? {
             Some(token) => Ok(token),
             None => Err(self.unexpected(place)),
         }
     }
 
-    fn expect_end(&mut self) -> Result<(), ParseError> {
+    fn expect_end(&mut self) -> Result<(), Fail> {
         self.expect(TokenKind::Eof).map(|_| ())
     }
 
     /// Makes the error for the next token where an expression stops making sense.
-    fn unexpected_in_expression(&mut self) -> ParseError {
+    fn unexpected_in_expression(&mut self) -> Fail {
         let context = if self.aggregations > 0 { "aggregation" } else { "" };
         self.unexpected(Place { context, expected: "" })
     }
 
     /// Makes the error for the next token.
-    fn unexpected(&mut self, place: Place) -> ParseError {
+    fn unexpected(&mut self, place: Place) -> Fail {
         let token = match self.peek() {
             Ok(token) => token,
             Err(error) => return error,
@@ -231,12 +235,12 @@ impl<'a> Parser<'a> {
         self.error(message, token.span)
     }
 
-    fn error(&self, message: impl Into<String>, span: Span) -> ParseError {
-        ParseError::new(message, span, self.source)
+    fn error(&self, message: impl Into<String>, span: Span) -> Fail {
+        Box::new(ParseError::new(message, span, self.source))
     }
 
     /// Goes one level deeper. Every level is left again, except by an error that ends the work.
-    fn enter(&mut self) -> Result<(), ParseError> {
+    fn enter(&mut self) -> Result<(), Fail> {
         self.depth += 1;
         self.check_height(self.depth)
     }
@@ -246,7 +250,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Refuses a tree of this height.
-    fn check_height(&self, height: usize) -> Result<(), ParseError> {
+    fn check_height(&self, height: usize) -> Result<(), Fail> {
         if height > self.depth_max {
             let message = format!("expression is nested more than {} levels deep", self.depth_max);
             return Err(self.error(message, Span::new(self.last_end, self.last_end)));
@@ -255,7 +259,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Makes a node above others of which the highest has `height`.
-    fn above(&self, height: usize, expr: Expr) -> Result<Node, ParseError> {
+    fn above(&self, height: usize, expr: Expr) -> Result<Node, Fail> {
         self.check_height(height + 1)?;
         Ok(Node { expr: Box::new(expr), height: height + 1 })
     }

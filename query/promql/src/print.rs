@@ -4,6 +4,8 @@
 //! Prometheus prints, and parsing it again gives the same tree. Matchers are sorted, labels that
 //! need quotes are quoted, durations are written with units. [`pretty()`](fn@pretty) breaks what is
 //! longer than a line.
+//!
+//! The alternate form (`{:#}`) is for an expression in front of an arithmetic operator.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -11,7 +13,7 @@ use tarn_model::labels::{METRIC_NAME, is_legacy_label_name};
 use tarn_model::matcher::{MatchOp, Matcher};
 
 use crate::ast::{
-    Aggregate, At, Binary, Cardinality, DurationExpr, Expr, Extended, MatrixSelector,
+    Aggregate, At, Binary, BinaryOp, Cardinality, DurationExpr, Expr, Extended, MatrixSelector,
     NumberLiteral, Sign, StringLiteral, Subquery, TimeShift, VectorMatching, VectorSelector,
 };
 use quote::{quote, quote_bytes};
@@ -30,9 +32,19 @@ impl Display for Expr {
             Self::String(e) => e.fmt(f),
             Self::Vector(e) => e.fmt(f),
             Self::Matrix(e) => e.fmt(f),
-            Self::Subquery(e) => write!(f, "{}{}", e.expr, Suffix(e)),
-            Self::Unary(e) => write!(f, "{}{}", e.sign, e.expr),
-            Self::Binary(e) => write!(f, "{} {} {}", e.lhs, Operator(e), e.rhs),
+            Self::Subquery(e) => {
+                write!(f, "{}", e.expr)?;
+                Suffix(e).fmt(f)
+            }
+            Self::Unary(e) => {
+                e.sign.fmt(f)?;
+                e.expr.fmt(f)
+            }
+            Self::Binary(e) => {
+                left_side(f, e)?;
+                write!(f, " {} ", Operator(e))?;
+                e.rhs.fmt(f)
+            }
             Self::Aggregate(e) => {
                 write!(f, "{}(", Head(e))?;
                 if let Some(param) = &e.param {
@@ -48,6 +60,31 @@ impl Display for Expr {
             Self::Paren(e) => write!(f, "({})", e.expr),
         }
     }
+}
+
+/// Prints the left side of an operator so that the operator stays out of it.
+fn left_side(f: &mut Formatter<'_>, binary: &Binary) -> fmt::Result {
+    match &*binary.lhs {
+        // `+Inf ^ 2` would read as `+(Inf ^ 2)`.
+        Expr::Number(e) if binary.op == BinaryOp::Pow && e.value == f64::INFINITY => {
+            f.write_str("Inf")
+        }
+        lhs if joins_durations(binary.op) => write!(f, "{lhs:#}"),
+        lhs => write!(f, "{lhs}"),
+    }
+}
+
+/// Returns whether the operator behind an offset in parentheses would become part of the offset.
+fn joins_durations(op: BinaryOp) -> bool {
+    matches!(
+        op,
+        BinaryOp::Add
+            | BinaryOp::Sub
+            | BinaryOp::Mul
+            | BinaryOp::Div
+            | BinaryOp::Mod
+            | BinaryOp::Pow
+    )
 }
 
 impl Display for NumberLiteral {
@@ -150,7 +187,10 @@ fn extended(f: &mut Formatter<'_>, extended: Option<Extended>) -> fmt::Result {
 fn offset(f: &mut Formatter<'_>, shift: &TimeShift) -> fmt::Result {
     match &shift.offset {
         None => Ok(()),
-        Some(offset) => write!(f, " offset {}", duration::Outermost(offset)),
+        Some(offset) => {
+            f.write_str(" offset ")?;
+            duration::offset(f, offset)
+        }
     }
 }
 

@@ -10,15 +10,19 @@ use std::path::PathBuf;
 use flate2::read::GzDecoder;
 use serde_json::Value;
 use tarn_promql::ast::ParseOptions;
+use tarn_promql::notation::parse_line;
 use tarn_promql::parse::{ParseLimits, parse};
 use tarn_promql::print::pretty;
 
-fn corpus(name: &str) -> Option<Vec<Value>> {
-    let root = std::env::var_os("TARN_CORPUS").map_or_else(
+fn corpus_root() -> PathBuf {
+    std::env::var_os("TARN_CORPUS").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/corpus")),
         PathBuf::from,
-    );
-    let bytes = std::fs::read(root.join("promql").join(name)).ok()?;
+    )
+}
+
+fn corpus(name: &str) -> Option<Vec<Value>> {
+    let bytes = std::fs::read(corpus_root().join("promql").join(name)).ok()?;
     let mut text = String::new();
     GzDecoder::new(&bytes[..]).read_to_string(&mut text).expect("the corpus is gzip");
     Some(text.lines().map(|line| serde_json::from_str(line).expect("a row is JSON")).collect())
@@ -95,4 +99,105 @@ fn parser_cases() {
         errors.report("error texts"),
     ];
     assert_eq!(failed, [0; 5]);
+}
+
+/// Reads the lines of all `load` commands of the upstream scripts.
+fn load_lines() -> Option<Vec<String>> {
+    let folder = corpus_root().join("promql/promqltest");
+    let mut lines = Vec::new();
+    for entry in std::fs::read_dir(folder).ok()? {
+        let path = entry.expect("the folder can be listed").path();
+        let text = std::fs::read_to_string(&path).expect("a script is text");
+        let mut in_load = false;
+        for line in text.lines().map(str::trim) {
+            if line.is_empty() || line.starts_with('#') {
+                in_load = false;
+            } else if in_load {
+                lines.push(line.to_owned());
+            } else {
+                in_load = line.starts_with("load");
+            }
+        }
+    }
+    Some(lines)
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "the count is the point of the test")]
+fn series_notation_of_the_scripts() {
+    let Some(lines) = load_lines() else {
+        println!("skipped: no corpus");
+        return;
+    };
+    let failed: Vec<String> = lines
+        .iter()
+        .filter_map(|line| Some(format!("{line}: {}", parse_line(line).err()?)))
+        .collect();
+    println!("series lines: {} passed of {}", lines.len() - failed.len(), lines.len());
+    assert!(failed.iter().all(|line| line.contains("arithmetic on histograms")), "{failed:#?}");
+}
+
+/// Expressions of the stable core, which the other parser knows as well.
+const COMMON: &[&str] = &[
+    "up",
+    "up{job=\"api\", code!~\"5..\", env=~\"live|test\", zone!=\"\"}",
+    "{__name__=~\"a|b\"}",
+    "-up ^ 2",
+    "1 + 2 * 3 ^ 4 ^ 5 - 6 % 7 / 8",
+    "a or b and c unless d",
+    "a == bool 1 > bool 2",
+    "a atan2 b",
+    "a * on (x, y) group_left (z) b",
+    "a / ignoring (x) group_right () b",
+    "a and on () b",
+    "sum(a)",
+    "sum by (x, y) (rate(a[5m]))",
+    "avg without (x) (a) + count(b)",
+    "topk(3, a)",
+    "quantile by (x) (0.9, a)",
+    "count_values(\"version\", build_info)",
+    "rate(a{b=\"c\"}[5m] offset 1h)",
+    "increase(a[1d] offset -1w)",
+    "a @ 1609746000",
+    "a[5m] @ start() offset 5m",
+    "max_over_time(rate(a[1m])[30m:10s] offset 1h)",
+    "min_over_time((a + b)[1h:] @ end())",
+    "histogram_quantile(0.99, sum by (le) (rate(a_bucket[5m])))",
+    "label_replace(a, \"x\", \"$1\", \"y\", \"(.*)\")",
+    "label_join(a, \"x\", \"-\", \"y\", \"z\")",
+    "clamp(a, 0, 1e3) > 0x1f",
+    "absent(a) or vector(time())",
+    "hour() + day_of_week(a)",
+    "((a))",
+    "\"text\"",
+    // Refused by both.
+    "",
+    "a +",
+    "sum(a",
+    "rate(a)",
+    "a[5m] + 1",
+    "1 and 2",
+    "a{b=c}",
+    "{}",
+    "a offset 5m offset 5m",
+    "abs()",
+    "abs(a, b)",
+    "nothing(a)",
+    "a == 1 == 1 ==",
+    "a + on (x) group_left (x) b",
+];
+
+#[test]
+fn another_parser_agrees() {
+    for text in COMMON {
+        let ours = parse(text, &ParseOptions::NONE, ParseLimits::default());
+        let theirs = promql_parser::parser::parse(text);
+        assert_eq!(ours.is_ok(), theirs.is_ok(), "{text}: {ours:?} {theirs:?}");
+        let (Ok(ours), Ok(_)) = (ours, theirs) else { continue };
+        // Printing is where the two may differ in form: both must read ours, and the other's
+        // reading of what we print must be its reading of what was written.
+        let printed = ours.to_string();
+        let read = |text: &str| promql_parser::parser::parse(text).map(|expr| expr.to_string());
+        assert_eq!(read(&printed), read(text), "{text} printed as {printed}");
+    }
 }

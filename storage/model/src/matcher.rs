@@ -187,7 +187,11 @@ fn reason(error: &regex::Error) -> String {
         regex::Error::CompiledTooBig(limit) => {
             format!("compiled program would take more than {limit} bytes")
         }
-        other => other.to_string().lines().last().unwrap_or_default().trim().to_owned(),
+        other => {
+            let text = other.to_string();
+            let last = text.lines().last().unwrap_or_default().trim();
+            last.trim_start_matches("error: ").to_owned()
+        }
     }
 }
 

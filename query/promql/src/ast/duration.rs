@@ -93,8 +93,7 @@ impl DurationExpr {
     /// Returns the length in ms where it is a plain literal.
     pub fn as_millis(&self) -> Option<i64> {
         match self.kind {
-            // Rounded at the nanosecond first, or 4.035 s would lose a millisecond.
-            DurationKind::Literal { seconds, .. } => Some(((seconds * 1e9).round() / 1e6) as i64),
+            DurationKind::Literal { seconds, .. } => Some(whole_millis(seconds)),
             _ => None,
         }
     }
@@ -140,6 +139,14 @@ impl DurationExpr {
             }
         })
     }
+}
+
+/// Cuts seconds to whole milliseconds, towards zero.
+pub(crate) fn whole_millis(seconds: f64) -> i64 {
+    let nanos = (seconds * 1e9).round();
+    // Rounded at the nanosecond first, or 4.035 s would lose a millisecond. Beyond 2^53 ns floats
+    // are too coarse for that, and the nearest millisecond is the best guess.
+    if nanos.abs() < 9e15 { (nanos / 1e6) as i64 } else { (seconds * 1e3).round() as i64 }
 }
 
 fn apply(op: DurationOp, lhs: f64, rhs: f64) -> Result<f64, String> {

@@ -208,7 +208,9 @@ pub(super) fn keyword(word: &str) -> Option<TokenKind> {
         "min_of" => TokenKind::Preprocessor(Preprocessor::MinOf),
         "max_of" => TokenKind::Preprocessor(Preprocessor::MaxOf),
         "inf" | "nan" => TokenKind::Number,
-        _ => return AGGREGATES.into_iter().find(|op| op.as_str() == word).map(TokenKind::Aggregate),
+        _ => {
+            return AGGREGATES.into_iter().find(|op| op.as_str() == word).map(TokenKind::Aggregate);
+        }
     };
     Some(kind)
 }

@@ -4,7 +4,7 @@ use super::{Node, Parser};
 use crate::ast::{Aggregate, AggregateOp, Call, Expr, Span};
 use crate::functions::signature::Signature;
 use crate::lex::{Keyword, Token, TokenKind};
-use crate::parse::ParseError;
+use crate::parse::Fail;
 use crate::print::quote::quote;
 
 /// `by` or `without`, and the labels.
@@ -16,20 +16,29 @@ struct Grouping {
 
 impl Parser<'_> {
     /// Parses an aggregation whose operator was taken.
-    pub(super) fn aggregate(&mut self, op: AggregateOp, name: Token<'_>) -> Result<Node, ParseError> {
+    pub(super) fn aggregate(&mut self, op: AggregateOp, start: usize) -> Result<Node, Fail> {
         self.aggregations += 1;
         let before = self.grouping()?;
         let args = self.arguments()?;
         self.aggregations -= 1;
+        self.aggregate_rest(op, start, before, args)
+    }
+
+    fn aggregate_rest(
+        &mut self,
+        op: AggregateOp,
+        start: usize,
+        before: Option<Grouping>,
+        args: Vec<Node>,
+    ) -> Result<Node, Fail> {
         let grouping = match before {
             Some(grouping) => grouping,
             None => self.grouping()?.unwrap_or_default(),
         };
-        let span = Span::new(name.span.start, self.last_end);
-        self.aggregate_node(op, grouping, args, span)
+        self.aggregate_node(op, grouping, args, Span::new(start, self.last_end))
     }
 
-    fn grouping(&mut self) -> Result<Option<Grouping>, ParseError> {
+    fn grouping(&mut self) -> Result<Option<Grouping>, Fail> {
         let without = match self.peek()?.kind {
             TokenKind::Keyword(Keyword::By) => false,
             TokenKind::Keyword(Keyword::Without) => true,
@@ -45,7 +54,7 @@ impl Parser<'_> {
         grouping: Grouping,
         args: Vec<Node>,
         span: Span,
-    ) -> Result<Node, ParseError> {
+    ) -> Result<Node, Fail> {
         if args.is_empty() {
             return Err(self.error("no arguments for aggregate expression provided", span));
         }
@@ -85,8 +94,12 @@ impl Parser<'_> {
     }
 
     /// Parses the call of a function whose name was taken.
-    pub(super) fn call(&mut self, name: Token<'_>) -> Result<Node, ParseError> {
+    pub(super) fn call(&mut self, name: Token<'_>) -> Result<Node, Fail> {
         let args = self.arguments()?;
+        self.call_node(name, args)
+    }
+
+    fn call_node(&self, name: Token<'_>, args: Vec<Node>) -> Result<Node, Fail> {
         let span = Span::new(name.span.start, self.last_end);
         let Some(function) = Signature::of(name.text) else {
             let message = format!("unknown function with name {}", quote(name.text));
@@ -101,21 +114,31 @@ impl Parser<'_> {
         self.above(height, Expr::Call(Call { function, args, span }))
     }
 
-    fn arguments(&mut self) -> Result<Vec<Node>, ParseError> {
-        self.expect(TokenKind::LeftParen)?;
+    fn arguments(&mut self) -> Result<Vec<Node>, Fail> {
         let mut args = Vec::new();
-        if self.accept(TokenKind::RightParen)?.is_some() {
-            return Ok(args);
-        }
-        loop {
+        let mut is_open = self.open_arguments()?;
+        while is_open {
             args.push(self.expression(0)?);
-            let Some(comma) = self.accept(TokenKind::Comma)? else { break };
-            if !self.is_at_expression()? {
-                let message = "trailing commas not allowed in function call args";
-                return Err(self.error(message, comma.span));
-            }
+            is_open = self.next_argument()?;
         }
-        self.expect(TokenKind::RightParen)?;
         Ok(args)
+    }
+
+    /// Returns whether there is an argument.
+    fn open_arguments(&mut self) -> Result<bool, Fail> {
+        self.expect(TokenKind::LeftParen)?;
+        Ok(self.accept(TokenKind::RightParen)?.is_none())
+    }
+
+    /// Returns whether there is another argument.
+    fn next_argument(&mut self) -> Result<bool, Fail> {
+        let Some(comma) = self.accept(TokenKind::Comma)? else {
+            self.expect(TokenKind::RightParen)?;
+            return Ok(false);
+        };
+        if self.is_at_expression()? {
+            return Ok(true);
+        }
+        Err(self.error("trailing commas not allowed in function call args", comma.span))
     }
 }

@@ -8,13 +8,12 @@ use super::expr::{POWER, precedence, right_precedence};
 use super::{Parser, Place};
 use crate::ast::{BinaryOp, DurationExpr, DurationKind, DurationOp, Sign, Span};
 use crate::lex::{Preprocessor, TokenKind};
-use crate::parse::ParseError;
+use crate::parse::Fail;
 
-const OFFSET: Place =
-    Place { context: "offset", expected: "number, duration, step(), or range()" };
+const OFFSET: Place = Place { context: "offset", expected: "number, duration, step(), or range()" };
 
 /// Upstream keeps durations as nanoseconds in 64 bits.
-const SECONDS_MAX: f64 = 9_223_372_036.854_775_8;
+const SECONDS_MAX: f64 = 9_223_372_036.854_776;
 
 /// A duration and the height of its tree.
 struct Term {
@@ -30,7 +29,7 @@ impl Term {
 
 impl Parser<'_> {
     /// Parses the duration of a range or step.
-    pub(super) fn positive_duration(&mut self, place: Place) -> Result<DurationExpr, ParseError> {
+    pub(super) fn positive_duration(&mut self, place: Place) -> Result<DurationExpr, Fail> {
         let duration = *self.duration(0, place)?.duration;
         if duration.as_millis().is_some_and(|ms| ms <= 0) {
             return Err(self.error("duration must be greater than 0", duration.span));
@@ -39,32 +38,26 @@ impl Parser<'_> {
     }
 
     /// Parses the duration of an offset.
-    pub(super) fn offset_duration(&mut self) -> Result<DurationExpr, ParseError> {
-        let Some((sign, span)) = self.sign()? else {
-            let term = match self.peek()?.kind {
-                TokenKind::LeftParen => self.duration(0, OFFSET)?,
-                _ => self.duration_operand(OFFSET)?,
-            };
-            return Ok(*term.duration);
-        };
-        let term = match self.peek()?.kind {
-            TokenKind::Binary(_) => {
-                let operand = self.signed_duration(OFFSET)?;
-                let lhs = self.negate_if(sign, span, operand)?;
-                return Ok(*self.duration_operators(lhs, 0, OFFSET)?.duration);
-            }
+    pub(super) fn offset_duration(&mut self) -> Result<DurationExpr, Fail> {
+        let mut signs = self.signs()?;
+        let sign = signs.first().map(|(_, span)| *span);
+        let mut term = match self.peek()?.kind {
+            TokenKind::LeftParen if sign.is_none() => self.duration(0, OFFSET)?,
             TokenKind::LeftParen => {
                 let (inner, span) = self.enclosed_duration(OFFSET)?;
                 self.parenthesise(inner, span)?
             }
-            TokenKind::Preprocessor(word) => self.duration_function(word, Some(span), OFFSET)?,
+            TokenKind::Preprocessor(word) => self.duration_function(word, sign, OFFSET)?,
             _ => self.duration_operand(OFFSET)?,
         };
-        Ok(*self.negate_if(sign, span, term)?.duration)
+        while let Some((sign, span)) = signs.pop() {
+            term = self.negate_if(sign, span, term)?;
+        }
+        Ok(*term.duration)
     }
 
     /// Parses a duration whose operators bind at least as tightly as `min`.
-    fn duration(&mut self, min: u8, place: Place) -> Result<Term, ParseError> {
+    fn duration(&mut self, min: u8, place: Place) -> Result<Term, Fail> {
         self.enter()?;
         let lhs = self.signed_duration(place)?;
         let term = self.duration_operators(lhs, min, place)?;
@@ -72,12 +65,7 @@ impl Parser<'_> {
         Ok(term)
     }
 
-    fn duration_operators(
-        &mut self,
-        mut lhs: Term,
-        min: u8,
-        place: Place,
-    ) -> Result<Term, ParseError> {
+    fn duration_operators(&mut self, mut lhs: Term, min: u8, place: Place) -> Result<Term, Fail> {
         loop {
             let token = self.peek()?;
             let Some((binary, op)) = duration_op(token.kind) else { return Ok(lhs) };
@@ -101,11 +89,10 @@ impl Parser<'_> {
         }
     }
 
-    fn signed_duration(&mut self, place: Place) -> Result<Term, ParseError> {
-        let Some(first) = self.sign()? else { return self.duration_operand(place) };
-        let mut signs = vec![first];
-        while let Some(sign) = self.sign()? {
-            signs.push(sign);
+    fn signed_duration(&mut self, place: Place) -> Result<Term, Fail> {
+        let mut signs = self.signs()?;
+        if signs.is_empty() {
+            return self.duration_operand(place);
         }
         let mut term = self.duration(POWER, place)?;
         while let Some((sign, span)) = signs.pop() {
@@ -115,7 +102,7 @@ impl Parser<'_> {
     }
 
     /// Applies a sign. That of a number becomes part of it, a plus says nothing.
-    fn negate_if(&self, sign: Sign, span: Span, mut term: Term) -> Result<Term, ParseError> {
+    fn negate_if(&self, sign: Sign, span: Span, mut term: Term) -> Result<Term, Fail> {
         if let DurationKind::Literal { seconds, .. } = &mut term.duration.kind {
             if sign == Sign::Minus {
                 *seconds = -*seconds;
@@ -130,7 +117,7 @@ impl Parser<'_> {
         self.term_above(term.height, DurationKind::Minus(term.duration), span)
     }
 
-    fn duration_operand(&mut self, place: Place) -> Result<Term, ParseError> {
+    fn duration_operand(&mut self, place: Place) -> Result<Term, Fail> {
         match self.peek()?.kind {
             TokenKind::Number | TokenKind::Duration => {
                 let (seconds, is_duration, span) = self.number_or_duration()?;
@@ -149,7 +136,7 @@ impl Parser<'_> {
         }
     }
 
-    fn enclosed_duration(&mut self, place: Place) -> Result<(Term, Span), ParseError> {
+    fn enclosed_duration(&mut self, place: Place) -> Result<(Term, Span), Fail> {
         let open = self.bump()?;
         let inner = self.duration(0, place)?;
         let close = self.expect_in(TokenKind::RightParen, place)?;
@@ -157,7 +144,7 @@ impl Parser<'_> {
     }
 
     /// Puts parentheses around a duration; several pairs are as good as one.
-    fn parenthesise(&self, inner: Term, span: Span) -> Result<Term, ParseError> {
+    fn parenthesise(&self, inner: Term, span: Span) -> Result<Term, Fail> {
         if matches!(inner.duration.kind, DurationKind::Paren(_)) {
             return Ok(inner);
         }
@@ -171,7 +158,7 @@ impl Parser<'_> {
         word: Preprocessor,
         sign: Option<Span>,
         place: Place,
-    ) -> Result<Term, ParseError> {
+    ) -> Result<Term, Fail> {
         let op = match word {
             Preprocessor::Start | Preprocessor::End => return Err(self.unexpected(place)),
             Preprocessor::Step | Preprocessor::Range => None,
@@ -196,19 +183,14 @@ impl Parser<'_> {
         self.term_above(height, kind, name.span.to(close.span))
     }
 
-    fn check_duration_expressions(&self, span: Span) -> Result<(), ParseError> {
+    fn check_duration_expressions(&self, span: Span) -> Result<(), Fail> {
         if self.options.duration_expressions {
             return Ok(());
         }
         Err(self.error("experimental duration expression is not enabled", span))
     }
 
-    fn term_above(
-        &self,
-        height: usize,
-        kind: DurationKind,
-        span: Span,
-    ) -> Result<Term, ParseError> {
+    fn term_above(&self, height: usize, kind: DurationKind, span: Span) -> Result<Term, Fail> {
         self.check_height(height + 1)?;
         Ok(Term { duration: Box::new(DurationExpr { kind, span }), height: height + 1 })
     }

@@ -7,11 +7,9 @@
 
 use super::matching::Modifiers;
 use super::{Node, Parser};
-use crate::ast::{
-    Binary, BinaryOp, Expr, NumberLiteral, Paren, Sign, Span, StringLiteral, Unary,
-};
-use crate::lex::{Keyword, TokenKind};
-use crate::parse::ParseError;
+use crate::ast::{Binary, BinaryOp, Expr, NumberLiteral, Paren, Sign, Span, StringLiteral, Unary};
+use crate::lex::{Keyword, Token, TokenKind};
+use crate::parse::Fail;
 
 /// How tightly `^` binds; what a sign applies to binds at least so.
 pub(super) const POWER: u8 = 6;
@@ -42,14 +40,10 @@ pub(super) fn right_precedence(op: BinaryOp) -> u8 {
 
 impl Parser<'_> {
     /// Parses an expression whose operators bind at least as tightly as `min`.
-    pub(super) fn expression(&mut self, min: u8) -> Result<Node, ParseError> {
+    pub(super) fn expression(&mut self, min: u8) -> Result<Node, Fail> {
         self.enter()?;
         let mut lhs = self.signed_operand()?;
-        while let TokenKind::Binary(op) = self.peek()?.kind {
-            if precedence(op) < min {
-                break;
-            }
-            self.bump()?;
+        while let Some(op) = self.operator(min)? {
             let modifiers = self.modifiers()?;
             let rhs = self.expression(right_precedence(op))?;
             lhs = self.binary(op, modifiers, lhs, rhs)?;
@@ -58,13 +52,24 @@ impl Parser<'_> {
         Ok(lhs)
     }
 
+    /// Takes an operator that binds at least as tightly as `min`.
+    fn operator(&mut self, min: u8) -> Result<Option<BinaryOp>, Fail> {
+        match self.peek()?.kind {
+            TokenKind::Binary(op) if precedence(op) >= min => {
+                self.bump()?;
+                Ok(Some(op))
+            }
+            _ => Ok(None),
+        }
+    }
+
     fn binary(
         &self,
         op: BinaryOp,
-        modifiers: Box<Modifiers>,
+        modifiers: Modifiers,
         lhs: Node,
         rhs: Node,
-    ) -> Result<Node, ParseError> {
+    ) -> Result<Node, Fail> {
         let span = lhs.expr.span().to(rhs.expr.span());
         let fill = modifiers.matching.fill;
         if !self.options.fill && (fill.left.is_some() || fill.right.is_some()) {
@@ -82,11 +87,10 @@ impl Parser<'_> {
         self.above(height, Expr::Binary(expr))
     }
 
-    fn signed_operand(&mut self) -> Result<Node, ParseError> {
-        let Some(first) = self.sign()? else { return self.operand() };
-        let mut signs = vec![first];
-        while let Some(sign) = self.sign()? {
-            signs.push(sign);
+    fn signed_operand(&mut self) -> Result<Node, Fail> {
+        let mut signs = self.signs()?;
+        if signs.is_empty() {
+            return self.operand();
         }
         let mut node = self.expression(POWER)?;
         while let Some((sign, span)) = signs.pop() {
@@ -95,8 +99,17 @@ impl Parser<'_> {
         Ok(node)
     }
 
+    /// Takes all signs.
+    pub(super) fn signs(&mut self) -> Result<Vec<(Sign, Span)>, Fail> {
+        let mut signs = Vec::new();
+        while let Some(sign) = self.sign()? {
+            signs.push(sign);
+        }
+        Ok(signs)
+    }
+
     /// Takes a sign.
-    pub(super) fn sign(&mut self) -> Result<Option<(Sign, Span)>, ParseError> {
+    pub(super) fn sign(&mut self) -> Result<Option<(Sign, Span)>, Fail> {
         let sign = match self.peek()?.kind {
             TokenKind::Binary(BinaryOp::Add) => Sign::Plus,
             TokenKind::Binary(BinaryOp::Sub) => Sign::Minus,
@@ -106,7 +119,7 @@ impl Parser<'_> {
     }
 
     /// Puts a sign before an expression. That of a number becomes part of it.
-    fn apply_sign(&self, sign: Sign, span: Span, mut node: Node) -> Result<Node, ParseError> {
+    fn apply_sign(&self, sign: Sign, span: Span, mut node: Node) -> Result<Node, Fail> {
         if let Expr::Number(number) = &mut *node.expr {
             if sign == Sign::Minus {
                 number.value = -number.value;
@@ -119,7 +132,7 @@ impl Parser<'_> {
     }
 
     /// Parses an operand and the modifiers behind it.
-    fn operand(&mut self) -> Result<Node, ParseError> {
+    fn operand(&mut self) -> Result<Node, Fail> {
         let mut node = self.bare_operand()?;
         loop {
             match self.peek()?.kind {
@@ -134,40 +147,35 @@ impl Parser<'_> {
         }
     }
 
-    fn bare_operand(&mut self) -> Result<Node, ParseError> {
+    fn bare_operand(&mut self) -> Result<Node, Fail> {
         let token = self.peek()?;
         match token.kind {
             TokenKind::Number | TokenKind::Duration => self.number_literal(),
             TokenKind::String => self.string_literal(),
             TokenKind::LeftParen => self.parenthesised(),
-            TokenKind::Aggregate(op) => {
-                self.bump()?;
-                match self.peek()?.kind {
-                    TokenKind::LeftParen | TokenKind::Keyword(Keyword::By | Keyword::Without) => {
-                        self.aggregate(op, token)
-                    }
-                    _ => self.vector_selector(Some(token)),
-                }
-            }
-            TokenKind::Identifier | TokenKind::Preprocessor(_) => {
-                self.bump()?;
-                if self.peek()?.kind == TokenKind::LeftParen {
-                    self.call(token)
-                } else {
-                    self.vector_selector(Some(token))
-                }
-            }
-            kind if kind.is_metric_name() => {
-                self.bump()?;
-                self.vector_selector(Some(token))
-            }
             TokenKind::LeftBrace => self.vector_selector(None),
+            kind if kind.is_metric_name() => self.named_operand(token),
             _ => Err(self.unexpected_in_expression()),
         }
     }
 
+    /// Parses what starts with a word: an aggregation, a call, or else a selector.
+    fn named_operand(&mut self, name: Token<'_>) -> Result<Node, Fail> {
+        self.bump()?;
+        match (name.kind, self.peek()?.kind) {
+            (
+                TokenKind::Aggregate(op),
+                TokenKind::LeftParen | TokenKind::Keyword(Keyword::By | Keyword::Without),
+            ) => self.aggregate(op, name.span.start),
+            (TokenKind::Identifier | TokenKind::Preprocessor(_), TokenKind::LeftParen) => {
+                self.call(name)
+            }
+            _ => self.vector_selector(Some(name)),
+        }
+    }
+
     /// Returns whether an expression can start with the next token.
-    pub(super) fn is_at_expression(&mut self) -> Result<bool, ParseError> {
+    pub(super) fn is_at_expression(&mut self) -> Result<bool, Fail> {
         Ok(match self.peek()?.kind {
             TokenKind::Number
             | TokenKind::Duration
@@ -179,22 +187,26 @@ impl Parser<'_> {
         })
     }
 
-    fn number_literal(&mut self) -> Result<Node, ParseError> {
+    fn number_literal(&mut self) -> Result<Node, Fail> {
         let (value, is_duration, span) = self.number_or_duration()?;
         Ok(Node::leaf(Expr::Number(NumberLiteral { value, is_duration, span })))
     }
 
-    fn string_literal(&mut self) -> Result<Node, ParseError> {
+    fn string_literal(&mut self) -> Result<Node, Fail> {
         let token = self.bump()?;
         let (value, raw) = super::literal::text_of(super::literal::unquote(token.text));
         Ok(Node::leaf(Expr::String(StringLiteral { value, raw, span: token.span })))
     }
 
-    fn parenthesised(&mut self) -> Result<Node, ParseError> {
-        let open = self.bump()?;
+    fn parenthesised(&mut self) -> Result<Node, Fail> {
+        let start = self.bump()?.span.start;
         let node = self.expression(0)?;
-        let close = self.expect(TokenKind::RightParen)?;
-        let span = open.span.to(close.span);
+        self.expect(TokenKind::RightParen)?;
+        self.paren(node, start)
+    }
+
+    fn paren(&self, node: Node, start: usize) -> Result<Node, Fail> {
+        let span = Span::new(start, self.last_end);
         self.above(node.height, Expr::Paren(Paren { expr: node.expr, span }))
     }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::Parser;
 use crate::ast::Span;
 use crate::lex::TokenKind;
-use crate::parse::ParseError;
+use crate::parse::Fail;
 use crate::print::quote::quote;
 
 impl Parser<'_> {
     /// Takes a number or a duration. Returns its value, whether it was a duration, and its place.
-    pub(super) fn number_or_duration(&mut self) -> Result<(f64, bool, Span), ParseError> {
+    pub(super) fn number_or_duration(&mut self) -> Result<(f64, bool, Span), Fail> {
         let token = self.bump()?;
         let is_duration = token.kind == TokenKind::Duration;
         let value = if is_duration { duration_seconds(token.text) } else { number(token.text) };

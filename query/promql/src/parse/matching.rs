@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::{Parser, Place};
 use crate::ast::{BinaryOp, Cardinality, Sign, VectorMatching};
-use crate::lex::{Keyword, TokenKind};
-use crate::parse::ParseError;
+use crate::lex::{Keyword, Token, TokenKind};
+use crate::parse::Fail;
+use tarn_model::labels::is_legacy_label_name;
 
 /// The modifiers of a binary operator.
 pub(super) struct Modifiers {
@@ -14,7 +15,7 @@ pub(super) struct Modifiers {
 }
 
 impl Parser<'_> {
-    pub(super) fn modifiers(&mut self) -> Result<Box<Modifiers>, ParseError> {
+    pub(super) fn modifiers(&mut self) -> Result<Modifiers, Fail> {
         let return_bool = self.accept(TokenKind::Keyword(Keyword::Bool))?.is_some();
         let mut matching = VectorMatching::default();
         let on = self.accept(TokenKind::Keyword(Keyword::On))?.is_some();
@@ -24,10 +25,10 @@ impl Parser<'_> {
             self.group_side(&mut matching)?;
         }
         self.fills(&mut matching)?;
-        Ok(Box::new(Modifiers { return_bool, matching }))
+        Ok(Modifiers { return_bool, matching })
     }
 
-    fn group_side(&mut self, matching: &mut VectorMatching) -> Result<(), ParseError> {
+    fn group_side(&mut self, matching: &mut VectorMatching) -> Result<(), Fail> {
         matching.cardinality = match self.peek()?.kind {
             TokenKind::Keyword(Keyword::GroupLeft) => Cardinality::ManyToOne,
             TokenKind::Keyword(Keyword::GroupRight) => Cardinality::OneToMany,
@@ -42,7 +43,7 @@ impl Parser<'_> {
 
     /// Parses `fill(x)`, or one or both of `fill_left(x)` and `fill_right(x)`. Without parentheses
     /// the words are names of metrics.
-    fn fills(&mut self, matching: &mut VectorMatching) -> Result<(), ParseError> {
+    fn fills(&mut self, matching: &mut VectorMatching) -> Result<(), Fail> {
         let fill = &mut matching.fill;
         loop {
             let TokenKind::Keyword(word) = self.peek()?.kind else { return Ok(()) };
@@ -66,7 +67,7 @@ impl Parser<'_> {
         }
     }
 
-    fn fill_value(&mut self) -> Result<f64, ParseError> {
+    fn fill_value(&mut self) -> Result<f64, Fail> {
         self.expect(TokenKind::LeftParen)?;
         let sign = self.sign()?;
         if !matches!(self.peek()?.kind, TokenKind::Number | TokenKind::Duration) {
@@ -78,7 +79,7 @@ impl Parser<'_> {
     }
 
     /// Parses a list of label names in parentheses; a comma may end it.
-    pub(super) fn grouping_labels(&mut self) -> Result<Vec<Arc<str>>, ParseError> {
+    pub(super) fn grouping_labels(&mut self) -> Result<Vec<Arc<str>>, Fail> {
         const PLACE: &str = "grouping opts";
         let open = Place { context: PLACE, expected: "\"(\"" };
         let separator = Place { context: PLACE, expected: "\",\" or \")\"" };
@@ -94,7 +95,7 @@ impl Parser<'_> {
         Ok(labels)
     }
 
-    fn grouping_label(&mut self) -> Result<Arc<str>, ParseError> {
+    fn grouping_label(&mut self) -> Result<Arc<str>, Fail> {
         let token = self.peek()?;
         match token.kind {
             TokenKind::String => {
@@ -110,7 +111,7 @@ impl Parser<'_> {
                     }
                 }
             }
-            kind if is_label_name(kind) => {
+            _ if is_label_name(token) => {
                 self.bump()?;
                 Ok(token.text.into())
             }
@@ -119,9 +120,11 @@ impl Parser<'_> {
     }
 }
 
-/// Returns whether a label in a grouping may have the token as its name.
-fn is_label_name(kind: TokenKind) -> bool {
-    match kind {
+/// Returns whether a label in a grouping may have the token as its name. No word is reserved here;
+/// the lexer takes `inf` and `nan` for numbers.
+fn is_label_name(token: Token<'_>) -> bool {
+    match token.kind {
+        TokenKind::Number => is_legacy_label_name(token.text),
         TokenKind::Identifier
         | TokenKind::MetricIdentifier
         | TokenKind::Aggregate(_)

@@ -3,13 +3,13 @@
 use super::{Parser, Place};
 use crate::ast::{At, Expr, Extended, Sign, Span, TimeShift};
 use crate::lex::{Keyword, Preprocessor, TokenKind};
-use crate::parse::ParseError;
+use crate::parse::Fail;
 
 const TIMESTAMP: Place = Place { context: "@", expected: "timestamp" };
 
 impl Parser<'_> {
     /// Parses `offset d` and applies it to the expression before.
-    pub(super) fn offset(&mut self, expr: &mut Expr) -> Result<(), ParseError> {
+    pub(super) fn offset(&mut self, expr: &mut Expr) -> Result<(), Fail> {
         self.bump()?;
         let offset = self.offset_duration()?;
         let end = self.last_end;
@@ -27,7 +27,7 @@ impl Parser<'_> {
     }
 
     /// Parses `@ t` and applies it to the expression before.
-    pub(super) fn at(&mut self, expr: &mut Expr) -> Result<(), ParseError> {
+    pub(super) fn at(&mut self, expr: &mut Expr) -> Result<(), Fail> {
         self.bump()?;
         let place = expr.span();
         let at = match self.peek()?.kind {
@@ -47,14 +47,14 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn at_word(&mut self, at: At) -> Result<At, ParseError> {
+    fn at_word(&mut self, at: At) -> Result<At, Fail> {
         self.bump()?;
         self.expect_in(TokenKind::LeftParen, TIMESTAMP)?;
         self.expect_in(TokenKind::RightParen, TIMESTAMP)?;
         Ok(at)
     }
 
-    fn at_timestamp(&mut self, place: Span) -> Result<At, ParseError> {
+    fn at_timestamp(&mut self, place: Span) -> Result<At, Fail> {
         let sign = self.sign()?;
         if !matches!(self.peek()?.kind, TokenKind::Number | TokenKind::Duration) {
             return Err(self.unexpected(TIMESTAMP));
@@ -74,7 +74,7 @@ impl Parser<'_> {
         Ok(At::Timestamp((seconds * 1000.0).round() as i64))
     }
 
-    fn misplaced(&self, modifier: &str, place: Span) -> ParseError {
+    fn misplaced(&self, modifier: &str, place: Span) -> Fail {
         let message = format!(
             "{modifier} modifier must be preceded by an instant vector selector or range vector \
              selector or a subquery"
@@ -83,7 +83,7 @@ impl Parser<'_> {
     }
 
     /// Takes `anchored` or `smoothed` and applies it to the expression before.
-    pub(super) fn extended(&mut self, word: Keyword, expr: &mut Expr) -> Result<(), ParseError> {
+    pub(super) fn extended(&mut self, word: Keyword, expr: &mut Expr) -> Result<(), Fail> {
         self.bump()?;
         let end = self.last_end;
         let (name, extended) = match word {

@@ -1,11 +1,9 @@
 //! Vector selectors, and the brackets that make ranges and subqueries.
 
 use super::{Node, Parser, Place, literal};
-use crate::ast::{
-    DurationExpr, Expr, MatrixSelector, Span, Subquery, TimeShift, VectorSelector,
-};
+use crate::ast::{DurationExpr, Expr, MatrixSelector, Span, Subquery, TimeShift, VectorSelector};
 use crate::lex::{Token, TokenKind};
-use crate::parse::ParseError;
+use crate::parse::Fail;
 use crate::print::quote::quote_bytes;
 use tarn_model::labels::METRIC_NAME;
 use tarn_model::matcher::{MatchOp, Matcher};
@@ -21,20 +19,18 @@ const RANGE: Place = Place {
     expected: "number, duration, step(), or range()",
 };
 const RANGE_END: Place = Place { context: "subquery or range", expected: "\":\" or \"]\"" };
-const STEP: Place = Place {
-    context: "subquery selector",
-    expected: "number, duration, step(), range(), or \"]\"",
-};
+const STEP: Place =
+    Place { context: "subquery selector", expected: "number, duration, step(), range(), or \"]\"" };
 const STEP_END: Place = Place { context: "subquery selector", expected: "\"]\"" };
 
 impl Parser<'_> {
     /// Parses a selector whose name, if it has one, was taken.
-    pub(super) fn vector_selector(&mut self, name: Option<Token<'_>>) -> Result<Node, ParseError> {
+    pub(super) fn vector_selector(&mut self, name: Option<Token<'_>>) -> Result<Node, Fail> {
         self.selector(name).map(|selector| Node::leaf(Expr::Vector(selector)))
     }
 
     /// Parses a selector and nothing else.
-    pub(super) fn bare_selector(&mut self) -> Result<VectorSelector, ParseError> {
+    pub(super) fn bare_selector(&mut self) -> Result<VectorSelector, Fail> {
         let token = self.peek()?;
         if token.kind.is_metric_name() {
             self.bump()?;
@@ -46,7 +42,7 @@ impl Parser<'_> {
         Err(self.unexpected_in_expression())
     }
 
-    fn selector(&mut self, name: Option<Token<'_>>) -> Result<VectorSelector, ParseError> {
+    fn selector(&mut self, name: Option<Token<'_>>) -> Result<VectorSelector, Fail> {
         let start = match name {
             Some(token) => token.span.start,
             None => self.peek()?.span.start,
@@ -69,7 +65,7 @@ impl Parser<'_> {
     }
 
     /// Parses the matchers in braces; a comma may end the list.
-    fn matchers(&mut self) -> Result<Vec<Matcher>, ParseError> {
+    fn matchers(&mut self) -> Result<Vec<Matcher>, Fail> {
         self.expect(TokenKind::LeftBrace)?;
         let mut matchers = Vec::new();
         while self.accept(TokenKind::RightBrace)?.is_none() {
@@ -82,7 +78,7 @@ impl Parser<'_> {
         Ok(matchers)
     }
 
-    fn matcher(&mut self) -> Result<Matcher, ParseError> {
+    fn matcher(&mut self) -> Result<Matcher, Fail> {
         let token = self.peek()?;
         if !matches!(token.kind, TokenKind::Identifier | TokenKind::String) {
             return Err(self.unexpected(NAME));
@@ -107,7 +103,7 @@ impl Parser<'_> {
     }
 
     /// Unquotes the name or value of a label. Stored labels are UTF-8, so nothing else can match.
-    fn utf8(&self, token: Token<'_>) -> Result<String, ParseError> {
+    fn utf8(&self, token: Token<'_>) -> Result<String, Fail> {
         String::from_utf8(literal::unquote(token.text)).map_err(|error| {
             let bytes = quote_bytes(error.as_bytes());
             self.error(format!("invalid UTF-8 in label matching: {bytes}"), token.span)
@@ -115,7 +111,7 @@ impl Parser<'_> {
     }
 
     /// Parses the brackets behind an expression.
-    pub(super) fn brackets(&mut self, node: Node) -> Result<Node, ParseError> {
+    pub(super) fn brackets(&mut self, node: Node) -> Result<Node, Fail> {
         let open = self.bump()?;
         let range = self.positive_duration(RANGE)?;
         match self.peek()?.kind {
@@ -131,12 +127,7 @@ impl Parser<'_> {
         }
     }
 
-    fn matrix(
-        &self,
-        node: Node,
-        range: DurationExpr,
-        brackets: Span,
-    ) -> Result<Node, ParseError> {
+    fn matrix(&self, node: Node, range: DurationExpr, brackets: Span) -> Result<Node, Fail> {
         let Expr::Vector(selector) = *node.expr else {
             return Err(self.error("ranges only allowed for vector selectors", brackets));
         };
@@ -150,7 +141,7 @@ impl Parser<'_> {
         Ok(Node::leaf(Expr::Matrix(MatrixSelector { selector, range, span })))
     }
 
-    fn subquery(&mut self, node: Node, range: DurationExpr) -> Result<Node, ParseError> {
+    fn subquery(&mut self, node: Node, range: DurationExpr) -> Result<Node, Fail> {
         let mut step = None;
         if self.peek()?.kind != TokenKind::RightBracket {
             step = Some(self.positive_duration(STEP)?);

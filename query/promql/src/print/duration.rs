@@ -7,7 +7,7 @@ use std::time::Duration;
 use tarn_model::units::format_duration;
 
 use super::number;
-use crate::ast::{DurationExpr, DurationKind, DurationOp};
+use crate::ast::{DurationExpr, DurationKind, DurationOp, whole_millis};
 
 /// A duration that stands directly in brackets or behind `offset`.
 pub(super) struct Outermost<'a>(pub(super) &'a DurationExpr);
@@ -18,6 +18,27 @@ impl Display for Outermost<'_> {
             DurationKind::Literal { seconds: value, .. } => seconds(f, value, true),
             _ => Inner(self.0).fmt(f),
         }
+    }
+}
+
+/// Prints the duration of an offset. In the alternate form an arithmetic operator follows, which
+/// would join a duration that starts with a parenthesis; a sign in front of it ends the offset.
+pub(super) fn offset(f: &mut Formatter<'_>, offset: &DurationExpr) -> fmt::Result {
+    if f.alternate() && starts_with_parenthesis(offset) {
+        return match offset.kind {
+            DurationKind::Paren(_) => write!(f, "+{}", Outermost(offset)),
+            _ => write!(f, "+({})", Outermost(offset)),
+        };
+    }
+    write!(f, "{}", Outermost(offset))
+}
+
+fn starts_with_parenthesis(duration: &DurationExpr) -> bool {
+    match &duration.kind {
+        DurationKind::Paren(_) => true,
+        DurationKind::Binary(DurationOp::MinOf | DurationOp::MaxOf, ..) => false,
+        DurationKind::Binary(_, lhs, _) => starts_with_parenthesis(lhs),
+        _ => false,
     }
 }
 
@@ -51,7 +72,5 @@ pub(super) fn seconds(f: &mut Formatter<'_>, value: f64, is_duration: bool) -> f
     if value < 0.0 {
         f.write_str("-")?;
     }
-    // Through nanoseconds, so that 4.035 s does not become 4034 ms.
-    let nanos = (value.abs() * 1e9).round() as u64;
-    f.write_str(&format_duration(Duration::from_nanos(nanos)))
+    f.write_str(&format_duration(Duration::from_millis(whole_millis(value).unsigned_abs())))
 }
