@@ -8,6 +8,7 @@
 //! - [`pool`]: segments written with zeros ahead of need, and recycled
 //! - [`group_commit`]: the queue and the commit thread
 //! - [`replay`]: which bytes count after a crash; [`recover`]: what a start does about the rest
+//! - [`mend`]: what an operator can do about a damaged middle
 //!
 //! Promises: DUR-1, DUR-2 and VIS-1 by the order above; DUR-3 because a failed sync ends the
 //! segment for good; COR-1 and COR-2 by checksums and by witnesses of durability (see [`replay`]).
@@ -30,6 +31,7 @@ use tarn_model::tenant::TenantId;
 use tarn_model::units::ByteSize;
 
 mod group_commit;
+mod mend;
 mod metrics;
 mod pool;
 mod record;
@@ -37,7 +39,8 @@ mod recover;
 mod replay;
 mod segment;
 
-pub(crate) use self::replay::{Problem, visit};
+pub(crate) use self::mend::{Mended, mend};
+pub(crate) use self::replay::{Problem, Visit, visit};
 pub(crate) use self::segment::SegmentHeader;
 
 pub use self::group_commit::{CommitLoop, Step};

@@ -131,7 +131,9 @@ pub fn recover(options: &Options, disk: &Arc<dyn Disk>, committed: Lsn) -> Resul
     announce(&report, options);
 
     let tail = Tail::read(disk.as_ref(), checked.last(), durable)?;
-    for segment in &checked {
+    // The newest segment may hold the tail alone: it goes nowhere before the tail is copied.
+    let newest = checked.split_last();
+    for segment in newest.map_or(&[][..], |(_, older)| older) {
         pool.push_sealed(segment.sealed(pool.segment_bytes(), durable));
     }
     pool.truncate(committed);
@@ -139,6 +141,9 @@ pub fn recover(options: &Options, disk: &Arc<dyn Disk>, committed: Lsn) -> Resul
         tracing::warn!(%error, "committed log segments could not be recycled");
     }
     let active = begin(options, &pool, &tail, durable, next_lsn)?;
+    if let Some((newest, _)) = newest {
+        pool.push_sealed(newest.sealed(pool.segment_bytes(), durable));
+    }
     let segments = segments(&checked, durable, tail.last(), active.as_ref());
     Ok(Recovery {
         report: RecoveryReport { copied: tail.records.len() as u64, ..report },
@@ -204,7 +209,7 @@ fn cut(checked: &mut [Checked], committed: Lsn, options: &Options) -> Result<()>
         }
         let Some(claim) = claim else { break };
         segment.last = segment.last.min(claim);
-        have = have.max(segment.last);
+        have = have.max(segment.scan.accounted.min(claim));
         if have < claim {
             options.metrics.corruptions.inc();
             let (offset, what) = match segment.scan.problem {
@@ -355,14 +360,21 @@ fn segments(
     copied: Option<Lsn>,
     active: Option<&ActiveSegment>,
 ) -> Vec<ReplaySegment> {
-    let old = checked.iter().filter(|segment| segment.scan.records > 0).map(|segment| {
-        let last = segment.last.min(durable);
-        let Checked { entry, scan, .. } = segment;
-        ReplaySegment { path: entry.path.clone(), header: scan.header, last, end: scan.end }
+    let given_up = |segments: &[Checked]| {
+        segments.iter().map(|segment| segment.scan.given_up).fold(Lsn(0), Lsn::max)
+    };
+    let with_records = checked.iter().enumerate().filter(|(_, segment)| segment.scan.records > 0);
+    let old = with_records.map(|(at, Checked { entry, scan, last })| ReplaySegment {
+        path: entry.path.clone(),
+        header: scan.header,
+        above: given_up(checked.split_at(at).0),
+        last: (*last).min(durable),
+        end: scan.end,
     });
     let fresh = active.zip(copied).map(|(active, last)| ReplaySegment {
         path: active.path.clone(),
         header: active.header,
+        above: given_up(checked),
         last,
         end: active.end,
     });

@@ -62,6 +62,8 @@ pub(crate) struct Walk<'a> {
     next: Lsn,
     /// Largest LSN that a header claimed as durable.
     durable: Lsn,
+    /// Last LSN that an operator gave up: a header claims it as durable, and nothing holds it.
+    given_up: Lsn,
     sealed: bool,
     skipped: u32,
     done: bool,
@@ -77,6 +79,7 @@ impl<'a> Walk<'a> {
             group: None,
             next: header.first,
             durable: header.durable,
+            given_up: Lsn(0),
             sealed: false,
             skipped: 0,
             done: false,
@@ -134,6 +137,9 @@ impl<'a> Walk<'a> {
         }
         self.group = Some((start, end, header.count));
         self.at = at.saturating_add(usize::try_from(header.span()).unwrap_or(usize::MAX));
+        if header.durable >= self.next {
+            self.given_up = header.durable;
+        }
         self.next = header.first;
         self.durable = self.durable.max(header.durable);
         self.sealed = header.kind == GroupKind::Seal;
@@ -184,6 +190,12 @@ pub(crate) struct Scan {
     pub(crate) header: SegmentHeader,
     /// Last valid record; below `header.first` where there is none.
     pub(crate) last: Lsn,
+    /// Everything up to here that is not in it was never acknowledged, or was given up by an
+    /// operator: at least `last`.
+    pub(crate) accounted: Lsn,
+    /// Last LSN that an operator gave up. Records up to there do not count, in later segments
+    /// neither: series definitions that they lean on are gone.
+    pub(crate) given_up: Lsn,
     /// First LSN that no group of it has used.
     pub(crate) next: Lsn,
     /// Largest LSN that it claims as durable.
@@ -203,6 +215,8 @@ pub(crate) fn scan(bytes: &[u8], header: SegmentHeader, committed: Lsn) -> Scan 
     let mut scan = Scan {
         header,
         last: header.first.prev(),
+        accounted: header.first.prev(),
+        given_up: Lsn(0),
         next: header.first,
         durable: header.durable,
         end: SECTOR as u64,
@@ -215,10 +229,12 @@ pub(crate) fn scan(bytes: &[u8], header: SegmentHeader, committed: Lsn) -> Scan 
         match step {
             Ok((offset, Found::Group(group))) => {
                 scan.next = group.next();
+                scan.accounted = scan.accounted.max(group.durable);
                 scan.end = offset.saturating_add(GROUP_HEADER_BYTES as u64);
             }
             Ok((offset, Found::Record { lsn, bytes })) => {
                 scan.last = lsn;
+                scan.accounted = lsn;
                 scan.end = offset.saturating_add(bytes as u64);
                 scan.records = scan.records.saturating_add(1);
             }
@@ -228,6 +244,7 @@ pub(crate) fn scan(bytes: &[u8], header: SegmentHeader, committed: Lsn) -> Scan 
     Scan {
         end: round_up(scan.end),
         durable: walk.durable,
+        given_up: walk.given_up,
         sealed: walk.sealed && scan.problem.is_none(),
         skipped: walk.skipped,
         ..scan
@@ -261,7 +278,7 @@ pub(crate) fn visit(
             Ok((offset, Found::Record { lsn, bytes: len })) => {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX);
                 let record = record::decode(&bytes.slice(start..start.saturating_add(len)));
-                on(Visit::Record { offset, lsn, bytes: len, record: record.as_ref() })?;
+                on(Visit::Record { offset, lsn, record: record.as_ref() })?;
             }
             Err(problem) => {
                 on(Visit::Problem(problem))?;
@@ -275,7 +292,7 @@ pub(crate) fn visit(
 /// What [`visit`] tells.
 pub(crate) enum Visit<'a> {
     Group { offset: u64, group: GroupHeader },
-    Record { offset: u64, lsn: Lsn, bytes: usize, record: Option<&'a Record> },
+    Record { offset: u64, lsn: Lsn, record: Option<&'a Record> },
     Problem(Problem),
 }
 
@@ -293,6 +310,8 @@ impl Walk<'_> {
 pub(crate) struct ReplaySegment {
     pub(crate) path: PathBuf,
     pub(crate) header: SegmentHeader,
+    /// What stands at or below it was given up.
+    pub(crate) above: Lsn,
     /// What stands above it does not count.
     pub(crate) last: Lsn,
     pub(crate) end: u64,
@@ -310,11 +329,12 @@ pub struct Records {
     current: Option<Current>,
 }
 
+/// The segment at work.
 #[derive(Debug)]
 struct Current {
     segment: ReplaySegment,
     bytes: Bytes,
-    /// The walk, as far as it has come: position, and the bytes of `remaining` that it used up.
+    /// Where its records stand: offset, LSN, length.
     places: std::vec::IntoIter<(u64, Lsn, usize)>,
 }
 
@@ -364,7 +384,7 @@ impl Records {
             match walk.step() {
                 Some(Ok((offset, Found::Record { lsn, bytes }))) => {
                     reached = lsn;
-                    if lsn > self.above && lsn <= segment.last {
+                    if lsn > self.above.max(segment.above) && lsn <= segment.last {
                         places.push((offset, lsn, bytes));
                     }
                 }
