@@ -1,9 +1,36 @@
 //! Makes batches durable once, finds them fast, keeps them small.
+//!
+//! The life of a row, in the order of the files:
+//!
+//! 1. [`append`]: a request collects its rows and commits them as one record;
+//! 2. [`wal`]: the record becomes durable, one sync for all that wait, and only then
+//! 3. [`head`]: its rows are inserted in memory and acknowledged;
+//! 4. [`slice`](mod@slice): samples of one series, cut and encoded for a block;
+//! 5. [`view`]: what a query sees, one pointer: a catalog version and the head above it;
+//! 6. [`flush`]: the head is cut and becomes blocks;
+//! 7. [`block`]: immutable Parquet files;
+//! 8. [`catalog`]: numbered manifests say which blocks exist and how far each log is in them.
+//!
+//! Beside that way: [`open`](mod@open) is the start, [`object`] the bucket, [`file`](mod@file) and
+//! [`disk`] the local disk, [`paths`] every name in either, [`publish`] the list for foreign
+//! readers, [`operate`] the tools.
+//!
+//! What always holds:
+//!
+//! - Nothing is visible before it is durable, nothing durable is visible twice: a row of the log is
+//!   in blocks up to the committed position and in head generations above it, and one pointer swap
+//!   moves that boundary together with the rows.
+//! - Whatever decides between two writers is one conditional create ([`object::Objects::create`]).
+//! - Time, chance, threads and files come through [`Handles`], so that all of this runs simulated.
+//!
+//! What it does not do: speak a protocol, know a query language, start a runtime, read the
+//! environment, or delete anything that it was not asked to delete.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use object_store::ObjectStore;
 use prometheus_client::registry::Registry;
 use tarn_model::error::{Error, Result};
 use tarn_model::limits::Limits;
@@ -14,21 +41,30 @@ use tarn_model::units::ByteSize;
 
 pub mod append;
 pub mod block;
+mod blocking;
 pub mod catalog;
 pub mod disk;
 pub mod file;
+pub mod flush;
 pub mod head;
 pub mod object;
+mod open;
+pub mod operate;
 pub mod paths;
-mod readiness;
+pub mod publish;
 pub mod schema;
 pub mod slice;
 pub mod view;
 pub mod wal;
 
 use crate::append::Writer;
+use crate::catalog::format::WriterState;
+use crate::catalog::{State, writers};
 use crate::file::Disk;
-pub use crate::readiness::Readiness;
+pub use crate::flush::FlushReport;
+use crate::flush::Flusher;
+use crate::object::Objects;
+use crate::open::Shared;
 use crate::view::Reader;
 
 /// What an operator decides about the store.
@@ -77,21 +113,16 @@ pub struct Handles {
 /// The open store of one data folder.
 #[derive(Debug)]
 pub struct Storage {
-    writer: Writer,
-    reader: Reader,
+    shared: Arc<Shared>,
 }
 
-/// What a flush did.
+/// Which directions work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FlushReport {
-    /// Blocks written.
-    pub blocks: usize,
-    /// Samples in them.
-    pub samples: u64,
-    /// Bytes of them.
-    pub bytes: u64,
-    /// Manifest number of the commit.
-    pub manifest: u64,
+pub struct Readiness {
+    /// Why writes are refused, if they are.
+    pub ingest: Option<String>,
+    /// Why queries are refused or marked, if they are.
+    pub query: Option<String>,
 }
 
 impl Storage {
@@ -102,24 +133,51 @@ impl Storage {
     /// `Unavailable` where another process has the folder; `Corrupt` where the catalog is damaged;
     /// `Invalid` where the folder belongs to a newer version or another epoch.
     pub async fn open(options: Options, handles: Handles, registry: &mut Registry) -> Result<Self> {
-        let _ = (handles, registry);
-        let path = options.path.display().to_string();
-        std::future::ready(Err(Error::internal(format!("storage is not built yet ({path})")))).await
+        Ok(Self { shared: open::open(options, handles, None, registry).await? })
+    }
+
+    /// As [`Storage::open`], with the blocks and the catalog in another store than the local one.
+    ///
+    /// # Errors
+    /// As [`Storage::open`].
+    pub async fn open_with_store(
+        options: Options,
+        handles: Handles,
+        store: Arc<dyn ObjectStore>,
+        registry: &mut Registry,
+    ) -> Result<Self> {
+        Ok(Self { shared: open::open(options, handles, Some(store), registry).await? })
     }
 
     /// Returns the handle for writing.
     pub fn writer(&self) -> Writer {
-        self.writer.clone()
+        let log = Arc::clone(&self.shared.log);
+        Writer::new(Arc::clone(&self.shared.head), log)
     }
 
     /// Returns the handle for reading.
     pub fn reader(&self) -> Reader {
-        self.reader.clone()
+        Reader::new(Arc::clone(&self.shared.view))
+    }
+
+    /// Returns the newest catalog version.
+    pub fn catalog(&self) -> Arc<State> {
+        self.shared.flusher.catalog.state()
+    }
+
+    /// Returns the object store with blocks and catalog.
+    pub fn objects(&self) -> &Objects {
+        &self.shared.flusher.objects
     }
 
     /// Returns which directions work at the moment.
     pub fn readiness(&self) -> Readiness {
-        Readiness { ingest: None, query: None }
+        let view = self.shared.view.load();
+        let ingest = match self.shared.log.wal() {
+            Ok(_) => self.shared.flusher.read_only.reason(),
+            Err(error) => Some(error.message()),
+        };
+        Readiness { ingest, query: view.partial() }
     }
 
     /// Completes when the log has been replayed.
@@ -127,7 +185,20 @@ impl Storage {
     /// # Errors
     /// What stopped the replay, `Corrupt` above all; the process must not go on.
     pub async fn replayed(&self) -> Result<()> {
-        std::future::ready(Ok(())).await
+        self.shared.replayed().await
+    }
+
+    /// Completes when the store can never work again and the process must stop: another process
+    /// has taken the identity of this folder (FEN-1).
+    pub async fn failed(&self) -> Error {
+        let mut fatal = self.shared.flusher.fatal.subscribe();
+        match fatal.wait_for(Option::is_some).await {
+            Ok(error) => error
+                .as_ref()
+                .map_or_else(|| Error::internal("no reason"), |error| error.duplicate()),
+            // The sender lives as long as the store.
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// Cuts the head, writes its blocks and waits for their commit.
@@ -135,7 +206,7 @@ impl Storage {
     /// # Errors
     /// What failed; the rows stay in the log and the head.
     pub async fn flush(&self) -> Result<FlushReport> {
-        std::future::ready(Err(Error::internal("storage is not built yet"))).await
+        self.shared.flush().await
     }
 
     /// Stops: last group, flush, commit, seal.
@@ -143,6 +214,30 @@ impl Storage {
     /// # Errors
     /// What could not be made durable in blocks; it is in the log then.
     pub async fn close(self) -> Result<()> {
-        std::future::ready(Ok(())).await
+        let shared = &self.shared;
+        shared.begin_close();
+        shared.replayed().await?;
+        let flushed = shared.flush().await;
+        let wal = shared.log.replayed()?;
+        let last = wal.run(|_, last| last).await?;
+        wal.close().await?;
+        if flushed.is_ok() {
+            self.retire(last.0).await;
+            shared.publish().await;
+        }
+        shared.unmark()?;
+        flushed.map(drop).map_err(|e| e.context("flush at the stop"))
+    }
+
+    /// Tells the catalog that nothing of this writer is outside the blocks.
+    async fn retire(&self, last: u64) {
+        let Flusher { catalog, identity, .. } = &self.shared.flusher;
+        let label = &self.shared.options.label;
+        let complete = |committed| committed >= last;
+        let retired =
+            writers::set_state(catalog, identity, WriterState::Retired, label, complete).await;
+        if let Err(error) = retired {
+            tracing::warn!(%error, "writer could not be retired, it stays live in the catalog");
+        }
     }
 }

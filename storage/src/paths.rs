@@ -6,8 +6,8 @@
 //!
 //! ```text
 //! tarn-data/
-//! ├── lock       held while a process has the folder
 //! ├── writer     the identity born with the folder, and its epoch
+//! ├── ballast    room that is given up to finish a flush or a stop on a full disk
 //! ├── unclean    present while a process runs; found at a start: the last run did not stop cleanly
 //! ├── wal/       segments of the log, and prepared ones
 //! ├── quarantine/ damaged segments, set aside by `tarn wal quarantine`

@@ -30,6 +30,7 @@ use object_store::{
 };
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::blocking;
 use crate::file::{Disk, Entry, OpenHow};
 use crate::paths::BUCKET_TEMP;
 
@@ -81,14 +82,7 @@ impl LocalStore {
         work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let inner = Arc::clone(&self.0);
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => runtime
-                .spawn_blocking(move || work(&inner))
-                .await
-                .map_err(|e| Error::Generic { store: STORE, source: e.into() })?,
-            // Simulations may drive futures without a runtime.
-            Err(_) => work(&inner),
-        }
+        blocking::run(move || work(&inner)).await
     }
 }
 

@@ -1,0 +1,279 @@
+//! 6. Head → blocks: cut, build, put, commit, swap, truncate.
+//!
+//! The order is what keeps every row visible exactly once (VIS-1) and never lost (DUR-1):
+//!
+//! 1. **cut**: on the commit thread, between two groups, the active generation ends at an exact
+//!    log position and the next one begins; both are in the view;
+//! 2. **build** ([`build`]) its blocks in memory, **put** them under names never used before;
+//! 3. **commit** the manifest that adds the blocks and moves the writer's committed position;
+//! 4. **swap** one pointer: the catalog version with the blocks comes in, the generation goes out;
+//! 5. **truncate** the log up to the committed position.
+//!
+//! A failure at any step leaves generation and log where they are; the next flush takes the same
+//! cut again, before it makes a new one. Blocks that were put and never committed are named by
+//! nobody.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use tarn_model::error::{Error, Result};
+use tarn_model::metrics;
+use tarn_model::rng::Rng;
+use tarn_model::time::Clock;
+use tokio::sync::watch;
+
+use crate::blocking;
+use crate::block::{BlockMeta, LsnRange};
+use crate::catalog::commit::propose_cut;
+use crate::catalog::{Catalog, CommitError, Identity};
+use crate::disk::ReadOnly;
+use crate::head::HeadGeneration;
+use crate::head::sink::HeadSink;
+use crate::object::{CreateError, Objects};
+use crate::view::ViewCell;
+use crate::wal::{Lsn, Wal};
+
+pub mod build;
+pub(crate) mod cut;
+mod extras;
+mod timeline;
+mod trigger;
+
+pub(crate) use trigger::{Load, Trigger, run};
+
+use crate::block::writer::NewBlock;
+use build::BuildContext;
+
+/// Blocks of one flush that are uploaded at once: hides the latency of a bucket without holding
+/// many sockets.
+const UPLOADS: usize = 4;
+/// The reason under which writes are refused when another process has our identity.
+const FENCED: &str = "fenced";
+
+/// What a flush did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FlushReport {
+    /// Blocks written.
+    pub blocks: usize,
+    /// Samples in them.
+    pub samples: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Manifest number of the commit; of the newest one where there was nothing to flush.
+    pub manifest: u64,
+}
+
+/// Takes cuts of one head into the catalog.
+#[derive(Debug)]
+pub(crate) struct Flusher {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) objects: Objects,
+    pub(crate) view: Arc<ViewCell>,
+    pub(crate) identity: Identity,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rng: Arc<dyn Rng>,
+    pub(crate) read_only: ReadOnly,
+    /// Told once, when the process must stop.
+    pub(crate) fatal: watch::Sender<Option<Arc<Error>>>,
+    /// Cuts that are not committed, oldest first. One flush at a time.
+    pub(crate) pending: tokio::sync::Mutex<VecDeque<Pending>>,
+    pub(crate) fenced: AtomicBool,
+    pub(crate) metrics: Metrics,
+}
+
+/// A generation on its way into the catalog.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    generation: Arc<HeadGeneration>,
+    /// Its blocks, once they are in the store.
+    blocks: Option<Vec<Arc<BlockMeta>>>,
+}
+
+impl Flusher {
+    /// Flushes everything that was appended before.
+    pub(crate) async fn flush(&self, wal: &Wal<HeadSink>) -> Result<FlushReport> {
+        let started = self.clock.monotonic();
+        let done = self.flush_all(wal).await;
+        match &done {
+            Ok(report) if report.blocks > 0 => {
+                let taken = self.clock.monotonic().saturating_sub(started);
+                self.metrics.seconds.observe(taken.as_secs_f64());
+                self.metrics.blocks.inc_by(report.blocks as u64);
+                let FlushReport { blocks, samples, bytes, manifest } = report;
+                tracing::info!(blocks, samples, bytes, manifest, ?taken, "flushed");
+            }
+            Ok(_) => {}
+            Err(_) => {
+                self.metrics.failures.inc();
+            }
+        }
+        done
+    }
+
+    async fn flush_all(&self, wal: &Wal<HeadSink>) -> Result<FlushReport> {
+        let mut pending = self.pending.lock().await;
+        let mut report = FlushReport::default();
+        // What failed before comes first: cuts are committed in the order of the log.
+        self.flush_pending(&mut pending, wal, &mut report).await?;
+        let cut = wal
+            .run(|sink, last| (sink.active().first() <= last).then(|| sink.cut(last)))
+            .await
+            .map_err(|e| e.context("cut the head"))?;
+        pending.extend(cut.map(|generation| Pending { generation, blocks: None }));
+        self.flush_pending(&mut pending, wal, &mut report).await?;
+        report.manifest = self.catalog.state().version();
+        Ok(report)
+    }
+
+    async fn flush_pending(
+        &self,
+        pending: &mut VecDeque<Pending>,
+        wal: &Wal<HeadSink>,
+        report: &mut FlushReport,
+    ) -> Result<()> {
+        while let Some(next) = pending.front_mut() {
+            let blocks = self.flush_one(next, wal).await?;
+            pending.pop_front();
+            report.blocks += blocks.len();
+            report.samples += blocks.iter().map(|block| block.samples).sum::<u64>();
+            report.bytes += blocks.iter().map(|block| block.bytes).sum::<u64>();
+        }
+        Ok(())
+    }
+
+    async fn flush_one(
+        &self,
+        pending: &mut Pending,
+        wal: &Wal<HeadSink>,
+    ) -> Result<Vec<Arc<BlockMeta>>> {
+        let generation = Arc::clone(&pending.generation);
+        let last = generation
+            .last()
+            .ok_or_else(|| Error::internal("flush a generation that was not cut"))?;
+        let blocks = match &pending.blocks {
+            Some(blocks) => blocks.clone(),
+            None => {
+                let blocks = self.write_blocks(&generation).await?;
+                pending.blocks.insert(blocks).clone()
+            }
+        };
+        let cut = LsnRange {
+            writer: self.identity.id.clone(),
+            epoch: self.identity.epoch,
+            lo: generation.first().0,
+            hi: last.0,
+        };
+        let committed =
+            self.catalog.commit(&self.identity, |base| propose_cut(base, &cut, &blocks)).await;
+        let state = match committed {
+            Ok(state) => state,
+            Err(error) => return Err(self.not_committed(error, pending)),
+        };
+        self.view.update(|view| view.with_catalog(state).without_generation(&generation));
+        wal.truncate(last);
+        self.checkpoint().await;
+        Ok(blocks)
+    }
+
+    fn not_committed(&self, error: CommitError, pending: &mut Pending) -> Error {
+        match error {
+            CommitError::DeadBranch => {
+                // Whatever we wrote may have been swept as an orphan meanwhile.
+                pending.blocks = None;
+                let state = self.catalog.state();
+                self.view.update(|view| view.with_catalog(state));
+            }
+            CommitError::Fenced { .. } => self.fence(&error),
+            CommitError::Unknown(_) | CommitError::Refused(_) => {}
+        }
+        Error::from(error).context("flush")
+    }
+
+    /// FEN-1: from here on nothing is acknowledged; the rows that are not committed stay in the
+    /// log of this folder.
+    fn fence(&self, error: &CommitError) {
+        if !self.fenced.swap(true, Ordering::AcqRel) {
+            tracing::error!(%error, "another process has the identity of this data folder");
+            self.read_only.set(FENCED, error.to_string());
+            self.fatal.send_replace(Some(Arc::new(Error::invalid(error.to_string()))));
+        }
+    }
+
+    async fn write_blocks(&self, generation: &Arc<HeadGeneration>) -> Result<Vec<Arc<BlockMeta>>> {
+        let (built, identity) = (Arc::clone(generation), self.identity.clone());
+        let (rng, now_ms) = (Arc::clone(&self.rng), self.clock.now().as_millis());
+        let blocks = blocking::run(move || {
+            let Identity { id, epoch } = &identity;
+            build::build(&built, &BuildContext { writer: id, epoch: *epoch, rng: &*rng, now_ms })
+        })
+        .await
+        .map_err(|e| e.context("build blocks"))?;
+        stream::iter(blocks)
+            .map(|NewBlock { meta, bytes }| self.put(meta, bytes))
+            .buffered(UPLOADS)
+            .try_collect()
+            .await
+    }
+
+    async fn put(&self, meta: BlockMeta, bytes: Bytes) -> Result<Arc<BlockMeta>> {
+        match self.objects.create(&meta.object, &bytes).await {
+            Ok(_) => Ok(Arc::new(meta)),
+            Err(CreateError::Unknown(error)) => Err(error),
+            Err(CreateError::Conflict(_)) => {
+                let message = format!("block {} exists with other content", meta.object);
+                Err(Error::internal(message))
+            }
+        }
+    }
+
+    /// A checkpoint only shortens the next load, so its failure is reported and forgotten.
+    async fn checkpoint(&self) {
+        match self.catalog.checkpoint_if_due().await {
+            Ok(true) => {
+                let state = self.catalog.state();
+                self.view.update(|view| view.with_catalog(state));
+            }
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "checkpoint could not be written"),
+        }
+    }
+
+    /// Returns whether cuts wait for their commit.
+    pub(crate) async fn is_behind(&self) -> bool {
+        !self.pending.lock().await.is_empty()
+    }
+
+    /// Returns the last log position that is in blocks.
+    pub(crate) fn committed(&self) -> Lsn {
+        Lsn(self.catalog.state().committed(&self.identity.id))
+    }
+}
+
+/// Counters: `tarn_flush_*`.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    seconds: Histogram,
+    blocks: Counter,
+    failures: Counter,
+}
+
+impl Metrics {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        // A small head on a local disk takes tens of ms, a full one into a bucket a minute.
+        let seconds = Histogram::new([0.05, 0.2, 1.0, 5.0, 20.0, 60.0]);
+        let (blocks, failures) = (Counter::default(), Counter::default());
+        let name = metrics::FLUSH_SECONDS;
+        registry.register(name.name, name.help, seconds.clone());
+        let name = metrics::FLUSH_BLOCKS;
+        registry.register(name.name, name.help, blocks.clone());
+        let name = metrics::FLUSH_FAILURES;
+        registry.register(name.name, name.help, failures.clone());
+        Self { seconds, blocks, failures }
+    }
+}
