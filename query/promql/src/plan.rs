@@ -274,17 +274,8 @@ impl Planner<'_> {
                 points.steps
             )));
         }
-        let child = self.vector_or_scalar(&subquery.expr, points)?;
+        let child = self.vector(&subquery.expr, points)?;
         Ok((RangePlan::Computed(Box::new(child)), spec))
-    }
-
-    /// Plans the inside of a subquery, where a scalar stands for a series without labels.
-    fn vector_or_scalar(&mut self, expr: &Expr, grid: Grid) -> Result<Plan> {
-        if expr.value_type() == ValueType::Scalar {
-            let scalar = self.scalar(expr, grid)?;
-            return Ok(Plan { grid, node: Node::FromScalar(scalar) });
-        }
-        self.vector(expr, grid)
     }
 
     fn spec(&self, shift: &TimeShift, range_ms: i64, grid: Grid) -> Result<WindowSpec> {

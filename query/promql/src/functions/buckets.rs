@@ -73,9 +73,15 @@ fn rank_of(value: f64, buckets: &[Bucket]) -> f64 {
             return before.count;
         }
         if bucket.bound > value {
+            // Nothing is known of where observations lie in a bucket without an end, so they are
+            // taken to lie at the other one.
+            if before.bound.is_infinite() {
+                return bucket.count;
+            }
+            if bucket.bound.is_infinite() {
+                return before.count;
+            }
             let share = (value - before.bound) / (bucket.bound - before.bound);
-            // Nothing is known of where observations lie in a bucket without an end.
-            let share = if share.is_nan() || bucket.bound.is_infinite() { 0.0 } else { share };
             return before.count + (bucket.count - before.count) * share;
         }
         before = *bucket;

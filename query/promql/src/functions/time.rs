@@ -27,15 +27,21 @@ pub(crate) fn is_date(function: Function) -> bool {
     )
 }
 
+/// The first second of Go's calendar, 1 January -292277022399.
+const CALENDAR_START: i128 = -9_223_372_028_715_321_600;
+
 fn part(function: Function, seconds: f64) -> f64 {
-    // Go converts numbers that do not fit to the smallest integer, also NaN.
+    // Go converts numbers that do not fit, also NaN, to the smallest integer; its calendar starts
+    // later than that, and what lies before wraps around to the far end.
     let whole = if seconds.is_nan() || seconds.abs() >= i64::MAX as f64 {
-        i64::MIN
+        i128::from(i64::MIN)
     } else {
-        seconds as i64
+        seconds as i128
     };
-    let days = whole.div_euclid(86_400);
-    let second = whole.rem_euclid(86_400);
+    let whole = if whole < CALENDAR_START { whole + (1 << 64) } else { whole };
+    // Fits: 2^64 seconds are fewer than 2^48 days.
+    let days = whole.div_euclid(86_400) as i64;
+    let second = whole.rem_euclid(86_400) as i64;
     let date = Date::of(days);
     let value = match function {
         Function::DaysInMonth => Date::first_of_next(date) - Date::days(date.year, date.month, 1),
@@ -116,9 +122,10 @@ mod tests {
             (F::DaysInMonth, 1_483_191_420.0, 31.0),
             (F::Year, -1.0, 1969.0),
             (F::DayOfWeek, 0.0, 4.0),
+            (F::Year, f64::NAN, 292_277_026_596.0),
+            (F::Month, f64::NEG_INFINITY, 12.0),
         ] {
             assert_eq!(part(function, seconds), expected, "{function:?} of {seconds}");
         }
-        part(F::Year, f64::NAN);
     }
 }

@@ -42,7 +42,7 @@ pub(crate) struct VectorJoin {
     /// How many series of the many side have the signature.
     many_counts: Vec<u32>,
     one_steps: Vec<Steps>,
-    /// Steps of a signature that have a result, where several series of the many side may have one.
+    /// Steps of a signature that have matched, where several series of the many side might.
     matched: Vec<Bits>,
     duplicate: Option<Duplicate>,
     held: Vec<Reservation>,
@@ -239,17 +239,20 @@ impl VectorJoin {
         let signature = self.many_signatures[self.pulled - 1] as usize;
         let one = &self.one_steps[self.partners[signature][self.partner] as usize];
         self.partner += 1;
-        self.combine(one, out)?;
         if self.one_to_one && self.many_counts[signature] > 1 {
+            // What a comparison will filter away has matched all the same.
+            let mut both = self.current.present();
+            both.intersect(&one.present());
             let matched = &mut self.matched[signature];
             if *matched == Bits::default() {
                 *matched = Bits::new(self.steps);
             }
-            if matched.overlaps(&out.valid) {
+            if matched.overlaps(&both) {
                 return Err(QueryError::execution(EXPLICIT));
             }
-            matched.union(&out.valid);
+            matched.union(&both);
         }
+        self.combine(one, out)?;
         Ok(true)
     }
 
