@@ -487,3 +487,6 @@ fn place<R: RawLabels>(number: usize, raw: &R) -> String {
 fn name_cut(name: &[u8]) -> &[u8] {
     name.get(..64).unwrap_or(name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ use tarn_model::limits::Limits;
 use tarn_model::sample::{Exemplar, Histogram, Metadata};
 use tarn_model::tenant::TenantId;
 use tarn_model::time::{Clock, Sleep, UnixNanos};
+use tarn_model::units::ByteSize;
 use tarn_storage::append::{Rejection, SeriesRef};
 
 use crate::admit::Admission;
@@ -23,6 +24,28 @@ use crate::body;
 use crate::decode::key_cache::{KeyCache, KeySpace};
 use crate::receive::remote_write::decode;
 use crate::reply::Written;
+
+/// Decodes a body twice: with every series new, then with every series known.
+///
+/// # Panics
+/// Where that makes a difference.
+pub fn remote_write(version: Version, bytes: &[u8]) {
+    let decoder = Decoder::new(Limits::default());
+    let (new, known) = (decoder.plain(version, bytes), decoder.plain(version, bytes));
+    let told = |result: &Result<Recorded, Error>| match result {
+        // Metadata that was stored is not stored again.
+        Ok(r) => format!("{:?} {:?} {:?}", r.rows, r.rejected, r.problems),
+        Err(error) => error.message(),
+    };
+    assert_eq!(told(&new), told(&known));
+}
+
+/// Decompresses and decodes a body.
+pub fn snappy(version: Version, bytes: &[u8]) {
+    let limits = Limits { memory_budget: ByteSize::mib(64), ..Limits::default() };
+    // Any verdict will do.
+    drop(Decoder::new(limits).compressed(version, bytes));
+}
 
 /// Version of remote write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,6 +26,7 @@
 //! What it does not do: know the order of samples, keep rows, or retry. Storage and senders do.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::registry::Registry;
 use tarn_model::limits::Limits;
@@ -57,6 +58,9 @@ const KEY_CACHE_PERCENT: u8 = 4;
 /// Share for recognising metadata that has not changed: families are fewer than series.
 const FAMILY_CACHE_PERCENT: u8 = 1;
 
+/// Refusals come in floods; one line in this time says enough.
+const WARN_EVERY_SECONDS: u64 = 10;
+
 /// The way in. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Ingest {
@@ -73,6 +77,22 @@ struct Inner {
     rates: Rates,
     memory: Memory,
     metrics: Metrics,
+    /// Monotonic second from which the next warning may be logged.
+    warn_from: AtomicU64,
+}
+
+impl Inner {
+    /// Returns whether a warning may be logged, and if so takes the turn.
+    fn may_warn(&self) -> bool {
+        let now = self.clock.monotonic().as_secs();
+        let from = self.warn_from.load(Ordering::Relaxed);
+        let next = now.saturating_add(WARN_EVERY_SECONDS);
+        from <= now
+            && self
+                .warn_from
+                .compare_exchange(from, next, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
 }
 
 impl Ingest {
@@ -100,6 +120,7 @@ impl Ingest {
             rng,
             memory,
             metrics,
+            warn_from: AtomicU64::new(0),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message as _;
-use tarn_ingest::fuzz::{Decoder, Recorded, Version};
+use tarn_ingest::fuzz::{self, Decoder, Recorded, Version};
 use tarn_model::limits::Limits;
 
 use super::expect::{self, Rows};
@@ -95,6 +95,7 @@ proptest! {
         for damage in damages {
             damage.apply(&mut bytes);
             check(&decoder, Version::One, &bytes);
+            fuzz::remote_write(Version::One, &bytes);
         }
     }
 
@@ -109,6 +110,7 @@ proptest! {
         for damage in damages {
             damage.apply(&mut bytes);
             check(&decoder, Version::Two, &bytes);
+            fuzz::remote_write(Version::Two, &bytes);
         }
     }
 
@@ -117,7 +119,6 @@ proptest! {
         let decoder = Decoder::new(small_limits());
         check(&decoder, Version::One, &bytes);
         check(&decoder, Version::Two, &bytes);
-        // As compressed bytes there is no oracle, only the promise to return.
-        let _verdict = decoder.compressed(Version::One, &bytes);
+        fuzz::snappy(Version::One, &bytes);
     }
 }
