@@ -5,7 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) mod columns;
+pub(crate) mod directory;
 pub mod reader;
+pub(crate) mod summary;
+pub(crate) mod table;
+pub mod writer;
 
 /// What the catalog knows of a block, enough to prune it without opening it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -10,8 +10,8 @@ use tarn_model::sample::{Histogram, STALE_NAN_BITS, stale_nan};
 use tarn_model::slice::{Samples, Slice};
 use tarn_model::time::TimeRange;
 
-
-
+pub(crate) mod decode;
+pub(crate) mod encode;
 
 /// One sample of any kind, staleness markers included.
 #[derive(Debug, Clone, PartialEq)]

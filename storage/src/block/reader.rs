@@ -1,27 +1,79 @@
 //! Reads blocks: opens them by their tail, finds rows, decodes what is needed.
+//!
+//! One read of the tail, whose length and checksum the catalog knows, proves footer, page indexes
+//! and directory; every later read is rounded out to the directory's regions and verified before
+//! any decoder sees it (COR-1).
+//!
+//! - [`fetch`]: verified byte ranges
+//! - [`rows`]: matchers → rows; one evaluation per distinct label value
+//! - [`slices`]: rows → samples
+//! - [`cache`]: open blocks and timelines, bounded by bytes
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Field, Schema};
+use parquet::DecodeResult;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, RowFilter, RowSelection, RowSelector,
+};
+use parquet::arrow::parquet_to_arrow_schema;
+use parquet::arrow::push_decoder::ParquetPushDecoderBuilder;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
+use parking_lot::Mutex;
 use tarn_model::error::{Error, Result};
-use tarn_model::labels::LabelSet;
+use tarn_model::labels::{LabelSet, METRIC_NAME};
 use tarn_model::sample::{Metadata, MetricType};
-use tarn_model::slice::Slice;
 use tarn_model::time::TimeRange;
 
 use crate::block::BlockMeta;
+use crate::block::directory::{Directory, METRICS_PART, MetricRows, decode_metrics};
+use crate::block::reader::cache::Bounded;
+use crate::block::summary;
 use crate::object::Objects;
 use crate::view::Selector;
+
+mod cache;
+mod fetch;
+mod rows;
+mod slices;
+
+/// Open blocks kept: some 4 KiB each for small blocks, 1 MiB for large ones.
+const OPEN_BYTES_MAX: usize = 64 << 20;
+/// Timelines kept.
+const TICK_BYTES_MAX: usize = 32 << 20;
+/// What an open tail holds for each of its bytes: the parsed footer is several times larger.
+const PARSED_FACTOR: usize = 6;
+/// Rows decoded at once.
+const BATCH_ROWS: usize = 16 << 10;
 
 /// Opens and reads blocks.
 #[derive(Debug)]
 pub struct Blocks {
     objects: Objects,
+    open: Mutex<Bounded<Arc<str>, Arc<OpenBlock>>>,
+    ticks: Mutex<Bounded<(Arc<str>, u32), Arc<[i64]>>>,
 }
 
-/// An open block.
-#[derive(Debug)]
-pub(crate) struct OpenBlock {}
+/// A block whose tail was read and verified.
+pub(crate) struct OpenBlock {
+    pub(crate) meta: Arc<BlockMeta>,
+    object: Arc<str>,
+    arrow: ArrowReaderMetadata,
+    directory: Directory,
+    metrics: Vec<MetricRows>,
+    /// First row of every row group, and the number of rows.
+    groups: Vec<u32>,
+}
+
+impl std::fmt::Debug for OpenBlock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenBlock").field("object", &self.object).finish_non_exhaustive()
+    }
+}
 
 /// The rows of one series in a block.
 #[derive(Debug, Clone)]
@@ -31,58 +83,218 @@ pub(crate) struct BlockSeries {
     pub(crate) rows: Vec<RowSlice>,
 }
 
-/// One slice row.
+/// One slice row, without its values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RowSlice {
+    /// Number of the row in the block.
     pub(crate) row: u32,
     pub(crate) n: u32,
+    pub(crate) timeline: u32,
+    pub(crate) ts_offset: u32,
+    pub(crate) stale: bool,
+    /// Scale of the mantissas, where the values are such.
+    pub(crate) scale: Option<u8>,
 }
 
-/// Returns whether the block can hold what a selector looks for.
+/// Returns whether the block can hold what a selector looks for, by what the catalog knows.
 pub(crate) fn may_match(meta: &BlockMeta, selector: &Selector) -> bool {
     let own = TimeRange { start_ms: meta.time_min_ms, end_ms: meta.time_max_ms };
     own.overlaps(selector.range)
+        && selector.matchers.iter().all(|matcher| {
+            let known = *matcher.name == *METRIC_NAME
+                || meta.labels.iter().any(|label| *label.name == *matcher.name);
+            match meta.values.iter().find(|v| *v.label == *matcher.name) {
+                Some(values) => summary::may_match(values, matcher),
+                None => known || matcher.matches_empty(),
+            }
+        })
 }
 
 impl Blocks {
     /// Makes a reader of the blocks of a store.
     pub fn new(objects: Objects) -> Arc<Self> {
-        Arc::new(Self { objects })
+        let open = Mutex::new(Bounded::new(OPEN_BYTES_MAX));
+        let ticks = Mutex::new(Bounded::new(TICK_BYTES_MAX));
+        Arc::new(Self { objects, open, ticks })
     }
 
+    /// Opens a block, or takes it from the cache.
+    ///
+    /// # Errors
+    /// `Corrupt` where the tail is not what the catalog says; `Unavailable` where it cannot be
+    /// read.
     pub(crate) async fn open(&self, meta: &Arc<BlockMeta>) -> Result<Arc<OpenBlock>> {
-        let _ = &self.objects;
-        Err(Error::internal(format!("blocks cannot be read yet ({})", meta.object)))
+        let object: Arc<str> = meta.object.as_str().into();
+        if let Some(block) = self.open.lock().get(&object) {
+            return Ok(Arc::clone(block));
+        }
+        let attempt = async {
+            let tail = self.tail(meta).await?;
+            let mut block = OpenBlock::parse(meta, Arc::clone(&object), &tail)?;
+            if let Some(part) = block.directory.parts.iter().find(|p| p.name == METRICS_PART) {
+                let ranges = [part.range.clone()];
+                for bytes in self.fetch(&block, &ranges).await? {
+                    block.metrics = decode_metrics(&bytes)?;
+                }
+            }
+            Ok(Arc::new(block))
+        };
+        let block = attempt.await.map_err(|e: Error| e.context(format!("open block {object}")))?;
+        let bytes = meta.tail_bytes as usize * PARSED_FACTOR;
+        self.open.lock().insert(object, Arc::clone(&block), bytes);
+        Ok(block)
     }
 
-    pub(crate) async fn matching(
+    /// Decodes columns of some rows, batch by batch.
+    async fn scan(
         &self,
-        _block: &Arc<OpenBlock>,
-        _selector: &Selector,
-    ) -> Result<Vec<BlockSeries>> {
-        Ok(Vec::new())
+        block: &OpenBlock,
+        scan: Scan,
+        mut each: impl FnMut(&RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        let Scan { columns, rows, filter } = scan;
+        let damaged = |e: parquet::errors::ParquetError| {
+            Error::corrupt(format!("decode block {}", block.object)).with_source(e)
+        };
+        let (groups, selection) = block.select(&rows);
+        if groups.is_empty() {
+            return Ok(());
+        }
+        let mut builder = ParquetPushDecoderBuilder::new_with_metadata(block.arrow.clone())
+            .with_row_groups(groups)
+            .with_row_selection(selection)
+            .with_projection(block.mask(&columns))
+            .with_batch_size(BATCH_ROWS);
+        if let Some(filter) = filter {
+            builder = builder.with_row_filter(filter);
+        }
+        let mut decoder = builder.build().map_err(damaged)?;
+        loop {
+            match decoder.try_decode().map_err(damaged)? {
+                DecodeResult::NeedsData(ranges) => {
+                    let bytes = self.fetch(block, &ranges).await?;
+                    decoder.push_ranges(ranges, bytes).map_err(damaged)?;
+                }
+                DecodeResult::Data(batch) => each(&batch)?,
+                DecodeResult::Finished => return Ok(()),
+            }
+        }
     }
 
-    pub(crate) async fn read(
-        &self,
-        _block: &Arc<OpenBlock>,
-        _rows: &[RowSlice],
-        _range: TimeRange,
-    ) -> Result<Vec<Slice>> {
-        Ok(Vec::new())
-    }
-
+    /// Collects the values of a label.
+    ///
+    /// # Errors
+    /// As [`Blocks::open`].
     pub(crate) async fn label_values(
         &self,
-        _block: &Arc<OpenBlock>,
-        _name: &str,
-        _range: TimeRange,
-        _into: &mut BTreeSet<String>,
+        block: &Arc<OpenBlock>,
+        name: &str,
+        into: &mut BTreeSet<String>,
     ) -> Result<()> {
-        Ok(())
+        if name == METRIC_NAME {
+            let metrics = block.metrics.iter().filter(|m| !m.metric.is_empty());
+            into.extend(metrics.map(|m| m.metric.clone()));
+            return Ok(());
+        }
+        rows::label_values(self, block, name, into).await
     }
 
-    pub(crate) async fn families(&self, _meta: &Arc<BlockMeta>) -> Result<Vec<(String, Metadata)>> {
-        Ok(Vec::new())
+    /// Reads a block of metric families.
+    ///
+    /// # Errors
+    /// As [`Blocks::open`].
+    pub(crate) async fn families(&self, meta: &Arc<BlockMeta>) -> Result<Vec<(String, Metadata)>> {
+        let block = self.open(meta).await?;
+        rows::families(self, &block).await
     }
+}
+
+/// What to decode.
+struct Scan {
+    columns: Vec<String>,
+    /// Ascending, apart.
+    rows: Vec<Range<u32>>,
+    filter: Option<RowFilter>,
+}
+
+impl OpenBlock {
+    fn parse(meta: &Arc<BlockMeta>, object: Arc<str>, tail: &bytes::Bytes) -> Result<Self> {
+        let directory = Directory::decode(tail)?;
+        if directory.offset != meta.bytes.saturating_sub(meta.tail_bytes) {
+            return Err(Error::corrupt("directory is not where the catalog says"));
+        }
+        let damaged = |e: parquet::errors::ParquetError| {
+            Error::corrupt("block footer cannot be parsed").with_source(e)
+        };
+        let mut reader = ParquetMetaDataReader::new()
+            .with_column_index_policy(PageIndexPolicy::Optional)
+            .with_offset_index_policy(PageIndexPolicy::Required);
+        reader.try_parse_sized(tail, meta.bytes).map_err(damaged)?;
+        let metadata = Arc::new(reader.finish().map_err(damaged)?);
+        let schema = parquet_to_arrow_schema(metadata.file_metadata().schema_descr(), None)
+            .map_err(damaged)?;
+        let options = ArrowReaderOptions::new().with_schema(Arc::new(dictionaries(&schema)));
+        let mut groups = vec![0];
+        let mut rows = 0;
+        for group in metadata.row_groups() {
+            rows += u32::try_from(group.num_rows()).unwrap_or(u32::MAX);
+            groups.push(rows);
+        }
+        let arrow = ArrowReaderMetadata::try_new(metadata, options).map_err(damaged)?;
+        let meta = Arc::clone(meta);
+        Ok(Self { meta, object, arrow, directory, metrics: Vec::new(), groups })
+    }
+
+    /// Returns all rows of slices: those behind the timelines.
+    fn slice_rows(&self) -> Range<u32> {
+        let first = self.groups.get(1).copied().unwrap_or(0);
+        first..self.groups.last().copied().unwrap_or(first).max(first)
+    }
+
+    fn has_column(&self, name: &str) -> bool {
+        self.arrow.schema().field_with_name(name).is_ok()
+    }
+
+    fn mask(&self, columns: &[String]) -> ProjectionMask {
+        let descriptor = self.arrow.parquet_schema();
+        let fields = descriptor.root_schema().get_fields().iter().enumerate();
+        let wanted = fields.filter(|(_, f)| columns.iter().any(|c| c == f.name())).map(|(i, _)| i);
+        ProjectionMask::roots(descriptor, wanted)
+    }
+
+    /// Turns rows of the block into row groups and a selection over just these.
+    fn select(&self, rows: &[Range<u32>]) -> (Vec<usize>, RowSelection) {
+        let mut groups = Vec::new();
+        let mut selectors = Vec::new();
+        for (group, window) in self.groups.windows(2).enumerate() {
+            let inside = rows.iter().filter_map(|r| {
+                let (start, end) = (r.start.max(window[0]), r.end.min(window[1]));
+                (start < end).then_some(start..end)
+            });
+            let mut at = window[0];
+            for range in inside {
+                selectors.push(RowSelector::skip((range.start - at) as usize));
+                selectors.push(RowSelector::select((range.end - range.start) as usize));
+                at = range.end;
+                if groups.last() != Some(&group) {
+                    groups.push(group);
+                }
+            }
+            if groups.last() == Some(&group) {
+                selectors.push(RowSelector::skip((window[1] - at) as usize));
+            }
+        }
+        selectors.retain(|s| s.row_count > 0);
+        (groups, RowSelection::from(selectors))
+    }
+}
+
+/// Reads texts as dictionaries, so that a matcher is evaluated once per value.
+fn dictionaries(schema: &Schema) -> Schema {
+    let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Utf8 => Field::clone(field).with_data_type(text.clone()),
+        _ => Field::clone(field),
+    });
+    Schema::new(fields.collect::<Vec<Field>>())
 }

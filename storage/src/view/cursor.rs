@@ -127,7 +127,7 @@ impl SeriesCursor {
         for Wanted { order, block, mut rows } in wanted {
             rows.sort_unstable_by_key(|(_, row)| row.row);
             let (owners, rows): (Vec<usize>, Vec<RowSlice>) = rows.into_iter().unzip();
-            let slices = self.blocks.read(&block, &rows, self.range).await?;
+            let slices = self.blocks.read(&block, &rows).await?;
             for (owner, slice) in owners.into_iter().zip(slices) {
                 self.ready[owner].slices.push(Ranked { order, slice });
             }

@@ -100,7 +100,7 @@ pub(super) async fn label_values(
     for meta in blocks(view, query) {
         if crate::block::reader::may_match(meta, &selector) {
             let block = view.blocks.open(meta).await?;
-            view.blocks.label_values(&block, name, query.range, &mut values).await?;
+            view.blocks.label_values(&block, name, &mut values).await?;
         }
     }
     Ok(values.into_iter().collect())

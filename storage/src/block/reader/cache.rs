@@ -1,0 +1,78 @@
+//! A map with a bound of bytes: what was used least recently goes first.
+
+use std::collections::BTreeMap;
+use std::hash::Hash;
+
+use tarn_model::map::HashMap;
+
+#[derive(Debug)]
+pub(super) struct Bounded<K, V> {
+    entries: HashMap<K, Entry<V>>,
+    /// When used → what.
+    order: BTreeMap<u64, K>,
+    uses: u64,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+#[derive(Debug)]
+struct Entry<V> {
+    value: V,
+    bytes: usize,
+    used: u64,
+}
+
+impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        let (entries, order) = (HashMap::default(), BTreeMap::new());
+        Self { entries, order, uses: 0, bytes: 0, bytes_max }
+    }
+
+    pub(super) fn get(&mut self, key: &K) -> Option<&V> {
+        let entry = self.entries.get_mut(key)?;
+        self.uses += 1;
+        if let Some(key) = self.order.remove(&entry.used) {
+            self.order.insert(self.uses, key);
+        }
+        entry.used = self.uses;
+        Some(&entry.value)
+    }
+
+    /// Keeps a value; one that is larger than the bound is not kept.
+    pub(super) fn insert(&mut self, key: K, value: V, bytes: usize) {
+        self.uses += 1;
+        let entry = Entry { value, bytes, used: self.uses };
+        self.order.insert(self.uses, key.clone());
+        self.bytes += bytes;
+        if let Some(old) = self.entries.insert(key, entry) {
+            self.order.remove(&old.used);
+            self.bytes -= old.bytes;
+        }
+        while self.bytes > self.bytes_max
+            && let Some((_, key)) = self.order.pop_first()
+        {
+            if let Some(entry) = self.entries.remove(&key) {
+                self.bytes -= entry.bytes;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_used_goes_first() {
+        let mut cache = Bounded::new(10);
+        for key in ["a", "b"] {
+            cache.insert(key, key, 5);
+        }
+        assert!(cache.get(&"a").is_some());
+        cache.insert("c", "c", 5);
+        assert_eq!([cache.get(&"a"), cache.get(&"b"), cache.get(&"c")], [Some(&"a"), None, Some(&"c")]);
+        cache.insert("c", "larger", 11);
+        assert_eq!([cache.get(&"a"), cache.get(&"c")], [None, None]);
+        assert_eq!((cache.bytes, cache.order.len()), (0, 0));
+    }
+}
