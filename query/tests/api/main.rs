@@ -1,5 +1,7 @@
 //! The HTTP API, request by request, over a real store in a temporary folder.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where its world breaks")]
+
 mod hostile;
 mod names;
 mod queries;

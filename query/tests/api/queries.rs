@@ -152,6 +152,12 @@ async fn errors_have_the_code_and_text_that_clients_know() {
         (
             "/query?query=up(",
             expect![[
+                r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:4: parse error: unclosed left parenthesis"}"#
+            ]],
+        ),
+        (
+            "/query?query=up()",
+            expect![[
                 r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:1: parse error: unknown function with name \"up\""}"#
             ]],
         ),
@@ -194,7 +200,7 @@ async fn errors_have_the_code_and_text_that_clients_know() {
         (
             "/format_query?query=sum(up",
             expect![[
-                r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:4: parse error: unclosed left parenthesis"}"#
+                r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:7: parse error: unclosed left parenthesis"}"#
             ]],
         ),
     ];

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use prometheus_client::registry::Registry;
 use tarn_model::labels::LabelSet;
@@ -19,48 +19,47 @@ use tarn_model::units::ByteSize;
 use tarn_query::api::prometheus::{Endpoint, handle};
 use tarn_query::{Engine, EngineOptions, Handles};
 use tarn_storage::append::Appender;
-use tarn_storage::file::real::RealDisk;
+use tarn_storage::file::RealDisk;
 use tarn_storage::{Options, Storage, WalSync};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 
 /// 2023-11-14T22:13:20Z, the time of every test.
-pub const NOW_MS: i64 = 1_700_000_000_000;
+pub(crate) const NOW_MS: i64 = 1_700_000_000_000;
 
 /// An answer, read whole.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.body))
     }
 
     /// The status and the body, for golden rows.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         format!("{} {}", self.status.as_u16(), self.body)
     }
 }
 
 /// A store, an engine, a tenant.
-pub struct World {
-    pub engine: Engine,
-    pub registry: Registry,
-    pub tenant: TenantId,
+pub(crate) struct World {
+    pub(crate) engine: Engine,
+    pub(crate) registry: Registry,
+    pub(crate) tenant: TenantId,
     storage: Storage,
     _folder: TempDir,
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(Limits::default()).await
     }
 
-    pub async fn with(limits: Limits) -> Self {
+    pub(crate) async fn with(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut registry = Registry::default();
         let clock: Arc<dyn Clock> = Arc::new(TestClock(Instant::now()));
@@ -68,7 +67,7 @@ impl World {
             clock: Arc::clone(&clock),
             rng: Arc::new(Counter(AtomicU64::new(1))),
             tasks: Arc::new(TestTasks(Handle::current())),
-            disk: Arc::new(RealDisk::new()),
+            disk: Arc::new(RealDisk),
         };
         let options = Options {
             path: folder.path().to_owned(),
@@ -95,27 +94,27 @@ impl World {
     }
 
     /// Writes rows as one request.
-    pub async fn write(&self, fill: impl FnOnce(&mut Appender)) {
+    pub(crate) async fn write(&self, fill: impl FnOnce(&mut Appender)) {
         let mut appender = self.storage.writer().appender(&self.tenant).unwrap();
         fill(&mut appender);
         appender.commit().await.unwrap();
     }
 
     /// Turns what is in memory into blocks.
-    pub async fn flush(&self) {
+    pub(crate) async fn flush(&self) {
         self.storage.flush().await.unwrap();
     }
 
-    pub async fn get(&self, path_and_query: &str) -> Answer {
+    pub(crate) async fn get(&self, path_and_query: &str) -> Answer {
         read(self.send(Method::GET, path_and_query, &[], Body::empty()).await).await
     }
 
-    pub async fn post(&self, path: &str, form: &str) -> Answer {
+    pub(crate) async fn post(&self, path: &str, form: &str) -> Answer {
         let form_type = [("content-type", "application/x-www-form-urlencoded")];
         read(self.send(Method::POST, path, &form_type, Body::from(form.to_owned())).await).await
     }
 
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         method: Method,
         path_and_query: &str,
@@ -132,20 +131,20 @@ impl World {
     }
 
     /// Returns whether the metrics hold a line.
-    pub fn has_metric(&self, line: &str) -> bool {
+    pub(crate) fn has_metric(&self, line: &str) -> bool {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
         text.lines().any(|l| l == line)
     }
 }
 
-pub async fn read(response: Response<Body>) -> Answer {
+pub(crate) async fn read(response: Response<Body>) -> Answer {
     let (parts, body) = response.into_parts();
     let json = "application/json";
     assert_eq!(parts.headers.get(header::CONTENT_TYPE).unwrap(), json);
     let bytes = body.collect().await.unwrap().to_bytes();
     let body = String::from_utf8(bytes.to_vec()).unwrap();
-    Answer { status: parts.status, headers: parts.headers, body }
+    Answer { status: parts.status, body }
 }
 
 fn endpoint(path_and_query: &str) -> Endpoint {
@@ -156,19 +155,24 @@ fn endpoint(path_and_query: &str) -> Endpoint {
     Endpoint::ALL.into_iter().find(|e| e.path() == path).unwrap()
 }
 
-pub fn float(appender: &mut Appender, labels: &[(&str, &str)], samples: &[(i64, f64)]) {
+pub(crate) fn float(appender: &mut Appender, labels: &[(&str, &str)], samples: &[(i64, f64)]) {
     let series = appender.series(&LabelSet::from_pairs(labels)).unwrap();
     for (time_ms, value) in samples {
         appender.float(series, *time_ms, *value, 0).unwrap();
     }
 }
 
-pub fn histogram(appender: &mut Appender, labels: &[(&str, &str)], at_ms: i64, value: Histogram) {
+pub(crate) fn histogram(
+    appender: &mut Appender,
+    labels: &[(&str, &str)],
+    at_ms: i64,
+    value: Histogram,
+) {
     let series = appender.series(&LabelSet::from_pairs(labels)).unwrap();
     appender.histogram(series, at_ms, Arc::new(value), 0).unwrap();
 }
 
-pub fn metadata(appender: &mut Appender, family: &str, kind: &str, help: &str) {
+pub(crate) fn metadata(appender: &mut Appender, family: &str, kind: &str, help: &str) {
     let metric_type = tarn_model::sample::MetricType::parse(kind);
     appender.metadata(family, &Metadata { metric_type, unit: "".into(), help: help.into() });
 }

@@ -14,6 +14,9 @@ const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 /// the common case is told by comparing instead of reading the text again.
 const PLAIN: Range<f64> = 1e-3..1e15;
 
+/// What Go prints without an exponent.
+const FIXED: Range<f64> = 1e-6..1e21;
+
 /// `00`, `01`, … `99`.
 static PAIRS: [[u8; 2]; 100] = {
     let mut pairs = [[0; 2]; 100];
@@ -89,7 +92,7 @@ fn rewritten(out: &mut Vec<u8>, text: &[u8], magnitude: f64) {
     let digits: Vec<u8> = mantissa.iter().copied().filter(|b| *b != b'.').collect();
     let end = digits.iter().rposition(|b| *b != b'0').map_or(1, |last| last + 1);
     let digits = &digits[..end];
-    if magnitude < 1e-6 || magnitude >= 1e21 {
+    if !FIXED.contains(&magnitude) {
         scientific(out, digits, exponent);
     } else if exponent < 0 {
         out.extend_from_slice(b"0.");

@@ -227,11 +227,11 @@ where
     }
 }
 
-async fn list<T>(
+async fn list<T: Send + Sync>(
     found: Result<Found<T>, Failure>,
     limit: Option<usize>,
     mut sink: Sink,
-    write: impl Fn(&mut Vec<u8>, &T),
+    write: impl Fn(&mut Vec<u8>, &T) + Send,
 ) -> Result<(), Gone> {
     let Found { rows, partial } = match found {
         Ok(found) => found,
