@@ -5,6 +5,7 @@ mod check;
 mod exec;
 pub mod functions;
 pub mod fuzz;
+mod histogram;
 mod lex;
 pub mod notation;
 pub mod parse;

@@ -11,6 +11,7 @@
 //! | `2x3` | 2 and three more of it |
 //! | `2+5x3`, `2-5x3` | 2 and three more, each 5 away from the one before |
 //! | `{{schema:1 buckets:[1 2]}}`, `{{…}}x3` | native histograms |
+//! | `{{…}}+{{…}}x3`, `{{…}}-{{…}}x3` | a ramp of native histograms |
 //!
 //! Ramps are accumulated by repeated addition, because Prometheus does so and the sums differ in
 //! the last bits from multiples.
@@ -21,6 +22,7 @@ use tarn_model::labels::{Label, LabelSet, METRIC_NAME};
 use tarn_model::sample::{Histogram, stale_nan};
 
 use crate::ast::Span;
+use crate::histogram::{Combined, Incompatible, add, sub};
 use crate::lex::{Lexer, TokenKind};
 use crate::parse::ParseError;
 use crate::parse::literal::unquote;
@@ -32,6 +34,9 @@ mod scan;
 /// Points that one line may stand for, some 32 MB. What people write stays far below;
 /// `0x1000000000` does not.
 pub const POINTS_MAX: usize = 1_000_000;
+
+/// Bytes that one ramp of histograms may take.
+const RAMP_BYTES_MAX: usize = 64 << 20;
 
 /// One point.
 #[derive(Debug, Clone, PartialEq)]
@@ -229,13 +234,52 @@ fn histogram_item(
     points: &mut Vec<Option<Value>>,
 ) -> Result<(), ParseError> {
     let (first, hint_given) = histogram::body(scanner)?;
-    if scanner.is_at("+{{") || scanner.is_at("-{{") {
-        return scanner.fail("arithmetic on histograms is not supported in series notation");
+    let combine: Combine = match () {
+        () if scanner.accept("+{{") => add,
+        () if scanner.accept("-{{") => sub,
+        () => {
+            let times = scanner.times(points.len())?.unwrap_or(0);
+            let point = Value::Histogram { histogram: Arc::new(first), hint_given };
+            points.extend(std::iter::repeat_n(Some(point), times + 1));
+            return Ok(());
+        }
+    };
+    // Whether the hint matters is what the second literal says, for all points.
+    let (increment, hint_given) = histogram::body(scanner)?;
+    let Some(times) = scanner.times(points.len())? else {
+        return scanner.fail("an increment needs a repetition such as {{}}+{{sum:1}}x5");
+    };
+    if times.saturating_mul(first.bytes() + increment.bytes()) > RAMP_BYTES_MAX {
+        return scanner.fail(format!("a ramp of histograms may take {RAMP_BYTES_MAX} bytes"));
     }
-    let times = scanner.times(points.len())?.unwrap_or(0);
-    let point = Value::Histogram { histogram: Arc::new(first), hint_given };
-    points.extend(std::iter::repeat_n(Some(point), times + 1));
+    let mut current = Arc::new(first);
+    for at in 0..=times {
+        if at > 0 {
+            current = Arc::new(advance(scanner, &current, &increment, combine)?);
+        }
+        let histogram = Arc::clone(&current);
+        points.push(Some(Value::Histogram { histogram, hint_given }));
+    }
     Ok(())
+}
+
+type Combine = fn(&Histogram, &Histogram) -> Result<Combined, Incompatible>;
+
+fn advance(
+    scanner: &Scanner<'_>,
+    current: &Histogram,
+    increment: &Histogram,
+    combine: Combine,
+) -> Result<Histogram, ParseError> {
+    if current.schema > increment.schema {
+        let (from, to) = (increment.schema, current.schema);
+        return scanner
+            .fail(format!("error combining histograms: cannot merge from schema {from} to {to}"));
+    }
+    match combine(current, increment) {
+        Ok(combined) => Ok(combined.histogram),
+        Err(error) => scanner.fail(error.to_string()),
+    }
 }
 
 fn start_item(scanner: &mut Scanner<'_>, points: &mut Vec<Option<i64>>) -> Result<(), ParseError> {

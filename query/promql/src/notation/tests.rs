@@ -92,6 +92,32 @@ fn histograms_have_absolute_counts() {
 }
 
 #[test]
+fn ramps_of_histograms_accumulate() {
+    let text = "m {{count:1 buckets:[1]}}+{{count:2 buckets:[1 1]}}x2 {{sum:3}}-{{sum:1}}x1";
+    let line = parse_series_line(text).expect("the line is valid");
+    let seen: Vec<_> = line
+        .values
+        .iter()
+        .flatten()
+        .map(|value| match value {
+            Value::Histogram { histogram: h, .. } => (h.count(), h.sum, h.reset_hint),
+            Value::Float(value) => (*value, 0.0, ResetHint::Unknown),
+        })
+        .collect();
+    let unknown = ResetHint::Unknown;
+    assert_eq!(
+        seen,
+        [
+            (1.0, 0.0, unknown),
+            (3.0, 0.0, unknown),
+            (5.0, 0.0, unknown),
+            (0.0, 3.0, unknown),
+            (0.0, 2.0, ResetHint::Gauge),
+        ]
+    );
+}
+
+#[test]
 fn starts_are_offsets_from_the_sample() {
     let line = parse_line("m{a=\"b\"}@st  _ -30s-1mx2 1ms 0 _x2").expect("the line is valid");
     let offsets_ms =
@@ -119,6 +145,19 @@ fn errors_point_at_the_item() {
         ),
         ("m {{sum:1", "1:3: parse error: keys of a histogram must be divided by spaces"),
         ("m {{counter_reset_hint:x}}", "1:3: parse error: \"x\" is no counter reset hint"),
+        (
+            "m {{}}+{{}}",
+            "1:3: parse error: an increment needs a repetition such as {{}}+{{sum:1}}x5",
+        ),
+        (
+            "m {{schema:1}}+{{}}x1",
+            "1:3: parse error: error combining histograms: cannot merge from schema 0 to 1",
+        ),
+        (
+            "m {{schema:-53}}+{{}}x1",
+            "1:3: parse error: cannot combine histograms with exponential and custom buckets",
+        ),
+        ("m {{}}+{{}}x999999", "1:3: parse error: a ramp of histograms may take 67108864 bytes"),
         ("m{a} 1", "1:4: parse error: unexpected \"}\" in label set, expected \"=\""),
         ("m@st 1q", "1:6: parse error: not a valid duration string: \"1\""),
         ("1 2", "1:1: parse error: unexpected number \"1\" in series, expected a metric"),
