@@ -2,6 +2,8 @@
 
 #[path = "remote_write/bad_input.rs"]
 mod bad_input;
+#[path = "remote_write/contract.rs"]
+mod contract;
 #[path = "remote_write/decode.rs"]
 mod decode;
 #[path = "remote_write/expect.rs"]
@@ -12,3 +14,5 @@ mod generate;
 mod histograms;
 #[path = "remote_write/oracle.rs"]
 mod oracle;
+#[path = "remote_write/receiver.rs"]
+mod receiver;
