@@ -105,10 +105,7 @@ impl Thresholds {
     /// Returns the smaller of share and size: 15 % or 4 GiB, 5 % or 1 GiB.
     pub fn of(total: u64) -> Self {
         let percent = |n: u64| (total / 100).saturating_mul(n);
-        Self {
-            soft: percent(15).min(ByteSize::gib(4).0),
-            hard: percent(5).min(ByteSize::gib(1).0),
-        }
+        Self { soft: percent(15).min(ByteSize::gib(4).0), hard: percent(5).min(ByteSize::gib(1).0) }
     }
 }
 

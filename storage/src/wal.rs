@@ -266,7 +266,11 @@ impl<S: Sink> Wal<S> {
         answer.await.map_err(|_| group_commit::ended())?
     }
 
-    fn writable(&self) -> Result<()> {
+    /// Answers whether appends are taken now.
+    ///
+    /// # Errors
+    /// `Unavailable` where writes are refused or the log is at its size bound.
+    pub fn writable(&self) -> Result<()> {
         if let Some(reason) = self.shared.read_only.reason() {
             return Err(Error::unavailable(format!("writes are refused: {reason}"), READ_ONLY_RETRY));
         }

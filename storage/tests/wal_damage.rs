@@ -5,23 +5,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use prometheus_client::registry::Registry;
 use tarn_model::error::{Error, ErrorKind};
 use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
-use tarn_model::units::ByteSize;
-use tarn_storage::disk::ReadOnly;
 use tarn_storage::file::{Disk, OpenHow, RealDisk};
 use tarn_storage::operate::quarantine::quarantine;
 use tarn_storage::operate::wal_dump::dump;
 use tarn_storage::wal::{
-    CommitLoop, Lsn, Metrics, Options, Payload, RecordBuilder, Recovery, ReplyCounts, Sink, Step,
-    Wal, fuzz_segment, recover,
+    CommitLoop, Lsn, Options, Payload, RecordBuilder, Recovery, ReplyCounts, Sink, Step, Wal,
+    fuzz_segment, recover,
 };
-use tarn_storage::{Handles, WalSync};
 use tarn_testkit::sim::{SimClock, SimRng};
 use tarn_testkit::sim_disk::SimDisk;
-use tarn_testkit::tasks::HeldTasks;
+
+#[path = "support/wal.rs"]
+mod support;
+
+use support::{handles, options};
 
 const DIR: &str = "/data/wal";
 const SEGMENT: u64 = 8 << 10;
@@ -54,35 +54,16 @@ impl Sink for Forget {
     fn begin_generation(&mut self, _first: Lsn) {}
 }
 
-fn options(epoch: u64) -> Options {
-    let registry = &mut Registry::default();
-    Options {
-        dir: PathBuf::from(DIR),
-        writer_id: 7,
-        epoch,
-        segment_bytes: ByteSize(SEGMENT),
-        bytes_max: ByteSize::mib(16),
-        queue_bytes_max: ByteSize::mib(1),
-        sync: WalSync::Group,
-        read_only: ReadOnly::register(registry),
-        metrics: Metrics::register(registry),
-    }
-}
-
 fn open(disk: &SimDisk, epoch: u64, committed: Lsn) -> Result<Recovery, Error> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    recover(&options(epoch), &disk, committed)
+    recover(&options(Path::new(DIR), epoch, SEGMENT), &disk, committed)
 }
 
 fn start(disk: &SimDisk, epoch: u64) -> (Wal<Forget>, CommitLoop<Forget>) {
-    let handles = Handles {
-        clock: Arc::new(SimClock::default()),
-        rng: Arc::new(SimRng::new(1)),
-        tasks: Arc::new(HeldTasks::default()),
-        disk: Arc::new(disk.clone()),
-    };
-    let recovery = open(disk, epoch, Lsn(0)).unwrap();
-    let (wal, commits, _) = Wal::start_stepped(options(epoch), &handles, recovery, Forget);
+    let handles = handles(Arc::new(disk.clone()), SimClock::default());
+    let recovery = open(disk, epoch, Lsn(0)).expect("a sound log opens");
+    let options = options(Path::new(DIR), epoch, SEGMENT);
+    let (wal, commits, _) = Wal::start_stepped(options, &handles, recovery, Forget);
     (wal, commits)
 }
 
@@ -93,7 +74,7 @@ fn append(wal: &Wal<Forget>, commits: &mut CommitLoop<Forget>, value: u8, bytes:
     let step = async { commits.step() };
     let (lsn, step) = futures::executor::block_on(futures::future::join(appended, step));
     assert_eq!(step, Step::Committed(1));
-    lsn.unwrap()
+    lsn.expect("a sound disk takes it")
 }
 
 /// A log of 30 records over several segments and two starts, its process killed.
@@ -111,7 +92,8 @@ fn sample_log() -> SimDisk {
 }
 
 fn segments(disk: &SimDisk) -> Vec<PathBuf> {
-    let entries = disk.list(Path::new(DIR)).unwrap().into_iter().map(|entry| entry.path);
+    let entries =
+        disk.list(Path::new(DIR)).expect("the folder is there").into_iter().map(|entry| entry.path);
     entries.filter(|path| path.extension().is_some_and(|e| e == "segment")).collect()
 }
 
@@ -126,14 +108,14 @@ fn served(recovery: &Recovery) -> Result<Vec<(u64, u8, usize)>, Error> {
 }
 
 fn flip(disk: &SimDisk, path: &Path, bit: u64) {
-    disk.flip_bit(path, bit).unwrap();
+    disk.flip_bit(path, bit).expect("the bit is there");
 }
 
 /// COR-1: bits flipped at random places, and at every place of headers, of every segment.
 #[test]
 fn cor_1_flipped_bits_are_found_and_never_served() {
     let disk = sample_log();
-    let expected = served(&open(&sample_log(), 9, Lsn(0)).unwrap()).unwrap();
+    let expected = served(&open(&disk.fork(), 9, Lsn(0)).unwrap()).unwrap();
     assert_eq!(expected.len(), 30);
     let paths = segments(&disk);
     assert!(paths.len() >= 4, "{paths:?}");
@@ -145,7 +127,7 @@ fn cor_1_flipped_bits_are_found_and_never_served() {
         let headers = (0..70 * 8).chain((512..600).flat_map(|byte| byte * 8..byte * 8 + 8));
         for bit in headers.chain(random) {
             // Recovery writes: each flip gets a log of its own.
-            let disk = sample_log();
+            let disk = disk.fork();
             flip(&disk, path, bit);
             match open(&disk, 9, Lsn(0)) {
                 Err(error) => {
@@ -306,14 +288,19 @@ fn fen_1_a_log_of_somebody_else_is_refused() {
     let error = open(&disk, 2, Lsn(0)).unwrap_err();
     assert!(error.message().contains("is of start 2, this is start 2"), "{error:?}");
     let dyn_disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    let error = recover(&Options { writer_id: 8, ..options(9) }, &dyn_disk, Lsn(0)).unwrap_err();
+    let error = recover(
+        &Options { writer_id: 8, ..options(Path::new(DIR), 9, SEGMENT) },
+        &dyn_disk,
+        Lsn(0),
+    )
+    .unwrap_err();
     assert!(error.message().contains("is of writer"), "{error:?}");
 }
 
 fn dumped(disk: &SimDisk) -> (String, tarn_storage::operate::wal_dump::DumpSummary) {
     let mut out = Vec::new();
-    let summary = dump(disk, Path::new(DIR), &mut out).unwrap();
-    (String::from_utf8(out).unwrap(), summary)
+    let summary = dump(disk, Path::new(DIR), &mut out).expect("the log can be read");
+    (String::from_utf8(out).expect("a dump is text"), summary)
 }
 
 #[test]

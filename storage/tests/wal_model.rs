@@ -5,6 +5,8 @@
 //! acknowledged) is there exactly once, under its LSN, in order; nothing that a client was told is
 //! refused comes back once the log has moved on; no record leans on a definition that was dropped.
 
+#[path = "support/wal.rs"]
+mod support;
 #[path = "wal_model/world.rs"]
 mod world;
 

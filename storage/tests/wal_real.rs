@@ -9,14 +9,17 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
-use tarn_model::units::ByteSize;
-use tarn_storage::disk::ReadOnly;
+use tarn_storage::Handles;
 use tarn_storage::file::{Disk, OpenHow, RealDisk};
 use tarn_storage::wal::{Lsn, Metrics, Options, Payload, RecordBuilder, Sink, Wal, recover};
-use tarn_storage::{Handles, WalSync};
 use tarn_testkit::clock::RealClock;
-use tarn_testkit::sim::SimRng;
+use tarn_testkit::sim::SimClock;
 use tarn_testkit::tasks::RealTasks;
+
+#[path = "support/wal.rs"]
+mod support;
+
+use support::{handles, options};
 
 /// Remembers what it applied.
 #[derive(Default)]
@@ -62,25 +65,17 @@ fn start(dir: &Path, epoch: u64, committed: Lsn) -> Node {
     let tasks = RealTasks::current();
     let handles = Handles {
         clock: Arc::new(RealClock::default()),
-        rng: Arc::new(SimRng::new(epoch)),
         tasks: Arc::new(tasks.clone()),
-        disk: Arc::new(RealDisk),
+        ..handles(Arc::new(RealDisk), SimClock::default())
     };
     let options = Options {
-        dir: dir.join("wal"),
-        writer_id: 5,
-        epoch,
-        segment_bytes: ByteSize::mib(1),
-        bytes_max: ByteSize::gib(1),
-        queue_bytes_max: ByteSize::mib(8),
-        sync: WalSync::Group,
-        read_only: ReadOnly::register(&mut registry),
         metrics: Metrics::register(&mut registry),
+        ..options(&dir.join("wal"), epoch, 1 << 20)
     };
-    let recovery = recover(&options, &handles.disk, committed).unwrap();
+    let recovery = recover(&options, &handles.disk, committed).expect("a sound log opens");
     let records = recovery.records(committed).map(|record| {
-        let record = record.unwrap();
-        let value = record.payloads[0].bytes[..8].try_into().unwrap();
+        let record = record.expect("a sound log is replayed");
+        let value = record.payloads[0].bytes[..8].try_into().expect("eight bytes");
         (record.lsn, u64::from_le_bytes(value))
     });
     let replayed = records.collect();
@@ -97,7 +92,8 @@ async fn append_many(node: &Node, from: u64) -> Vec<(Lsn, u64)> {
                 for n in 0..40 {
                     let value = from + writer * 1000 + n;
                     let bytes = if n == 7 && writer == 3 { 3 << 20 } else { 2000 };
-                    acknowledged.push((wal.append((value, bytes)).await.unwrap(), value));
+                    let lsn = wal.append((value, bytes)).await.expect("a sound disk takes it");
+                    acknowledged.push((lsn, value));
                 }
                 acknowledged
             })
@@ -105,7 +101,7 @@ async fn append_many(node: &Node, from: u64) -> Vec<(Lsn, u64)> {
         .collect();
     let mut all = Vec::new();
     for writer in writers {
-        all.extend(writer.await.unwrap());
+        all.extend(writer.await.expect("a writer does not panic"));
     }
     all.sort_unstable();
     all
@@ -113,9 +109,9 @@ async fn append_many(node: &Node, from: u64) -> Vec<(Lsn, u64)> {
 
 fn metric(registry: &Registry, name: &str) -> f64 {
     let mut text = String::new();
-    encode(&mut text, registry).unwrap();
-    let line = text.lines().find(|line| line.starts_with(name)).unwrap();
-    line.rsplit(' ').next().unwrap().parse().unwrap()
+    encode(&mut text, registry).expect("metrics are text");
+    let line = text.lines().find(|line| line.starts_with(name)).expect("the metric is there");
+    line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a number")
 }
 
 /// DUR-1 on a real file system: whoever was answered is found again, once, in order.
@@ -198,18 +194,7 @@ fn the_golden_segment_of_version_1_opens() {
     from.read_at(&mut bytes, 0).unwrap();
     RealDisk.open(&dir.join(name), OpenHow::CreateNew).unwrap().write_at(&bytes, 0).unwrap();
 
-    let registry = &mut Registry::default();
-    let options = Options {
-        dir,
-        writer_id: 7,
-        epoch: 2,
-        segment_bytes: ByteSize(8 << 10),
-        bytes_max: ByteSize::mib(1),
-        queue_bytes_max: ByteSize::mib(1),
-        sync: WalSync::Group,
-        read_only: ReadOnly::register(registry),
-        metrics: Metrics::register(registry),
-    };
+    let options = options(&dir, 2, 8 << 10);
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let recovery = recover(&options, &disk, Lsn(0)).unwrap();
     assert!(recovery.report.sealed);
@@ -221,7 +206,10 @@ fn the_golden_segment_of_version_1_opens() {
             let (lsn, tenant, floats) = (record.lsn.0, record.tenant, record.counts.floats);
             let (signal, schema, bytes) = (payload.signal, payload.schema, payload.bytes.len());
             let hash = record.request_hash;
-            format!("{lsn} {tenant} {hash:x} {floats} {signal}/{schema} {bytes} × {}", payload.bytes[0])
+            format!(
+                "{lsn} {tenant} {hash:x} {floats} {signal}/{schema} {bytes} × {}",
+                payload.bytes[0]
+            )
         })
         .collect();
     let expected = [

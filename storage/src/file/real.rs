@@ -54,7 +54,9 @@ impl Disk for RealDisk {
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         match fs::create_dir(path) {
             Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {
+                return Ok(());
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let parent = parent(path).ok_or(error)?;
                 self.create_dir_all(parent)?;

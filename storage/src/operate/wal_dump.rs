@@ -32,9 +32,8 @@ pub struct DumpSummary {
 /// # Errors
 /// `Internal` where a file could not be read or `out` not be written; damage is no error.
 pub fn dump(disk: &dyn Disk, dir: &Path, out: &mut impl Write) -> Result<DumpSummary> {
-    let failed = |e: io::Error| {
-        Error::internal(format!("dump the log in {}", dir.display())).with_source(e)
-    };
+    let failed =
+        |e: io::Error| Error::internal(format!("dump the log in {}", dir.display())).with_source(e);
     let mut summary = DumpSummary::default();
     for entry in disk.list(dir).map_err(failed)? {
         let name = entry.path.file_name().and_then(|name| name.to_str());
@@ -43,8 +42,11 @@ pub fn dump(disk: &dyn Disk, dir: &Path, out: &mut impl Write) -> Result<DumpSum
         }
     }
     let DumpSummary { segments, records, problems, torn } = summary;
-    writeln!(out, "{segments} segments, {records} records, {problems} problems, {torn} torn places")
-        .map_err(failed)?;
+    writeln!(
+        out,
+        "{segments} segments, {records} records, {problems} problems, {torn} torn places"
+    )
+    .map_err(failed)?;
     Ok(summary)
 }
 

@@ -42,6 +42,9 @@ const ROOM_UNIT: usize = 1024;
 /// The reason under which the log refuses writes.
 const WAL_FAILED: &str = "wal";
 
+/// What runs between two groups: the sink, and the last LSN that is not above it.
+pub(super) type Work<S> = Box<dyn FnOnce(&mut S, Lsn) + Send>;
+
 /// What waits for the commit thread.
 pub(super) enum Job<S: Sink> {
     Append {
@@ -52,7 +55,7 @@ pub(super) enum Job<S: Sink> {
         /// Its share of the queue's bound; given back when it is answered.
         room: OwnedSemaphorePermit,
     },
-    Run(Box<dyn FnOnce(&mut S, Lsn) + Send>),
+    Run(Work<S>),
     Close(oneshot::Sender<Result<()>>),
 }
 
@@ -428,7 +431,8 @@ impl<S: Sink> CommitLoop<S> {
         self.next = Lsn(self.next.0.saturating_add(u64::from(self.buffer.count())));
         self.unwitnessed = false;
         self.regenerate = true;
-        let refusal = Error::unavailable(format!("log could not be written: {error}"), FAILED_RETRY);
+        let refusal =
+            Error::unavailable(format!("log could not be written: {error}"), FAILED_RETRY);
         self.shared.read_only.set(WAL_FAILED, refusal.message());
         for Pending { reply, .. } in self.pending.drain(..) {
             answer(reply, Err(refusal.duplicate()));

@@ -48,10 +48,13 @@ pub(crate) fn mend(disk: &dyn Disk, segments: &[(u64, PathBuf)]) -> Result<Optio
         let later = later.get(1..).unwrap_or_default();
         let claim = later.iter().find_map(|s| s.scan).map(|scan| scan.header.durable);
         let Some(scan) = segment.scan else {
-            let model = earlier.iter().rev().chain(later).find_map(|s| s.scan).ok_or_else(|| {
-                let path = segment.path.display();
-                Error::invalid(format!("log segment {path} has no neighbour to be replaced after"))
-            })?;
+            let model =
+                earlier.iter().rev().chain(later).find_map(|s| s.scan).ok_or_else(|| {
+                    let path = segment.path.display();
+                    Error::invalid(format!(
+                        "log segment {path} has no neighbour to be replaced after"
+                    ))
+                })?;
             let header = SegmentHeader {
                 number: segment.number,
                 first: have.next(),

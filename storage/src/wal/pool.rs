@@ -18,9 +18,9 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use super::Lsn;
 use super::metrics::Metrics;
 use super::segment::{ActiveSegment, SECTOR, SegmentHeader, round_up};
-use super::Lsn;
 use crate::file::{Disk, DiskFile, OpenHow};
 use crate::paths;
 
@@ -29,6 +29,8 @@ const SPARES_AHEAD: usize = 1;
 /// Recycled segments that are kept beyond that: a flush frees several at once, and the next flush
 /// needs as many again. 16 × 64 MiB = 1 GiB, a tenth of the default size limit of the log.
 const SPARES_MAX: usize = 16;
+/// Header, a small group and the zeros behind it: less is a mistake.
+const SEGMENT_BYTES_MIN: u64 = 2048;
 /// Zeros written at a time.
 const ZEROS: usize = 1 << 20;
 /// Pause after a failure of the upkeep, a full disk above all.
@@ -92,10 +94,12 @@ impl Pool {
         metrics: Metrics,
         next_segment: u64,
     ) -> io::Result<Self> {
-        let segment_bytes = round_up(segment_bytes.max(4 * SECTOR as u64));
+        let segment_bytes = round_up(segment_bytes.max(SEGMENT_BYTES_MIN));
         let mut state = State { next_segment, next_spare: 1, ..State::default() };
         for entry in disk.list(&dir)? {
-            let Some(name) = entry.path.file_name().and_then(|name| name.to_str()) else { continue };
+            let Some(name) = entry.path.file_name().and_then(|name| name.to_str()) else {
+                continue;
+            };
             if let Some(number) = paths::parse_spare_name(name) {
                 state.next_spare = state.next_spare.max(number.saturating_add(1));
                 if entry.bytes == segment_bytes && state.spares.len() < SPARES_MAX {

@@ -18,10 +18,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tarn_model::error::{Error, Result};
 
+use super::Lsn;
 use super::metrics::Metrics;
 use super::record::{self, Record};
 use super::segment::{GROUP_HEADER_BYTES, GroupHeader, GroupKind, SECTOR, SegmentHeader, round_up};
-use super::Lsn;
 use crate::file::{Disk, OpenHow};
 
 /// What stands at a place of a segment.
@@ -106,7 +106,12 @@ impl<'a> Walk<'a> {
         None
     }
 
-    fn record(&mut self, at: usize, end: usize, left: u32) -> Result<Option<(u64, Found)>, Problem> {
+    fn record(
+        &mut self,
+        at: usize,
+        end: usize,
+        left: u32,
+    ) -> Result<Option<(u64, Found)>, Problem> {
         let bytes = self.bytes.get(at..end).unwrap_or_default();
         let whole = record::check(bytes, self.header.seed(), self.next);
         let Some(bytes) = whole else {

@@ -10,21 +10,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use prometheus_client::registry::Registry;
 use tarn_model::error::Result;
 use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::Clock;
-use tarn_model::units::ByteSize;
-use tarn_storage::disk::ReadOnly;
-use tarn_storage::file::Disk;
 use tarn_storage::wal::{
-    CommitLoop, Lsn, Metrics, Options, Payload, RecordBuilder, Sink, Upkeep, Wal, recover,
+    CommitLoop, Lsn, Payload, RecordBuilder, Records, Sink, Upkeep, Wal, recover,
 };
-use tarn_storage::{Handles, WalSync};
-use tarn_testkit::sim::{SimClock, SimRng};
+use tarn_testkit::sim::SimClock;
 use tarn_testkit::sim_disk::SimDisk;
-use tarn_testkit::tasks::HeldTasks;
+
+use crate::support::{handles, options};
 
 /// Small, so that a history crosses many segments.
 const SEGMENT: u64 = 16 << 10;
@@ -33,8 +29,11 @@ const SERIES: u64 = 5;
 
 /// What may happen to a log.
 #[derive(Debug, Clone)]
-pub enum Action {
-    Append { count: usize, bytes: usize },
+pub(crate) enum Action {
+    Append {
+        count: usize,
+        bytes: usize,
+    },
     Step,
     Witness,
     Upkeep,
@@ -53,7 +52,7 @@ pub enum Action {
 }
 
 /// One row: its value is unique.
-pub struct Row {
+pub(crate) struct Row {
     value: u64,
     bytes: usize,
 }
@@ -118,7 +117,7 @@ struct Running {
 }
 
 /// The log and what is known about it from outside.
-pub struct World {
+pub(crate) struct World {
     disk: SimDisk,
     clock: SimClock,
     epoch: u64,
@@ -135,7 +134,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut world = Self {
             disk: SimDisk::new(seed),
             clock: SimClock::default(),
@@ -152,11 +151,11 @@ impl World {
         world
     }
 
-    pub fn operations(&self) -> u64 {
+    pub(crate) fn operations(&self) -> u64 {
         self.disk.operations()
     }
 
-    pub fn act(&mut self, action: &Action) {
+    pub(crate) fn act(&mut self, action: &Action) {
         match action {
             Action::Append { count, bytes } => self.append(*count, *bytes),
             Action::Step => self.step(),
@@ -271,15 +270,9 @@ impl World {
 
     fn start(&mut self) {
         self.epoch += 1;
-        let handles = Handles {
-            clock: Arc::new(self.clock.clone()),
-            rng: Arc::new(SimRng::new(self.epoch)),
-            tasks: Arc::new(HeldTasks::default()),
-            disk: Arc::new(self.disk.clone()),
-        };
-        let options = options(Path::new("/data/wal"), self.epoch);
-        let disk: Arc<dyn Disk> = Arc::clone(&handles.disk);
-        let recovery = match recover(&options, &disk, self.committed) {
+        let handles = handles(Arc::new(self.disk.clone()), self.clock.clone());
+        let options = options(Path::new("/data/wal"), self.epoch, SEGMENT);
+        let recovery = match recover(&options, &handles.disk, self.committed) {
             Ok(recovery) => recovery,
             // A full disk, or power that is gone again: the operator clears it and tries again.
             Err(error) => {
@@ -299,7 +292,7 @@ impl World {
     }
 
     /// Compares what a start finds with what was promised.
-    fn replay(&mut self, records: tarn_storage::wal::Records) {
+    fn replay(&mut self, records: Records) {
         let mut found = BTreeMap::new();
         let mut values = BTreeSet::new();
         let mut last = self.committed;
@@ -309,7 +302,7 @@ impl World {
             assert!(record.lsn > last, "LSN {:?} after {last:?}", record.lsn);
             last = record.lsn;
             let bytes = &record.payloads[0].bytes;
-            let value = u64::from_le_bytes(bytes[..8].try_into().unwrap());
+            let value = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes"));
             assert!(bytes[9..].iter().all(|byte| *byte == value as u8), "bytes of {value} changed");
             assert!(values.insert(value), "value {value} twice");
             // (A truncation takes definitions with it; a real one takes whole generations.)
@@ -332,20 +325,5 @@ impl World {
         self.gone.append(&mut self.doubtful);
         self.highest = self.highest.max(last).max(self.committed);
         self.promised = found;
-    }
-}
-
-fn options(dir: &Path, epoch: u64) -> Options {
-    let registry = &mut Registry::default();
-    Options {
-        dir: dir.to_owned(),
-        writer_id: 0xfeed,
-        epoch,
-        segment_bytes: ByteSize(SEGMENT),
-        bytes_max: ByteSize::gib(1),
-        queue_bytes_max: ByteSize::mib(1),
-        sync: WalSync::Group,
-        read_only: ReadOnly::register(registry),
-        metrics: Metrics::register(registry),
     }
 }

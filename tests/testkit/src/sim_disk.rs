@@ -25,6 +25,7 @@ const SECTOR: usize = 512;
 #[derive(Clone)]
 pub struct SimDisk(Arc<Mutex<State>>);
 
+#[derive(Clone)]
 struct State {
     rng: SimRng,
     files: BTreeMap<u64, File>,
@@ -47,7 +48,7 @@ struct State {
     operations: u64,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct File {
     data: Vec<u8>,
     durable: Vec<u8>,
@@ -86,6 +87,13 @@ impl SimDisk {
             fuse: None,
             operations: 0,
         })))
+    }
+
+    /// Returns another disk that is as this one is now.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let state = self.0.lock().clone();
+        Self(Arc::new(Mutex::new(state)))
     }
 
     /// Ends the process: its handles and locks are gone, the page cache stays.
@@ -362,8 +370,7 @@ impl Disk for SimDisk {
         let state = self.0.lock();
         let inside = |other: &Path| other != path && folder_of(other) == path;
         let folders = state.folders.iter().filter(|folder| inside(folder));
-        let folders =
-            folders.map(|folder| Entry { path: folder.clone(), is_dir: true, bytes: 0 });
+        let folders = folders.map(|folder| Entry { path: folder.clone(), is_dir: true, bytes: 0 });
         let files = state.names.iter().filter(|(name, _)| inside(name)).map(|(name, id)| {
             let bytes = state.files.get(id).map_or(0, |file| file.data.len() as u64);
             Entry { path: name.clone(), is_dir: false, bytes }

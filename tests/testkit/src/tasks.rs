@@ -53,7 +53,6 @@ impl Tasks for RealTasks {
         self.0.tasks.lock().push(self.0.runtime.spawn(task));
     }
 
-    #[expect(clippy::disallowed_methods, reason = "tests are the process here")]
     fn spawn_thread(&self, name: &'static str, work: ThreadWork) {
         let builder = std::thread::Builder::new().name(name.to_owned());
         let thread = builder.spawn(work).expect("a test can start a thread");

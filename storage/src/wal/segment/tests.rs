@@ -27,8 +27,7 @@ fn a_newer_version_is_named() {
 #[test]
 fn cor_1_a_group_header_is_read_back_or_refused() {
     for kind in [GroupKind::Rows, GroupKind::Witness, GroupKind::Seal] {
-        let group =
-            GroupHeader { first: Lsn(20), durable: Lsn(19), bytes: 1000, count: 3, kind };
+        let group = GroupHeader { first: Lsn(20), durable: Lsn(19), bytes: 1000, count: 3, kind };
         let bytes = group.encode(HEADER.number, HEADER.seed());
         assert_eq!(GroupHeader::decode(&bytes, HEADER.number, HEADER.seed()), Some(group));
         assert_eq!((group.next(), group.span()), (Lsn(23), 1536));
