@@ -60,7 +60,7 @@ pub(crate) struct Shared {
     pub(crate) replayed: watch::Receiver<Option<Replayed>>,
     closing: AtomicBool,
     disk_level: watch::Receiver<Level>,
-    ballast: Ballast,
+    ballast: Arc<Ballast>,
     published: Mutex<Published>,
     /// Gives the folder free when it goes.
     _lock: FolderLock,
@@ -209,6 +209,10 @@ fn assemble(
     let read_only = ReadOnly::register(registry);
     let log = Arc::new(LogHandle { wal: OnceLock::new(), closing: AtomicBool::new(false) });
     let (ended, replayed) = watch::channel(None);
+    let disk = Arc::clone(&handles.disk);
+    // Whoever chose small segments has small heads, too.
+    let ballast_bytes = BALLAST_BYTES.min(options.wal_segment_bytes);
+    let ballast = Arc::new(Ballast::new(Arc::clone(&disk), dir.ballast(), ballast_bytes));
     let replay = Replay {
         options: wal_options(&options, &dir, &identity, read_only.clone(), registry)?,
         handles: handles.clone(),
@@ -217,15 +221,13 @@ fn assemble(
         view: Arc::clone(&view),
         generation,
         log: Arc::clone(&log),
+        ballast: Arc::clone(&ballast),
     };
-    let disk = Arc::clone(&handles.disk);
-    let watch = DiskWatch::new(Arc::clone(&disk), options.path.clone(), read_only.clone());
+    let watch = DiskWatch::new(disk, options.path.clone(), read_only.clone());
     let watch = Arc::new(watch);
     let disk_level = watch.subscribe();
     handles.tasks.spawn("disk-watch", Box::pin(watch.run(Arc::clone(&handles.clock))));
     handles.tasks.spawn_thread("replay", Box::new(move || replay.run(&ended)));
-    // Blocks of a small store fit into one segment's room.
-    let ballast_bytes = BALLAST_BYTES.min(options.wal_segment_bytes);
     let flusher = Flusher {
         catalog: Arc::new(catalog),
         objects,
@@ -240,7 +242,6 @@ fn assemble(
         metrics: flush::Metrics::register(registry),
     };
     let published = Mutex::new(Published { state: Arc::default(), at: handles.clock.monotonic() });
-    let ballast = Ballast::new(disk, dir.ballast(), ballast_bytes);
     Ok(Arc::new(Shared {
         options,
         handles,
@@ -302,19 +303,24 @@ struct Replay {
     view: Arc<ViewCell>,
     generation: Arc<HeadGeneration>,
     log: Arc<LogHandle>,
+    ballast: Arc<Ballast>,
 }
 
 impl Replay {
     fn run(self, ended: &watch::Sender<Option<Replayed>>) {
+        let ballast = self.ballast.clone();
         let outcome = self.replay().map_err(|error| {
             tracing::error!(%error, "replay failed");
             Arc::new(error)
         });
         ended.send_replace(Some(outcome));
+        if let Err(error) = ballast.fill() {
+            tracing::warn!(%error, "no room can be kept for the last flush");
+        }
     }
 
     fn replay(self) -> Result<()> {
-        let Self { options, handles, committed, head, view, generation, log } = self;
+        let Self { options, handles, committed, head, view, generation, log, .. } = self;
         let started = handles.clock.monotonic();
         let recovery = wal::recover(&options, &handles.disk, committed)?;
         let mut replayer = Replayer::new(Arc::clone(&head), Arc::clone(&generation));

@@ -1,0 +1,188 @@
+//! A data folder through its lives: append, flush, stop, start, crash at every step, damage, a
+//! second process, a copy. On the simulated disk where power fails, on a real one otherwise.
+
+#[path = "lifecycle/node.rs"]
+mod node;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use node::{Node, expected, read_all};
+use object_store::memory::InMemory;
+use tarn_model::error::ErrorKind;
+use tarn_storage::paths;
+use tarn_testkit::sim_disk::SimDisk;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vis_1_rows_are_seen_once_before_and_after_flush_stop_and_start() {
+    let node = Node::simulated(1);
+    let store = node.open().await;
+    store.write(0..3).await;
+    assert_eq!(read_all(&store.storage).await, expected(0..3), "in the head");
+    let report = store.storage.flush().await.expect("flushes");
+    assert!(report.blocks >= 1 && report.samples > 0, "{report:?}");
+    assert_eq!(read_all(&store.storage).await, expected(0..3), "in blocks");
+    store.write(3..5).await;
+    store.assert_each_row_once(5);
+    assert_eq!(read_all(&store.storage).await, expected(0..5), "in both");
+    store.close().await;
+
+    let store = node.open().await;
+    store.assert_each_row_once(5);
+    assert_eq!(read_all(&store.storage).await, expected(0..5), "after a start");
+    let record = store.storage.catalog().writers().next().cloned().expect("one writer");
+    assert_eq!((record.writer.epoch, record.committed), (2, 5));
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dur_1_acknowledged_rows_survive_a_kill_and_a_power_loss() {
+    let node = Node::simulated(2);
+    for life in 0..4 {
+        let store = node.open().await;
+        assert_eq!(read_all(&store.storage).await, expected(0..life * 2), "life {life}");
+        store.assert_each_row_once(life * 2);
+        store.write(life * 2..life * 2 + 2).await;
+        store.crash().await;
+    }
+    let store = node.open().await;
+    assert!(store.unclean(), "the last run did not stop");
+    store.close().await;
+    let store = node.open().await;
+    assert!(!store.unclean(), "it did");
+    assert_eq!(read_all(&store.storage).await, expected(0..8));
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vis_1_power_fails_at_every_step_of_a_flush() {
+    let mut survived = false;
+    for operation in 0..400 {
+        let node = Node::simulated(operation);
+        let store = node.open().await;
+        store.write(0..3).await;
+        store.storage.flush().await.expect("the first flush is undisturbed");
+        store.write(3..6).await;
+        node.disk().cut_power_after(operation);
+        let flushed = store.storage.flush().await;
+        store.crash().await;
+
+        let store = node.open().await;
+        store.assert_each_row_once(6);
+        assert_eq!(read_all(&store.storage).await, expected(0..6), "operation {operation}");
+        store.storage.flush().await.expect("flushes now");
+        store.assert_each_row_once(6);
+        store.close().await;
+        survived = flushed.is_ok();
+        if survived {
+            break;
+        }
+    }
+    assert!(survived, "every step of a flush was met");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fen_1_a_second_process_is_refused_and_told_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = Node::real(folder.path());
+    let store = node.open().await;
+    let error = node.try_open().await.map(|_| ()).expect_err("the folder is taken");
+    assert!(matches!(error.kind(), ErrorKind::Unavailable { .. }), "{error:?}");
+    let message = error.message();
+    assert!(message.contains(&folder.path().display().to_string()), "{message}");
+    assert!(message.contains("--storage.path"), "{message}");
+    store.write(0..1).await;
+    store.close().await;
+    node.open().await.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fen_1_the_earlier_of_two_copies_stops_at_its_next_commit() {
+    let bucket: Arc<InMemory> = Arc::default();
+    let first = Node::simulated(3).with_bucket(Arc::clone(&bucket) as _);
+    let store = first.open().await;
+    store.write(0..2).await;
+    store.storage.flush().await.expect("flushes");
+    store.write(2..4).await;
+
+    let copy = Node::on(SimDisk::new(4)).with_bucket(bucket);
+    copy.copy_identity_of(&first);
+    let later = copy.open().await;
+
+    let error = store.storage.flush().await.expect_err("fenced");
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
+    assert!(error.message().contains("another process runs on a copy"), "{error:?}");
+    let failed = tokio::time::timeout(Duration::from_secs(1), store.storage.failed()).await;
+    assert_eq!(failed.expect("at once").kind(), ErrorKind::Invalid);
+    let refused = store.try_write(4).await.expect_err("it acknowledges nothing more");
+    assert!(matches!(refused.kind(), ErrorKind::Unavailable { .. }), "{refused:?}");
+    store.crash().await;
+
+    let error = first.try_open().await.map(|_| ()).expect_err("it does not start again either");
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
+    later.write(10..11).await;
+    later.storage.flush().await.expect("the later one goes on");
+    later.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cor_1_a_flipped_bit_in_a_manifest_stops_the_start_with_its_name() {
+    let node = Node::simulated(5);
+    let store = node.open().await;
+    store.write(0..2).await;
+    store.close().await;
+    let manifest = node.path().join("bucket").join(paths::manifest_key(2));
+    let bits = node.disk().read(&manifest).expect("there").len() as u64 * 8;
+    for bit in (0..bits).step_by(97) {
+        node.disk().flip_bit(&manifest, bit).expect("flips");
+        let error = node.try_open().await.map(|_| ()).expect_err("found");
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "bit {bit}: {error:?}");
+        assert!(error.message().contains(&paths::manifest_key(2)), "{error:?}");
+        node.disk().flip_bit(&manifest, bit).expect("flips back");
+        // Attempts that found damage raised no epoch and left no manifest.
+    }
+    let store = node.open().await;
+    assert_eq!(read_all(&store.storage).await, expected(0..2));
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_flush_keeps_everything_and_is_taken_up_again() {
+    let node = Node::faulty(6);
+    let store = node.open().await;
+    store.write(0..2).await;
+    node.break_bucket(true);
+    store.storage.flush().await.expect_err("the bucket is away");
+    assert_eq!(read_all(&store.storage).await, expected(0..2), "still in the head");
+    store.write(2..4).await;
+    store.assert_each_row_once(4);
+    node.break_bucket(false);
+    store.storage.flush().await.expect("it is back");
+    store.assert_each_row_once(4);
+    assert_eq!(read_all(&store.storage).await, expected(0..4));
+    assert_eq!(store.storage.catalog().writers().next().map(|w| w.committed), Some(4));
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_published_listing_names_the_live_blocks() {
+    let bucket: Arc<InMemory> = Arc::default();
+    let node = Node::simulated(7).with_bucket(Arc::clone(&bucket) as _);
+    let store = node.open().await;
+    store.write(0..2).await;
+    store.storage.flush().await.expect("flushes");
+    let live: Vec<String> =
+        store.storage.catalog().all_blocks().map(|b| b.object.clone()).collect();
+    store.close().await;
+    let path = object_store::path::Path::from("published/tenant=default/metrics.json");
+    let got = object_store::ObjectStoreExt::get(&*bucket, &path).await.expect("published");
+    let listing: serde_json::Value =
+        serde_json::from_slice(&got.bytes().await.expect("bytes")).expect("JSON");
+    let named: Vec<String> = listing["blocks"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|block| block["object"].as_str().expect("a key").to_owned())
+        .collect();
+    assert_eq!(named, live);
+}

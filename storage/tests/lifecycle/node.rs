@@ -1,0 +1,277 @@
+//! A node of the lifecycle tests: a disk, perhaps a bucket, and the store opened on them.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+use tarn_model::error::Result;
+use tarn_model::labels::LabelSet;
+use tarn_model::limits::Limits;
+use tarn_model::matcher::Matcher;
+use tarn_model::rng::Rng;
+use tarn_model::slice::Samples;
+use tarn_model::tenant::TenantId;
+use tarn_model::time::{Clock, TimeRange};
+use tarn_model::units::ByteSize;
+use tarn_storage::file::{Disk, OpenHow, RealDisk};
+use tarn_storage::view::{ScanLimits, Selector};
+use tarn_storage::wal::Lsn;
+use tarn_storage::{Handles, Options, Storage, WalSync};
+use tarn_testkit::clock::RealClock;
+use tarn_testkit::fault_store::{FaultPlan, FaultStore};
+use tarn_testkit::sim::SimRng;
+use tarn_testkit::sim_disk::SimDisk;
+use tarn_testkit::tasks::RealTasks;
+
+/// Series of every request.
+const SERIES: usize = 3;
+/// The requests' times begin here: an hour before now, so that nothing is too new.
+fn base_ms() -> i64 {
+    static BASE: std::sync::OnceLock<i64> = std::sync::OnceLock::new();
+    *BASE.get_or_init(|| RealClock::default().now().as_millis() - 3_600_000)
+}
+
+/// Samples by series.
+pub type Rows = BTreeMap<String, Vec<(i64, u64)>>;
+
+/// A place where the store can be opened, again and again.
+pub struct Node {
+    path: PathBuf,
+    disk: Arc<dyn Disk>,
+    sim: Option<SimDisk>,
+    bucket: Option<Arc<dyn ObjectStore>>,
+    faulty: Option<FaultStore>,
+    rng: SimRng,
+}
+
+/// An open store.
+pub struct Open {
+    pub storage: Storage,
+    tasks: RealTasks,
+    registry: Registry,
+    sim: Option<SimDisk>,
+}
+
+impl Node {
+    pub fn simulated(seed: u64) -> Self {
+        Self::on(SimDisk::new(seed))
+    }
+
+    pub fn on(sim: SimDisk) -> Self {
+        let disk = Arc::new(sim.clone()) as Arc<dyn Disk>;
+        let rng = SimRng::new(sim.operations() ^ RealClock::default().now().0 as u64);
+        let path = PathBuf::from("/data");
+        Self { path, disk, sim: Some(sim), bucket: None, faulty: None, rng }
+    }
+
+    pub fn real(path: &Path) -> Self {
+        let disk = Arc::new(RealDisk) as Arc<dyn Disk>;
+        let rng = SimRng::new(RealClock::default().now().0 as u64);
+        Self { path: path.to_owned(), disk, sim: None, bucket: None, faulty: None, rng }
+    }
+
+    /// A node whose bucket can be broken.
+    pub fn faulty(seed: u64) -> Self {
+        let node = Self::simulated(seed);
+        let clock = Arc::new(Hurried::default());
+        let store = Arc::new(InMemory::new());
+        let faulty = FaultStore::new(store, clock, node.rng.clone(), FaultPlan::default());
+        let bucket = Some(Arc::new(faulty.clone()) as Arc<dyn ObjectStore>);
+        Self { bucket, faulty: Some(faulty), ..node }
+    }
+
+    pub fn with_bucket(self, bucket: Arc<dyn ObjectStore>) -> Self {
+        Self { bucket: Some(bucket), ..self }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn disk(&self) -> &SimDisk {
+        self.sim.as_ref().expect("a simulated disk")
+    }
+
+    pub fn break_bucket(&self, broken: bool) {
+        let plan = FaultPlan { before: if broken { 1000 } else { 0 }, ..FaultPlan::default() };
+        self.faulty.as_ref().expect("a faulty bucket").set_plan(plan);
+    }
+
+    /// Copies the identity file: what `cp -r` of the folder does, as far as the catalog can tell.
+    pub fn copy_identity_of(&self, other: &Self) {
+        let from = other.disk().read(&other.path.join("writer")).expect("an identity");
+        self.disk.create_dir_all(&self.path).expect("a folder");
+        let file = self.disk.open(&self.path.join("writer"), OpenHow::CreateNew).expect("new");
+        file.write_at(&from, 0).expect("written");
+        file.sync_data().expect("synced");
+        self.disk.sync_dir(&self.path).expect("synced");
+    }
+
+    pub async fn try_open(&self) -> Result<Open> {
+        let tasks = RealTasks::current();
+        let options = Options {
+            path: self.path.clone(),
+            label: "test".to_owned(),
+            flush_age: Duration::from_secs(3600),
+            flush_bytes: ByteSize::mib(64),
+            wal_sync: WalSync::Group,
+            wal_segment_bytes: ByteSize::kib(64),
+            wal_bytes_max: ByteSize::mib(64),
+            limits: Limits::default(),
+        };
+        let handles = Handles {
+            clock: Arc::new(Hurried::default()),
+            rng: Arc::new(self.rng.clone()) as Arc<dyn Rng>,
+            tasks: Arc::new(tasks.clone()),
+            disk: Arc::clone(&self.disk),
+        };
+        let mut registry = Registry::default();
+        let opened = match &self.bucket {
+            Some(bucket) => {
+                let bucket = Arc::clone(bucket);
+                Storage::open_with_store(options, handles, bucket, &mut registry).await
+            }
+            None => Storage::open(options, handles, &mut registry).await,
+        };
+        match opened {
+            Ok(storage) => Ok(Open { storage, tasks, registry, sim: self.sim.clone() }),
+            Err(error) => {
+                stop(tasks).await;
+                Err(error)
+            }
+        }
+    }
+
+    pub async fn open(&self) -> Open {
+        let open = self.try_open().await.expect("opens");
+        open.storage.replayed().await.expect("replays");
+        open
+    }
+}
+
+impl Open {
+    /// Writes the requests with these numbers, one after the other.
+    pub async fn write(&self, requests: Range<u64>) {
+        for request in requests {
+            let lsn = self.try_write(request).await.expect("acknowledged");
+            assert!(lsn > Lsn(0));
+        }
+    }
+
+    pub async fn try_write(&self, request: u64) -> Result<Lsn> {
+        let mut appender = self.storage.writer().appender(&TenantId::default_tenant())?;
+        for series in 0..SERIES {
+            let labels =
+                LabelSet::from_pairs(&[("__name__", "requests_total"), ("n", &series.to_string())]);
+            let reference = appender.series(&labels).expect("below the limit");
+            let (time_ms, value) = sample(request, series);
+            appender.float(reference, time_ms, f64::from_bits(value), 0).expect("taken");
+        }
+        appender.commit().await
+    }
+
+    /// VIS-1 by counting: rows in blocks and rows in generations together are all rows, once.
+    pub fn assert_each_row_once(&self, requests: u64) {
+        let view = self.storage.reader().view();
+        let blocks: u64 = view.catalog().all_blocks().map(|block| block.samples).sum();
+        let heads: u64 = view.heads().iter().map(|generation| generation.samples()).sum();
+        assert_eq!(
+            blocks + heads,
+            requests * SERIES as u64,
+            "{blocks} in blocks, {heads} in heads"
+        );
+    }
+
+    /// Whether the metric says that the last run did not stop cleanly.
+    pub fn unclean(&self) -> bool {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("encodes");
+        text.contains("\ntarn_unclean_shutdown 1\n")
+    }
+
+    pub async fn close(self) {
+        self.storage.close().await.expect("closes");
+        stop(self.tasks).await;
+    }
+
+    /// Power loss: nothing more reaches the disk, then the process is gone, then what was not
+    /// synced is forgotten.
+    pub async fn crash(self) {
+        let sim = self.sim.expect("a simulated disk");
+        sim.cut_power_after(0);
+        drop(self.storage);
+        stop(self.tasks).await;
+        sim.power_loss();
+    }
+}
+
+async fn stop(tasks: RealTasks) {
+    tokio::task::spawn_blocking(move || tasks.stop()).await.expect("threads end");
+}
+
+/// Time as it is, but pauses are a hundredth: tests do not wait for back-off.
+#[derive(Debug, Default)]
+struct Hurried(RealClock);
+
+impl Clock for Hurried {
+    fn now(&self) -> tarn_model::time::UnixNanos {
+        self.0.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic()
+    }
+
+    fn sleep(&self, duration: Duration) -> tarn_model::time::Sleep {
+        // Deadlines of 20 s and more stay what they are.
+        let hurried = duration < Duration::from_secs(20);
+        self.0.sleep(if hurried { duration / 100 } else { duration })
+    }
+}
+
+fn sample(request: u64, series: usize) -> (i64, u64) {
+    let time_ms = base_ms() + request as i64 * 15_000 + series as i64;
+    (time_ms, (request as f64 * 10.0 + series as f64).to_bits())
+}
+
+/// What the requests with these numbers hold.
+pub fn expected(requests: Range<u64>) -> Rows {
+    let mut rows = Rows::new();
+    for request in requests {
+        for series in 0..SERIES {
+            rows.entry(series.to_string()).or_default().push(sample(request, series));
+        }
+    }
+    rows
+}
+
+/// Everything that a query sees.
+pub async fn read_all(storage: &Storage) -> Rows {
+    let view = storage.reader().view();
+    let metric = Matcher::equal("__name__", "requests_total");
+    let selector = Selector { matchers: vec![metric], range: TimeRange::ALL };
+    let limits = ScanLimits { series_max: 1000, bytes_max: 64 << 20 };
+    let tenant = TenantId::default_tenant();
+    let selections = view.select(&tenant, &[selector], limits).await.expect("selects");
+    let mut rows = Rows::new();
+    for mut selection in selections {
+        let mut slices = Vec::new();
+        for series in &selection.series {
+            assert!(selection.cursor.next(&mut slices).await.expect("reads"));
+            let of_series = rows.entry(series.labels.get("n").unwrap_or_default().to_owned());
+            let of_series = of_series.or_default();
+            for slice in &slices {
+                let Samples::Floats(values) = &slice.samples else { panic!("floats") };
+                let bits = values.iter().map(|value| value.to_bits());
+                of_series.extend(slice.times().iter().copied().zip(bits));
+            }
+        }
+    }
+    rows
+}
