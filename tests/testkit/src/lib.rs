@@ -6,6 +6,7 @@
 //! - [`http`], [`remote_write`]: clients
 //! - [`sim`]: seeded time, chance and order of tasks; [`fault_store`]: a bucket that misbehaves
 //! - [`sim_disk`]: a disk that loses power; [`clock`]: the machine's time; [`tasks`]: tasks on a runtime, or held for the test
+//! - [`store`]: a whole store, to write to and read from
 //! - [`tidy`]: the rules of the house over the source tree
 //!
 //! Tests that use this crate live in `<crate>/tests/`: a crate under test and the copy that this
@@ -20,4 +21,5 @@ pub mod remote_write;
 pub mod sim;
 pub mod tidy;
 pub mod sim_disk;
+pub mod store;
 pub mod tasks;
