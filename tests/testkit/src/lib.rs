@@ -7,6 +7,7 @@
 //! - [`sim`]: seeded time, chance and order of tasks; [`fault_store`]: a bucket that misbehaves
 //! - [`sim_disk`]: a disk that loses power; [`clock`]: the machine's time; [`tasks`]: tasks on a runtime, or held for the test
 //! - [`store`]: a whole store, to write to and read from
+//! - [`store`]: a whole store, to write to and read from
 //! - [`tidy`]: the rules of the house over the source tree
 //!
 //! Tests that use this crate live in `<crate>/tests/`: a crate under test and the copy that this
