@@ -88,6 +88,7 @@ pub(crate) async fn start(config: Config, query_runtime: Handle) -> anyhow::Resu
         EngineOptions {
             limits: config.limits.clone(),
             version: registry::VERSION.to_owned(),
+            revision: env!("TARN_BUILD_REVISION").to_owned(),
             ..EngineOptions::default()
         },
         storage.reader(),

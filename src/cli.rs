@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Healthcheck(client::Server),
     /// Evaluate a PromQL expression, on a server or straight on a data folder.
     Query(query::QueryArgs),
+    /// Measure this machine: one line per figure.
+    Bench(crate::bench::BenchArgs),
     /// Look into the write-ahead log of a data folder.
     #[command(subcommand)]
     Wal(store::WalCommand),

@@ -7,14 +7,17 @@
 //! - [`app`]: builds and wires the crates, starts and stops them in order
 //! - [`listen`] → [`routes`] → [`tenant`]: from a socket to the crate that answers; [`health`]
 //! - [`telemetry`], [`host`]: what Tarn says about itself and the machine, also into itself
+//! - [`bench`], [`generate`]: figures of this machine, and their data
 //! - [`runtime`], [`clock`], [`shutdown`]: threads, time and the end
 
 use std::process::ExitCode;
 
 mod app;
+mod bench;
 mod cli;
 mod clock;
 mod config;
+mod generate;
 mod health;
 mod host;
 mod listen;
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Query(args) => return ended(cli::client::block_on(cli::query::run(args))),
         Command::Flush(server) => cli::remote::flush(&server),
         Command::Healthcheck(server) => cli::remote::healthcheck(&server),
+        Command::Bench(args) => bench::run(&args),
         Command::Wal(command) => cli::store::wal(&command),
     };
     ended(done.map(|()| Exit::Done.into()))

@@ -11,9 +11,10 @@ use axum::extract::{Request, State};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
-use http::header::{ALLOW, CONTENT_TYPE};
+use http::header::ALLOW;
 use http::{HeaderValue, StatusCode};
 use http_body_util::Limited;
+use serde::Serialize;
 use tarn_model::limits::Limits;
 use tarn_query::api::prometheus::Endpoint;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -215,10 +216,17 @@ fn method_not_allowed(route: &Route, request: &Request) -> Response {
     response
 }
 
+/// The error form of the Prometheus API.
+#[derive(Debug, Serialize)]
+struct Envelope<'a> {
+    status: &'a str,
+    #[serde(rename = "errorType")]
+    error_type: &'a str,
+    error: &'a str,
+}
+
 /// Makes an error in the envelope of the Prometheus API.
 pub(crate) fn envelope(status: StatusCode, error_type: &str, message: &str) -> Response {
-    let body =
-        serde_json::json!({ "status": "error", "errorType": error_type, "error": message });
-    let json = HeaderValue::from_static("application/json");
-    (status, [(CONTENT_TYPE, json)], format!("{body}\n")).into_response()
+    let body = Envelope { status: "error", error_type, error: message };
+    (status, axum::Json(body)).into_response()
 }

@@ -40,11 +40,6 @@ impl Key {
     pub(crate) fn flag(&self) -> String {
         self.name.replace('_', "-")
     }
-
-    /// Returns whether the flag may stand alone and means `true` then.
-    pub(crate) fn is_switch(&self) -> bool {
-        self.takes == "true|false"
-    }
 }
 
 macro_rules! key {

@@ -22,6 +22,9 @@ use crate::app::App;
 use crate::config::Config;
 use crate::host;
 
+/// How soon to look again while writes are refused: the first rows come as soon as the log is replayed.
+const RETRY: Duration = Duration::from_secs(1);
+
 /// Sends own rows until the process stops.
 #[derive(Debug)]
 pub(crate) struct Feed {
@@ -67,16 +70,17 @@ impl Feed {
     pub(crate) async fn run(self, app: Weak<App>) {
         loop {
             let Some(app) = app.upgrade() else { return };
-            self.send(&app).await;
+            let ready = app.readiness().ingest.is_none();
+            if ready {
+                self.send(&app).await;
+            }
             drop(app);
-            self.clock.sleep(self.interval).await;
+            let wait = if ready { self.interval } else { self.interval.min(RETRY) };
+            self.clock.sleep(wait).await;
         }
     }
 
     async fn send(&self, app: &App) {
-        if app.readiness().ingest.is_some() {
-            return;
-        }
         let text = match exposition::open_metrics(&app.registry) {
             Ok(text) => text,
             Err(e) => return warn!(error = %e, "own metrics could not be read"),

@@ -1,0 +1,129 @@
+//! `tarn bench`: figures of this machine, one line each: name, value, unit, profile, revision, rustc.
+//!
+//! Data is generated and the same everywhere ([`crate::generate`]); CPU time is that of the process
+//! that does the work, fsync is on. Figures that are compared must be of one profile.
+//!
+//! - [`ingest`]: a server of its own, asked over loopback HTTP
+//! - [`wal`]: the write-ahead log alone
+//! - [`storage`]: replay, blocks, bytes per sample
+//! - [`promql`]: evaluation from head and blocks, and JSON
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+
+use crate::cli::print;
+use crate::runtime::Runtimes;
+
+mod ingest;
+mod lab;
+mod promql;
+mod storage;
+mod wal;
+
+/// What to measure.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BenchArgs {
+    /// Parts to run; all without an argument.
+    #[arg(value_enum)]
+    what: Vec<Part>,
+    /// How long each timed part runs, in seconds.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Where the corpus lies; figures that need it are left out where it does not.
+    #[arg(long, env = "TARN_CORPUS", default_value = "../shared/corpus")]
+    corpus: PathBuf,
+    /// Where temporary data goes: the disk that is measured.
+    #[arg(long, default_value_os_t = std::env::temp_dir())]
+    dir: PathBuf,
+}
+
+/// A group of figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Remote write over HTTP, ready times, memory.
+    Ingest,
+    /// The write-ahead log alone.
+    Wal,
+    /// Replay and bytes per sample.
+    Storage,
+    /// CPU time of queries.
+    Promql,
+}
+
+/// Runs the parts.
+///
+/// # Errors
+/// Where one of them could not be measured.
+pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
+    let folder = Folder::make(&args.dir)?;
+    let runtimes = Runtimes::start()?;
+    let asked = |part| args.what.is_empty() || args.what.contains(&part);
+    let done = runtimes.io.block_on(async {
+        if asked(Part::Ingest) {
+            ingest::run(&folder, args.seconds).await.context("bench ingest")?;
+        }
+        if asked(Part::Wal) {
+            wal::run(&folder, args.seconds).await.context("bench wal")?;
+        }
+        if asked(Part::Storage) {
+            storage::run(&folder, &args.corpus).await.context("bench storage")?;
+        }
+        if asked(Part::Promql) {
+            promql::run(&folder, args.seconds, runtimes.query()).await.context("bench promql")?;
+        }
+        Ok(())
+    });
+    runtimes.stop();
+    done
+}
+
+/// Prints one figure.
+fn figure(name: &str, value: f64, unit: &str) {
+    let digits = if value.abs() >= 100.0 { 0 } else { 3 };
+    let build = (env!("TARN_BUILD_PROFILE"), env!("TARN_BUILD_REVISION"), env!("TARN_BUILD_RUSTC"));
+    let rustc = build.2.split_ascii_whitespace().nth(1).unwrap_or("unknown");
+    print(format_args!("{name} {value:.digits$} {unit} {} {} rustc-{rustc}", build.0, build.1));
+}
+
+/// Says why a figure is missing.
+fn skipped(name: &str, why: impl Display) {
+    print(format_args!("{name} skipped: {why}"));
+}
+
+/// A temporary folder that goes when it is dropped.
+#[derive(Debug)]
+struct Folder(PathBuf);
+
+impl Folder {
+    fn make(above: &Path) -> anyhow::Result<Self> {
+        let path = above.join(format!("tarn-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&path).with_context(|| format!("make {}", path.display()))?;
+        Ok(Self(path))
+    }
+
+    fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Err(e) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(error = %e, folder = %self.0.display(), "temporary data stays");
+        }
+    }
+}
+
+/// Returns the bytes of all files below a folder.
+fn bytes_below(folder: &Path) -> std::io::Result<u64> {
+    let mut sum = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let meta = entry.metadata()?;
+        sum += if meta.is_dir() { bytes_below(&entry.path())? } else { meta.len() };
+    }
+    Ok(sum)
+}

@@ -1,0 +1,74 @@
+//! Replay, and what a sample costs on disk.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::lab::Lab;
+use super::{Folder, bytes_below, figure, skipped};
+use crate::generate::corpus;
+use crate::generate::series::{Generated, plain, tsbs};
+use crate::telemetry::registry;
+
+/// Series of the replay: ten million samples in all.
+const REPLAY_SERIES: usize = 10_000;
+const REPLAY_SAMPLES: usize = 1_000;
+
+/// TSBS hosts have ten series each.
+const TSBS_SERIES: usize = 1_000;
+/// One hour every ten seconds.
+const TSBS_SAMPLES: usize = 360;
+
+/// Measures all of it.
+pub(super) async fn run(folder: &Folder, corpus_folder: &Path) -> anyhow::Result<()> {
+    match corpus::node_10min(corpus_folder)? {
+        Some(series) => blocks(folder, "node_10min", series).await?,
+        None => skipped("blocks_node_10min", format_args!("no corpus at {}", corpus_folder.display())),
+    }
+    let start = 1_700_000_000_000;
+    let series = (0..TSBS_SERIES).map(|at| tsbs(at, start, 10_000, TSBS_SAMPLES)).collect();
+    blocks(folder, "tsbs_like", series).await?;
+    replay(folder).await
+}
+
+/// Stores, flushes, and compares the bytes of blocks and catalog with the samples in them.
+async fn blocks(folder: &Folder, name: &str, series: Vec<Generated>) -> anyhow::Result<()> {
+    let path = folder.join(name);
+    let lab = Lab::open(&path).await?;
+    let stored = lab.load(series.into_iter()).await?;
+    let (begin, cpu) = (Instant::now(), registry::usage().cpu_seconds);
+    let report = lab.storage.flush().await?;
+    let (seconds, cpu) = (begin.elapsed().as_secs_f64(), registry::usage().cpu_seconds - cpu);
+    anyhow::ensure!(report.samples >= stored, "{} of {stored} samples flushed", report.samples);
+    let bytes = bytes_below(&path.join("bucket"))?;
+    figure(&format!("blocks_{name}_bytes"), bytes as f64 / stored as f64, "bytes/sample");
+    figure(&format!("blocks_{name}_flush"), stored as f64 / seconds / 1e6, "Msamples/s");
+    figure(&format!("blocks_{name}_flush_cpu"), cpu * 1e9 / stored as f64, "ns/sample");
+    lab.close().await
+}
+
+/// Writes ten million samples, leaves them in the log, and opens the store again.
+async fn replay(folder: &Folder) -> anyhow::Result<()> {
+    let path = folder.join("replay");
+    let lab = Lab::open(&path).await?;
+    let start = 1_700_000_000_000;
+    let series = (0..REPLAY_SERIES).map(|at| plain(at, start, 15_000, REPLAY_SAMPLES));
+    let cpu = registry::usage().cpu_seconds;
+    let stored = lab.load(series).await? as f64;
+    let cpu = registry::usage().cpu_seconds - cpu;
+    figure("append_in_process", stored / cpu / 1e6, "Msamples/core-second");
+    let bytes = lab.metric("tarn_wal_bytes_total")?;
+    figure("wal_bytes", bytes / stored, "bytes/sample");
+    lab.abandon().await;
+    let begin = Instant::now();
+    let lab = Lab::open(&path).await?;
+    let seconds = begin.elapsed().as_secs_f64();
+    figure("replay_bytes", bytes / seconds / 1e6, "MB/s");
+    figure("replay_samples", stored / seconds / 1e6, "Msamples/s");
+    figure("ready_10M_samples_in_log", seconds, "s");
+    lab.storage.flush().await?;
+    lab.close().await?;
+    let begin = Instant::now();
+    let lab = Lab::open(&path).await?;
+    figure("ready_10M_samples_closed", begin.elapsed().as_secs_f64(), "s");
+    lab.close().await
+}
