@@ -5,6 +5,8 @@
 //! for one step and repeated. The selectors of the whole query are collected, with the time range
 //! that each needs, so that the source can resolve all of them from one view.
 
+use std::sync::Arc;
+
 use tarn_model::labels::LabelSet;
 use tarn_model::time::TimeRange;
 
@@ -81,7 +83,7 @@ impl Planner<'_> {
         }
         Ok(match (of_type, expr.unwrapped()) {
             (ValueType::Scalar, _) => Root::Scalar(self.scalar(expr, grid)?),
-            (ValueType::String, Expr::String(text)) => Root::Text(text.value.clone()),
+            (ValueType::String, Expr::String(text)) => Root::Text(Arc::clone(&text.value)),
             (ValueType::Matrix, _) => {
                 let (input, spec) = self.range(expr, grid)?;
                 Root::Samples(input, spec)

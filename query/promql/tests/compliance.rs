@@ -1,6 +1,8 @@
 //! Golden answers: every query of the official compliance suite and random ones, evaluated by
 //! Prometheus 3.14 over the demo data of the corpus.
 
+#![expect(clippy::print_stdout, reason = "differences are the report of this test")]
+
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -108,11 +108,9 @@ impl HistogramCall {
         let mut at = 0;
         while self.child.next(cx, &mut steps).await? {
             steps.floats_only(&format!("{}()", self.name))?;
-            if let Some((histogram, bound)) = self.inputs[at] {
-                if steps.valid.any() {
-                    self.held.push(cx.reserve_samples(self.steps)?);
-                    self.histograms[histogram].push((bound, steps.clone()));
-                }
+            if let Some((histogram, bound)) = self.inputs[at].filter(|_| steps.valid.any()) {
+                self.held.push(cx.reserve_samples(self.steps)?);
+                self.histograms[histogram].push((bound, steps.clone()));
             }
             at += 1;
         }

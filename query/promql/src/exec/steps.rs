@@ -35,10 +35,6 @@ impl Grid {
         self.start_ms.saturating_add((step as i64).saturating_mul(self.step_ms))
     }
 
-    pub(crate) fn last(&self) -> i64 {
-        self.time(self.steps.saturating_sub(1))
-    }
-
     pub(crate) fn times(&self) -> impl Iterator<Item = i64> + '_ {
         (0..self.steps).map(|i| self.time(i))
     }
@@ -86,10 +82,6 @@ impl Bits {
 
     pub(crate) fn any(&self) -> bool {
         self.words.iter().any(|w| *w != 0)
-    }
-
-    pub(crate) fn all(&self) -> bool {
-        self.count() == self.len
     }
 
     pub(crate) fn count(&self) -> usize {

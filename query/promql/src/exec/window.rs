@@ -65,10 +65,6 @@ pub(crate) struct Windows {
 }
 
 impl Windows {
-    pub(crate) fn get(&self, step: usize) -> std::ops::Range<usize> {
-        self.lo[step] as usize..self.hi[step] as usize
-    }
-
     pub(crate) fn iter(&self) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
         self.lo.iter().zip(&self.hi).map(|(lo, hi)| *lo as usize..*hi as usize)
     }

@@ -139,7 +139,8 @@ mod tests {
     fn quantiles_interpolate_inside_the_bucket() {
         let inf = f64::INFINITY;
         let usual = [(0.1, 1.0), (1.0, 3.0), (inf, 4.0)];
-        let rows: [(f64, &[(f64, f64)], f64); 12] = [
+        type Row<'a> = (f64, &'a [(f64, f64)], f64);
+        let rows: [Row<'_>; 12] = [
             (0.5, &usual, 0.55),
             (0.125, &usual, 0.05),
             (1.0, &usual, 1.0),

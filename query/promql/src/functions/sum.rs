@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn means_survive_an_overflow() {
-        let big = 9.988465674311579e307;
+        let big = 1.5e308;
         assert_eq!(mean(&[big, big, big, big]), big);
         assert_eq!(mean(&[-big, big]), 0.0);
         assert_eq!(mean(&[f64::INFINITY, 0.0, f64::INFINITY]), f64::INFINITY);

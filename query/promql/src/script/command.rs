@@ -176,7 +176,7 @@ impl Expectations {
             self.scalar = Some(number);
             return Ok(true);
         }
-        self.series.push(parse_series_line(&super::load::plain(line)).map_err(|e| e.to_string())?);
+        self.series.push(parse_series_line(line).map_err(|e| e.to_string())?);
         Ok(false)
     }
 

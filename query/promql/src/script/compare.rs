@@ -1,5 +1,7 @@
 //! Results against expectations, with the tolerance of the script language.
 
+use std::sync::Arc;
+
 use tarn_model::sample::{Histogram, is_stale};
 
 use super::command::Expected;
@@ -152,7 +154,7 @@ pub(super) fn range(
 pub(super) fn points(series: &MatrixSeries) -> Vec<(i64, SampleValue)> {
     let floats = series.floats.iter().map(|(t, v)| (*t, SampleValue::Float(*v)));
     let histograms = series.histograms.iter();
-    let histograms = histograms.map(|(t, h)| (*t, SampleValue::Histogram(h.clone())));
+    let histograms = histograms.map(|(t, h)| (*t, SampleValue::Histogram(Arc::clone(h))));
     let mut points: Vec<_> = floats.chain(histograms).collect();
     points.sort_by_key(|(time, _)| *time);
     points

@@ -36,7 +36,7 @@ impl Load {
         let mut series: Vec<(LabelSet, Vec<Stored>)> = Vec::new();
         let mut starts = None;
         for line in block {
-            match parse_line(&plain(line)).map_err(|e| format!("{line}: {e}"))? {
+            match parse_line(line).map_err(|e| format!("{line}: {e}"))? {
                 Line::Starts(line) => starts = Some(line),
                 Line::Series(line) => {
                     let offsets = starts.take().map(|s| s.offsets_ms).unwrap_or_default();
@@ -74,17 +74,6 @@ fn stored(values: &[Option<Value>], offsets: &[Option<i64>], interval_ms: i64) -
         Some(Stored { time_ms, start_ms, point })
     });
     points.collect()
-}
-
-/// Replaces ramps of histograms by repetitions, as long as the notation does not add histograms:
-/// whatever is computed of them is not answered yet either.
-pub(super) fn plain(line: &str) -> String {
-    let mut text = line.to_owned();
-    while let Some(at) = text.find("}}+{{").or_else(|| text.find("}}-{{")) {
-        let Some(end) = text.get(at + 3..).and_then(|rest| rest.find("}}")) else { break };
-        text.replace_range(at + 2..at + 3 + end + 2, "");
-    }
-    text
 }
 
 /// The buckets of one histogram at one time.

@@ -53,46 +53,53 @@ impl CountValues {
     async fn begin(&mut self, cx: &Context) -> Result<Vec<Series>> {
         let series = self.child.open(cx).await?;
         let (groups, labels) = self.grouping.groups(&series);
-        let mut outputs: HashMap<LabelSet, usize> = HashMap::default();
-        let mut known: HashMap<(u32, u64), usize> = HashMap::default();
-        let mut order = Vec::new();
+        let mut outputs = Outputs::default();
         let mut steps = Steps::default();
-        let mut at = 0;
+        let mut groups = groups.into_iter();
         while self.child.next(cx, &mut steps).await? {
             steps.floats_only("count_values")?;
-            let group = groups[at];
-            at += 1;
+            let Some(group) = groups.next() else { break };
             for step in steps.valid.iter() {
                 let value = steps.values[step];
-                // All NaN print the same.
-                let bits = if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() };
-                let output = match known.get(&(group, bits)) {
-                    Some(output) => *output,
-                    None => {
-                        let base = &labels[group as usize];
-                        let labels = match &self.label {
-                            Some(label) => base.with(label, &fixed(value)),
-                            None => base.clone(),
-                        };
-                        let next = order.len();
-                        let output = *outputs.entry(labels.clone()).or_insert(next);
-                        if output == next {
-                            self.held.push(cx.reserve_samples(self.steps)?);
-                            let mut counts = Steps::default();
-                            counts.reset(self.steps);
-                            self.counts.push(counts);
-                            order.push(Series::new(labels));
-                        }
-                        known.insert((group, bits), output);
-                        output
-                    }
-                };
+                let output = outputs.of(group, value, || match &self.label {
+                    Some(label) => labels[group as usize].with(label, &fixed(value)),
+                    None => labels[group as usize].clone(),
+                });
+                if output == self.counts.len() {
+                    self.held.push(cx.reserve_samples(self.steps)?);
+                    let mut counts = Steps::default();
+                    counts.reset(self.steps);
+                    self.counts.push(counts);
+                }
                 let counts = &mut self.counts[output];
                 let before = if counts.valid.get(step) { counts.values[step] } else { 0.0 };
                 counts.set(step, before + 1.0);
             }
         }
-        Ok(order)
+        Ok(outputs.order.into_iter().map(Series::new).collect())
+    }
+}
+
+/// The output series found so far.
+#[derive(Default)]
+struct Outputs {
+    by_value: HashMap<(u32, u64), usize>,
+    by_labels: HashMap<LabelSet, usize>,
+    order: Vec<LabelSet>,
+}
+
+impl Outputs {
+    /// Returns the output series of a value in a group.
+    fn of(&mut self, group: u32, value: f64, labels: impl FnOnce() -> LabelSet) -> usize {
+        // All NaN print the same.
+        let bits = if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() };
+        *self.by_value.entry((group, bits)).or_insert_with(|| {
+            let labels = labels();
+            *self.by_labels.entry(labels.clone()).or_insert_with(|| {
+                self.order.push(labels);
+                self.order.len() - 1
+            })
+        })
     }
 }
 

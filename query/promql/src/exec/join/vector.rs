@@ -212,10 +212,10 @@ impl VectorJoin {
         while self.many.next(cx, &mut self.current).await? {
             self.pulled += 1;
             self.partner = 0;
-            if let Some(duplicate) = &self.duplicate {
-                if self.current.present().overlaps(&duplicate.steps) {
-                    return Err(QueryError::execution(duplicate.message.clone()));
-                }
+            if let Some(duplicate) = &self.duplicate
+                && self.current.present().overlaps(&duplicate.steps)
+            {
+                return Err(QueryError::execution(duplicate.message.clone()));
             }
             let signature = self.many_signatures[self.pulled - 1] as usize;
             if !self.partners[signature].is_empty() {

@@ -27,7 +27,8 @@ fn once(function: Function, values: &[f64], params: &[f64]) -> Option<f64> {
 fn one_window() {
     let (nan, inf) = (f64::NAN, f64::INFINITY);
     use Function as F;
-    let rows: [(Function, &[f64], &[f64], Option<f64>); 26] = [
+    type Row<'a> = (Function, &'a [f64], &'a [f64], Option<f64>);
+    let rows: [Row<'_>; 26] = [
         (F::SumOverTime, &[1.0, 1e100, 1.0, -1e100], &[], Some(2.0)),
         (F::SumOverTime, &[], &[], None),
         (F::AvgOverTime, &[1e308, 1e308], &[], Some(1e308)),

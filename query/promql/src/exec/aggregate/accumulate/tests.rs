@@ -25,8 +25,9 @@ fn run(op: AggregateOp, q: f64, series: &[[Option<f64>; 2]]) -> [Option<f64>; 2]
 fn one_group() {
     use AggregateOp as A;
     let (nan, inf) = (f64::NAN, f64::INFINITY);
-    let big = 9.988465674311579e307;
-    let rows: [(AggregateOp, &[Option<f64>], Option<f64>); 19] = [
+    let big = 1.5e308;
+    type Row<'a> = (AggregateOp, &'a [Option<f64>], Option<f64>);
+    let rows: [Row<'_>; 19] = [
         (A::Sum, &[Some(2.0), Some(1e100), None, Some(8.0), Some(-1e100)], Some(10.0)),
         (A::Sum, &[Some(inf), Some(2.0)], Some(inf)),
         (A::Sum, &[Some(inf), Some(-inf)], Some(nan)),
