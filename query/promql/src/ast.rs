@@ -1,6 +1,6 @@
 //! The syntax tree: what a query says, where it says it, and of which type it is.
 //!
-//! The parser builds it, [`crate::check`] proves its types, [`crate::print`] writes it back as text
+//! The parser builds it, `check.rs` proves its types, [`crate::print`] writes it back as text
 //! and the planner turns it into operators. Every node carries the [`Span`] of bytes it was written
 //! in: errors and annotations point there. A tree is never deeper than the parser's depth limit, so
 //! walking it by recursion is safe. Nothing is rewritten while parsing: parentheses, unary plus and

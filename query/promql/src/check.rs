@@ -1,14 +1,16 @@
 //! Types: proves that every operator and function gets what it works on.
 //!
 //! Runs once over the finished tree, children before parents, arguments in order, so that of
-//! several errors the one is reported that Prometheus reports. It also settles what only types decide:
-//! whether a binary operator matches vectors at all, and that set operators match many to many.
+//! several errors the one is reported that Prometheus reports. It also settles what only types
+//! decide: whether a binary operator matches vectors at all, and that set operators match many to
+//! many.
+
+use tarn_model::labels::METRIC_NAME;
 
 use crate::ast::{Binary, Call, Cardinality, Expr, Span, ValueType, VectorSelector};
 use crate::functions::signature::{Arity, Function};
 use crate::parse::{Fail, ParseError};
 use crate::print::quote::quote;
-use tarn_model::labels::METRIC_NAME;
 
 /// Proves the types of a tree that was parsed from `source`.
 pub(crate) fn check(expr: &mut Expr, source: &str) -> Result<(), Fail> {

@@ -57,7 +57,8 @@ fn check_printing(expr: &Expr) {
 /// Returns whether an `@` lies so far out that seconds as floats cannot tell its milliseconds
 /// apart.
 fn has_coarse_timestamp(expr: &Expr) -> bool {
-    let is_coarse = |shift: &TimeShift| matches!(shift.at, Some(At::Timestamp(ms)) if ms.unsigned_abs() >= 1 << 50);
+    let is_far = |ms: i64| ms.unsigned_abs() >= 1 << 50;
+    let is_coarse = |shift: &TimeShift| matches!(shift.at, Some(At::Timestamp(ms)) if is_far(ms));
     let mut found = false;
     expr.walk(&mut |expr| {
         found |= match expr {

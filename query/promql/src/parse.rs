@@ -1,6 +1,6 @@
 //! Tokens to tree: a recursive-descent parser with operator precedences, one token of lookahead.
 //!
-//! [`parse`] builds the tree and then lets [`crate::check`] prove its types. The first error ends
+//! [`parse`] builds the tree and then lets `check.rs` prove its types. The first error ends
 //! the work; it points at a span, and its text is that of Prometheus, which people know and which
 //! tools match on. Two limits hold before anything else does: the length of the text, and the depth
 //! of the tree, so that neither this parser nor whoever walks the tree can run out of stack.

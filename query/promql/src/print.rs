@@ -1,6 +1,6 @@
 //! Tree to text.
 //!
-//! The one-line form ([`Display`](std::fmt::Display) of [`Expr`]) is canonical: it is what
+//! The one-line form ([`Display`] of [`Expr`]) is canonical: it is what
 //! Prometheus prints, and parsing it again gives the same tree. Matchers are sorted, labels that
 //! need quotes are quoted, durations are written with units. [`pretty()`](fn@pretty) breaks what is
 //! longer than a line.

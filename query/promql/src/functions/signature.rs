@@ -4,6 +4,7 @@
 //! [`Function`]. A function exists for users exactly if it has a row.
 
 use crate::ast::ValueType;
+use Arity::{Any, Exact, UpTo};
 use ValueType::{Matrix, Scalar, String, Vector};
 
 /// How many arguments a function takes beyond its list of types.
@@ -43,26 +44,28 @@ impl Signature {
     /// Returns how few arguments may be given.
     pub fn args_min(&self) -> usize {
         match self.arity {
-            Arity::Exact => self.args.len(),
-            Arity::UpTo(_) | Arity::Any => self.args.len() - 1,
+            Exact => self.args.len(),
+            UpTo(_) | Any => self.args.len() - 1,
         }
     }
 
     /// Returns how many arguments may be given; `None`: any number.
     pub fn args_max(&self) -> Option<usize> {
         match self.arity {
-            Arity::Exact => Some(self.args.len()),
-            Arity::UpTo(n) => Some(self.args.len() - 1 + n),
-            Arity::Any => None,
+            Exact => Some(self.args.len()),
+            UpTo(n) => Some(self.args.len() - 1 + n),
+            Any => None,
         }
     }
 }
 
 const STABLE: bool = false;
-const EXPERIMENTAL: bool = true;
+const TRIAL: bool = true;
 
 macro_rules! functions {
-    ($($id:ident $name:literal ($($arg:ident),*) $arity:expr, $returns:ident, $experimental:ident;)*) => {
+    ($(
+        $id:ident $name:literal ($($arg:ident),*) $arity:expr, $returns:ident, $experimental:ident;
+    )*) => {
         /// The functions of the language.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Function {
@@ -87,96 +90,97 @@ macro_rules! functions {
 }
 
 functions! {
-    Abs "abs" (Vector) Arity::Exact, Vector, STABLE;
-    Absent "absent" (Vector) Arity::Exact, Vector, STABLE;
-    AbsentOverTime "absent_over_time" (Matrix) Arity::Exact, Vector, STABLE;
-    Acos "acos" (Vector) Arity::Exact, Vector, STABLE;
-    Acosh "acosh" (Vector) Arity::Exact, Vector, STABLE;
-    Asin "asin" (Vector) Arity::Exact, Vector, STABLE;
-    Asinh "asinh" (Vector) Arity::Exact, Vector, STABLE;
-    Atan "atan" (Vector) Arity::Exact, Vector, STABLE;
-    Atanh "atanh" (Vector) Arity::Exact, Vector, STABLE;
-    AvgOverTime "avg_over_time" (Matrix) Arity::Exact, Vector, STABLE;
-    Ceil "ceil" (Vector) Arity::Exact, Vector, STABLE;
-    Changes "changes" (Matrix) Arity::Exact, Vector, STABLE;
-    Clamp "clamp" (Vector, Scalar, Scalar) Arity::Exact, Vector, STABLE;
-    ClampMax "clamp_max" (Vector, Scalar) Arity::Exact, Vector, STABLE;
-    ClampMin "clamp_min" (Vector, Scalar) Arity::Exact, Vector, STABLE;
-    Cos "cos" (Vector) Arity::Exact, Vector, STABLE;
-    Cosh "cosh" (Vector) Arity::Exact, Vector, STABLE;
-    CountOverTime "count_over_time" (Matrix) Arity::Exact, Vector, STABLE;
-    DayOfMonth "day_of_month" (Vector) Arity::UpTo(1), Vector, STABLE;
-    DayOfWeek "day_of_week" (Vector) Arity::UpTo(1), Vector, STABLE;
-    DayOfYear "day_of_year" (Vector) Arity::UpTo(1), Vector, STABLE;
-    DaysInMonth "days_in_month" (Vector) Arity::UpTo(1), Vector, STABLE;
-    Deg "deg" (Vector) Arity::Exact, Vector, STABLE;
-    Delta "delta" (Matrix) Arity::Exact, Vector, STABLE;
-    Deriv "deriv" (Matrix) Arity::Exact, Vector, STABLE;
-    DoubleExponentialSmoothing "double_exponential_smoothing" (Matrix, Scalar, Scalar) Arity::Exact, Vector, EXPERIMENTAL;
-    End "end" () Arity::Exact, Scalar, EXPERIMENTAL;
-    Exp "exp" (Vector) Arity::Exact, Vector, STABLE;
-    FirstOverTime "first_over_time" (Matrix) Arity::Exact, Vector, STABLE;
-    Floor "floor" (Vector) Arity::Exact, Vector, STABLE;
-    HistogramAvg "histogram_avg" (Vector) Arity::Exact, Vector, STABLE;
-    HistogramCount "histogram_count" (Vector) Arity::Exact, Vector, STABLE;
-    HistogramFraction "histogram_fraction" (Scalar, Scalar, Vector) Arity::Exact, Vector, STABLE;
-    HistogramQuantile "histogram_quantile" (Scalar, Vector) Arity::Exact, Vector, STABLE;
-    HistogramQuantiles "histogram_quantiles" (Vector, String, Scalar, Scalar) Arity::UpTo(9), Vector, EXPERIMENTAL;
-    HistogramStddev "histogram_stddev" (Vector) Arity::Exact, Vector, STABLE;
-    HistogramStdvar "histogram_stdvar" (Vector) Arity::Exact, Vector, STABLE;
-    HistogramSum "histogram_sum" (Vector) Arity::Exact, Vector, STABLE;
-    Hour "hour" (Vector) Arity::UpTo(1), Vector, STABLE;
-    Idelta "idelta" (Matrix) Arity::Exact, Vector, STABLE;
-    Increase "increase" (Matrix) Arity::Exact, Vector, STABLE;
-    Info "info" (Vector, Vector) Arity::UpTo(1), Vector, EXPERIMENTAL;
-    Irate "irate" (Matrix) Arity::Exact, Vector, STABLE;
-    LabelJoin "label_join" (Vector, String, String, String) Arity::Any, Vector, STABLE;
-    LabelReplace "label_replace" (Vector, String, String, String, String) Arity::Exact, Vector, STABLE;
-    LastOverTime "last_over_time" (Matrix) Arity::Exact, Vector, STABLE;
-    Ln "ln" (Vector) Arity::Exact, Vector, STABLE;
-    Log10 "log10" (Vector) Arity::Exact, Vector, STABLE;
-    Log2 "log2" (Vector) Arity::Exact, Vector, STABLE;
-    MadOverTime "mad_over_time" (Matrix) Arity::Exact, Vector, EXPERIMENTAL;
-    MaxOf "max_of" (Scalar, Scalar) Arity::Exact, Scalar, EXPERIMENTAL;
-    MaxOverTime "max_over_time" (Matrix) Arity::Exact, Vector, STABLE;
-    MinOf "min_of" (Scalar, Scalar) Arity::Exact, Scalar, EXPERIMENTAL;
-    MinOverTime "min_over_time" (Matrix) Arity::Exact, Vector, STABLE;
-    Minute "minute" (Vector) Arity::UpTo(1), Vector, STABLE;
-    Month "month" (Vector) Arity::UpTo(1), Vector, STABLE;
-    Pi "pi" () Arity::Exact, Scalar, STABLE;
-    PredictLinear "predict_linear" (Matrix, Scalar) Arity::Exact, Vector, STABLE;
-    PresentOverTime "present_over_time" (Matrix) Arity::Exact, Vector, STABLE;
-    QuantileOverTime "quantile_over_time" (Scalar, Matrix) Arity::Exact, Vector, STABLE;
-    Rad "rad" (Vector) Arity::Exact, Vector, STABLE;
-    Range "range" () Arity::Exact, Scalar, EXPERIMENTAL;
-    Rate "rate" (Matrix) Arity::Exact, Vector, STABLE;
-    Resets "resets" (Matrix) Arity::Exact, Vector, STABLE;
-    Round "round" (Vector, Scalar) Arity::UpTo(1), Vector, STABLE;
-    Scalar "scalar" (Vector) Arity::Exact, Scalar, STABLE;
-    Sgn "sgn" (Vector) Arity::Exact, Vector, STABLE;
-    Sin "sin" (Vector) Arity::Exact, Vector, STABLE;
-    Sinh "sinh" (Vector) Arity::Exact, Vector, STABLE;
-    Sort "sort" (Vector) Arity::Exact, Vector, STABLE;
-    SortByLabel "sort_by_label" (Vector, String) Arity::Any, Vector, EXPERIMENTAL;
-    SortByLabelDesc "sort_by_label_desc" (Vector, String) Arity::Any, Vector, EXPERIMENTAL;
-    SortDesc "sort_desc" (Vector) Arity::Exact, Vector, STABLE;
-    Sqrt "sqrt" (Vector) Arity::Exact, Vector, STABLE;
-    Start "start" () Arity::Exact, Scalar, EXPERIMENTAL;
-    StartTimestamp "start_timestamp" (Vector) Arity::Exact, Vector, EXPERIMENTAL;
-    StddevOverTime "stddev_over_time" (Matrix) Arity::Exact, Vector, STABLE;
-    StdvarOverTime "stdvar_over_time" (Matrix) Arity::Exact, Vector, STABLE;
-    Step "step" () Arity::Exact, Scalar, EXPERIMENTAL;
-    SumOverTime "sum_over_time" (Matrix) Arity::Exact, Vector, STABLE;
-    Tan "tan" (Vector) Arity::Exact, Vector, STABLE;
-    Tanh "tanh" (Vector) Arity::Exact, Vector, STABLE;
-    Time "time" () Arity::Exact, Scalar, STABLE;
-    Timestamp "timestamp" (Vector) Arity::Exact, Vector, STABLE;
-    TsOfFirstOverTime "ts_of_first_over_time" (Matrix) Arity::Exact, Vector, EXPERIMENTAL;
-    TsOfLastOverTime "ts_of_last_over_time" (Matrix) Arity::Exact, Vector, EXPERIMENTAL;
-    TsOfMaxOverTime "ts_of_max_over_time" (Matrix) Arity::Exact, Vector, EXPERIMENTAL;
-    TsOfMinOverTime "ts_of_min_over_time" (Matrix) Arity::Exact, Vector, EXPERIMENTAL;
-    Vector "vector" (Scalar) Arity::Exact, Vector, STABLE;
-    Year "year" (Vector) Arity::UpTo(1), Vector, STABLE;
+    Abs "abs" (Vector) Exact, Vector, STABLE;
+    Absent "absent" (Vector) Exact, Vector, STABLE;
+    AbsentOverTime "absent_over_time" (Matrix) Exact, Vector, STABLE;
+    Acos "acos" (Vector) Exact, Vector, STABLE;
+    Acosh "acosh" (Vector) Exact, Vector, STABLE;
+    Asin "asin" (Vector) Exact, Vector, STABLE;
+    Asinh "asinh" (Vector) Exact, Vector, STABLE;
+    Atan "atan" (Vector) Exact, Vector, STABLE;
+    Atanh "atanh" (Vector) Exact, Vector, STABLE;
+    AvgOverTime "avg_over_time" (Matrix) Exact, Vector, STABLE;
+    Ceil "ceil" (Vector) Exact, Vector, STABLE;
+    Changes "changes" (Matrix) Exact, Vector, STABLE;
+    Clamp "clamp" (Vector, Scalar, Scalar) Exact, Vector, STABLE;
+    ClampMax "clamp_max" (Vector, Scalar) Exact, Vector, STABLE;
+    ClampMin "clamp_min" (Vector, Scalar) Exact, Vector, STABLE;
+    Cos "cos" (Vector) Exact, Vector, STABLE;
+    Cosh "cosh" (Vector) Exact, Vector, STABLE;
+    CountOverTime "count_over_time" (Matrix) Exact, Vector, STABLE;
+    DayOfMonth "day_of_month" (Vector) UpTo(1), Vector, STABLE;
+    DayOfWeek "day_of_week" (Vector) UpTo(1), Vector, STABLE;
+    DayOfYear "day_of_year" (Vector) UpTo(1), Vector, STABLE;
+    DaysInMonth "days_in_month" (Vector) UpTo(1), Vector, STABLE;
+    Deg "deg" (Vector) Exact, Vector, STABLE;
+    Delta "delta" (Matrix) Exact, Vector, STABLE;
+    Deriv "deriv" (Matrix) Exact, Vector, STABLE;
+    DoubleExponentialSmoothing "double_exponential_smoothing" (Matrix, Scalar, Scalar)
+        Exact, Vector, TRIAL;
+    End "end" () Exact, Scalar, TRIAL;
+    Exp "exp" (Vector) Exact, Vector, STABLE;
+    FirstOverTime "first_over_time" (Matrix) Exact, Vector, STABLE;
+    Floor "floor" (Vector) Exact, Vector, STABLE;
+    HistogramAvg "histogram_avg" (Vector) Exact, Vector, STABLE;
+    HistogramCount "histogram_count" (Vector) Exact, Vector, STABLE;
+    HistogramFraction "histogram_fraction" (Scalar, Scalar, Vector) Exact, Vector, STABLE;
+    HistogramQuantile "histogram_quantile" (Scalar, Vector) Exact, Vector, STABLE;
+    HistogramQuantiles "histogram_quantiles" (Vector, String, Scalar, Scalar) UpTo(9), Vector, TRIAL;
+    HistogramStddev "histogram_stddev" (Vector) Exact, Vector, STABLE;
+    HistogramStdvar "histogram_stdvar" (Vector) Exact, Vector, STABLE;
+    HistogramSum "histogram_sum" (Vector) Exact, Vector, STABLE;
+    Hour "hour" (Vector) UpTo(1), Vector, STABLE;
+    Idelta "idelta" (Matrix) Exact, Vector, STABLE;
+    Increase "increase" (Matrix) Exact, Vector, STABLE;
+    Info "info" (Vector, Vector) UpTo(1), Vector, TRIAL;
+    Irate "irate" (Matrix) Exact, Vector, STABLE;
+    LabelJoin "label_join" (Vector, String, String, String) Any, Vector, STABLE;
+    LabelReplace "label_replace" (Vector, String, String, String, String) Exact, Vector, STABLE;
+    LastOverTime "last_over_time" (Matrix) Exact, Vector, STABLE;
+    Ln "ln" (Vector) Exact, Vector, STABLE;
+    Log10 "log10" (Vector) Exact, Vector, STABLE;
+    Log2 "log2" (Vector) Exact, Vector, STABLE;
+    MadOverTime "mad_over_time" (Matrix) Exact, Vector, TRIAL;
+    MaxOf "max_of" (Scalar, Scalar) Exact, Scalar, TRIAL;
+    MaxOverTime "max_over_time" (Matrix) Exact, Vector, STABLE;
+    MinOf "min_of" (Scalar, Scalar) Exact, Scalar, TRIAL;
+    MinOverTime "min_over_time" (Matrix) Exact, Vector, STABLE;
+    Minute "minute" (Vector) UpTo(1), Vector, STABLE;
+    Month "month" (Vector) UpTo(1), Vector, STABLE;
+    Pi "pi" () Exact, Scalar, STABLE;
+    PredictLinear "predict_linear" (Matrix, Scalar) Exact, Vector, STABLE;
+    PresentOverTime "present_over_time" (Matrix) Exact, Vector, STABLE;
+    QuantileOverTime "quantile_over_time" (Scalar, Matrix) Exact, Vector, STABLE;
+    Rad "rad" (Vector) Exact, Vector, STABLE;
+    Range "range" () Exact, Scalar, TRIAL;
+    Rate "rate" (Matrix) Exact, Vector, STABLE;
+    Resets "resets" (Matrix) Exact, Vector, STABLE;
+    Round "round" (Vector, Scalar) UpTo(1), Vector, STABLE;
+    Scalar "scalar" (Vector) Exact, Scalar, STABLE;
+    Sgn "sgn" (Vector) Exact, Vector, STABLE;
+    Sin "sin" (Vector) Exact, Vector, STABLE;
+    Sinh "sinh" (Vector) Exact, Vector, STABLE;
+    Sort "sort" (Vector) Exact, Vector, STABLE;
+    SortByLabel "sort_by_label" (Vector, String) Any, Vector, TRIAL;
+    SortByLabelDesc "sort_by_label_desc" (Vector, String) Any, Vector, TRIAL;
+    SortDesc "sort_desc" (Vector) Exact, Vector, STABLE;
+    Sqrt "sqrt" (Vector) Exact, Vector, STABLE;
+    Start "start" () Exact, Scalar, TRIAL;
+    StartTimestamp "start_timestamp" (Vector) Exact, Vector, TRIAL;
+    StddevOverTime "stddev_over_time" (Matrix) Exact, Vector, STABLE;
+    StdvarOverTime "stdvar_over_time" (Matrix) Exact, Vector, STABLE;
+    Step "step" () Exact, Scalar, TRIAL;
+    SumOverTime "sum_over_time" (Matrix) Exact, Vector, STABLE;
+    Tan "tan" (Vector) Exact, Vector, STABLE;
+    Tanh "tanh" (Vector) Exact, Vector, STABLE;
+    Time "time" () Exact, Scalar, STABLE;
+    Timestamp "timestamp" (Vector) Exact, Vector, STABLE;
+    TsOfFirstOverTime "ts_of_first_over_time" (Matrix) Exact, Vector, TRIAL;
+    TsOfLastOverTime "ts_of_last_over_time" (Matrix) Exact, Vector, TRIAL;
+    TsOfMaxOverTime "ts_of_max_over_time" (Matrix) Exact, Vector, TRIAL;
+    TsOfMinOverTime "ts_of_min_over_time" (Matrix) Exact, Vector, TRIAL;
+    Vector "vector" (Scalar) Exact, Vector, STABLE;
+    Year "year" (Vector) UpTo(1), Vector, STABLE;
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use proptest::collection::vec;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
-use proptest::sample::select;
+use proptest::sample::{Index, select};
 
 use super::{query, series};
 
@@ -129,24 +129,20 @@ fn soup() -> impl Strategy<Value = String> {
 
 /// A seed with a piece replaced by a piece of another seed or by tokens.
 fn spliced() -> impl Strategy<Value = String> {
-    let cut = (any::<prop::Index>(), any::<prop::Index>());
+    let cut = (any::<Index>(), any::<Index>());
     let filling = prop_oneof![
         Just(String::new()),
         select(TOKENS).prop_map(str::to_owned),
         (select(SEEDS), cut).prop_map(|(seed, cut)| piece(seed, cut).1.to_owned()),
     ];
-    let cut = (any::<prop::Index>(), any::<prop::Index>());
+    let cut = (any::<Index>(), any::<Index>());
     (select(SEEDS), cut, filling).prop_map(|(seed, cut, filling)| {
         let (before, _, after) = piece(seed, cut);
         format!("{before}{filling}{after}")
     })
 }
 
-mod prop {
-    pub(super) use proptest::sample::Index;
-}
-
-fn piece(text: &str, cut: (prop::Index, prop::Index)) -> (&str, &str, &str) {
+fn piece(text: &str, cut: (Index, Index)) -> (&str, &str, &str) {
     let (a, b) = (cut.0.index(text.len() + 1), cut.1.index(text.len() + 1));
     let (before, rest) = text.split_at(a.min(b));
     let (inner, after) = rest.split_at(a.max(b) - a.min(b));

@@ -1,6 +1,7 @@
+use tarn_model::sample::{Counts, Histogram, ResetHint};
+
 use super::{Combined, Incompatible, add, sub};
 use crate::notation::{Value, parse_series_line};
-use tarn_model::sample::{Histogram, ResetHint};
 
 fn histogram(text: &str) -> Histogram {
     let line = parse_series_line(&format!("m {{{{{text}}}}}")).expect("the literal is valid");
@@ -12,7 +13,6 @@ fn histogram(text: &str) -> Histogram {
 
 /// Drops empty buckets, which say nothing.
 fn compact(mut histogram: Histogram) -> Histogram {
-    use tarn_model::sample::Counts;
     let positives = histogram.positive.len();
     let counts: Vec<f64> = (0..histogram.bucket_count()).map(|at| histogram.bucket(at)).collect();
     let full = |from: usize, side: &[i32]| {

@@ -53,7 +53,7 @@ pub(crate) enum TokenKind {
 }
 
 impl TokenKind {
-    /// Returns whether a metric may have the token as its name. Most keywords are no reserved words.
+    /// Returns whether a metric may have the token as its name. Few keywords are reserved words.
     pub(crate) fn is_metric_name(self) -> bool {
         match self {
             Self::Identifier

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use tarn_model::labels::is_legacy_label_name;
+
 use super::{Parser, Place};
 use crate::ast::{BinaryOp, Cardinality, Sign, VectorMatching};
 use crate::lex::{Keyword, Token, TokenKind};
 use crate::parse::Fail;
-use tarn_model::labels::is_legacy_label_name;
 
 /// The modifiers of a binary operator.
 pub(super) struct Modifiers {

@@ -1,12 +1,13 @@
 //! Vector selectors, and the brackets that make ranges and subqueries.
 
+use tarn_model::labels::METRIC_NAME;
+use tarn_model::matcher::{MatchOp, Matcher};
+
 use super::{Node, Parser, Place, literal};
 use crate::ast::{DurationExpr, Expr, MatrixSelector, Span, Subquery, TimeShift, VectorSelector};
 use crate::lex::{Token, TokenKind};
 use crate::parse::Fail;
 use crate::print::quote::quote_bytes;
-use tarn_model::labels::METRIC_NAME;
-use tarn_model::matcher::{MatchOp, Matcher};
 
 const MATCHING: &str = "label matching";
 const STRING: Place = Place { context: MATCHING, expected: "string" };

@@ -103,70 +103,73 @@ fn spans_cover_what_was_written() {
     );
 }
 
+/// Texts that are no queries and the errors they end in.
+const WRONG: &[(&str, &str)] = &[
+    ("rate(up[5m]) up", "1:14: parse error: unexpected identifier \"up\""),
+    ("sum(up up)", "1:8: parse error: unexpected identifier \"up\" in aggregation"),
+    ("sum by (a) up", "1:12: parse error: unexpected identifier \"up\" in aggregation"),
+    ("abs(up 'a rather long string')", "1:8: parse error: unexpected string \"'a rather \"..."),
+    (
+        "sum by a (up)",
+        "1:8: parse error: unexpected identifier \"a\" in grouping opts, expected \"(\"",
+    ),
+    (
+        "sum by (a b) (up)",
+        "1:11: parse error: unexpected identifier \"b\" in grouping opts, expected \",\" or \")\"",
+    ),
+    ("sum by ('') (up)", "1:9: parse error: invalid label name for grouping: \"\""),
+    ("sum by ('\\xff') (up)", "1:9: parse error: invalid label name for grouping: \"\\xff\""),
+    ("a + on (b) fill(c) d", "1:17: parse error: unexpected identifier \"c\""),
+    ("up[5m", "1:6: parse error: unclosed left bracket"),
+    (
+        "up[5m 3m]",
+        "1:7: parse error: unexpected duration \"3m\" in subquery or range, expected \":\" or \"]\"",
+    ),
+    (
+        "up[5m:*]",
+        "1:7: parse error: unexpected <op:*> in subquery selector, expected number, duration, step(), range(), or \"]\"",
+    ),
+    (
+        "up[5m:3m 1]",
+        "1:10: parse error: unexpected number \"1\" in subquery selector, expected \"]\"",
+    ),
+    (
+        "up[min_of(1s)]",
+        "1:13: parse error: unexpected \")\" in subquery or range selector, expected number, duration, step(), or range()",
+    ),
+    (
+        "up offset start()",
+        "1:11: parse error: unexpected \"start\" in offset, expected number, duration, step(), or range()",
+    ),
+    ("up @ start", "1:11: parse error: unexpected end of input in @, expected timestamp"),
+    ("up @ 1 @ end()", "1:1: parse error: @ <timestamp> may not be set multiple times"),
+    (
+        "up anchored smoothed",
+        "1:1: parse error: anchored and smoothed modifiers cannot be used together",
+    ),
+    ("abs(up) anchored", "1:1: parse error: anchored modifier not implemented"),
+    ("up[5m:] smoothed", "1:1: parse error: smoothed modifier is not supported for subqueries"),
+    ("up{a=~'('}", "1:4: parse error: error parsing regexp: unclosed group"),
+    ("up{a='\\xff'}", "1:6: parse error: invalid UTF-8 in label matching: \"\\xff\""),
+    ("RATE(up[5m])", "1:1: parse error: unknown function with name \"RATE\""),
+    ("up[1e-5]", "1:4: parse error: duration must be greater than 0"),
+    ("1_", "1:1: parse error: bad number or duration syntax: \"1_\""),
+    (
+        "1e999",
+        "1:1: parse error: error parsing number: strconv.ParseFloat: parsing \"1e999\": value out of range",
+    ),
+    (
+        "0xfffffffffffffffff",
+        "1:1: parse error: error parsing number: strconv.ParseFloat: parsing \"0xfffffffffffffffff\": invalid syntax",
+    ),
+    ("400y", "1:1: parse error: duration out of range"),
+    ("5m5h", "1:1: parse error: not a valid duration string: \"5m5h\""),
+];
+
 #[test]
 fn syntax_errors_name_what_was_expected() {
-    for (text, expected) in [
-        ("rate(up[5m]) up", "1:14: parse error: unexpected identifier \"up\""),
-        ("sum(up up)", "1:8: parse error: unexpected identifier \"up\" in aggregation"),
-        ("sum by (a) up", "1:12: parse error: unexpected identifier \"up\" in aggregation"),
-        ("abs(up 'a rather long string')", "1:8: parse error: unexpected string \"'a rather \"..."),
-        (
-            "sum by a (up)",
-            "1:8: parse error: unexpected identifier \"a\" in grouping opts, expected \"(\"",
-        ),
-        (
-            "sum by (a b) (up)",
-            "1:11: parse error: unexpected identifier \"b\" in grouping opts, expected \",\" or \")\"",
-        ),
-        ("sum by ('') (up)", "1:9: parse error: invalid label name for grouping: \"\""),
-        ("sum by ('\\xff') (up)", "1:9: parse error: invalid label name for grouping: \"\\xff\""),
-        ("a + on (b) fill(c) d", "1:17: parse error: unexpected identifier \"c\""),
-        ("up[5m", "1:6: parse error: unclosed left bracket"),
-        (
-            "up[5m 3m]",
-            "1:7: parse error: unexpected duration \"3m\" in subquery or range, expected \":\" or \"]\"",
-        ),
-        (
-            "up[5m:*]",
-            "1:7: parse error: unexpected <op:*> in subquery selector, expected number, duration, step(), range(), or \"]\"",
-        ),
-        (
-            "up[5m:3m 1]",
-            "1:10: parse error: unexpected number \"1\" in subquery selector, expected \"]\"",
-        ),
-        (
-            "up[min_of(1s)]",
-            "1:13: parse error: unexpected \")\" in subquery or range selector, expected number, duration, step(), or range()",
-        ),
-        (
-            "up offset start()",
-            "1:11: parse error: unexpected \"start\" in offset, expected number, duration, step(), or range()",
-        ),
-        ("up @ start", "1:11: parse error: unexpected end of input in @, expected timestamp"),
-        ("up @ 1 @ end()", "1:1: parse error: @ <timestamp> may not be set multiple times"),
-        (
-            "up anchored smoothed",
-            "1:1: parse error: anchored and smoothed modifiers cannot be used together",
-        ),
-        ("abs(up) anchored", "1:1: parse error: anchored modifier not implemented"),
-        ("up[5m:] smoothed", "1:1: parse error: smoothed modifier is not supported for subqueries"),
-        ("up{a=~'('}", "1:4: parse error: error parsing regexp: unclosed group"),
-        ("up{a='\\xff'}", "1:6: parse error: invalid UTF-8 in label matching: \"\\xff\""),
-        ("RATE(up[5m])", "1:1: parse error: unknown function with name \"RATE\""),
-        ("up[1e-5]", "1:4: parse error: duration must be greater than 0"),
-        ("1_", "1:1: parse error: bad number or duration syntax: \"1_\""),
-        (
-            "1e999",
-            "1:1: parse error: error parsing number: strconv.ParseFloat: parsing \"1e999\": value out of range",
-        ),
-        (
-            "0xfffffffffffffffff",
-            "1:1: parse error: error parsing number: strconv.ParseFloat: parsing \"0xfffffffffffffffff\": invalid syntax",
-        ),
-        ("400y", "1:1: parse error: duration out of range"),
-        ("5m5h", "1:1: parse error: not a valid duration string: \"5m5h\""),
-    ] {
-        assert_eq!(error(text), expected, "{text}");
+    for (text, expected) in WRONG {
+        assert_eq!(error(text), *expected, "{text}");
     }
 }
 
