@@ -139,11 +139,18 @@ impl fmt::Display for Matcher {
 
 impl Pattern {
     fn compile(text: &str) -> Result<Self> {
+        let build = |text: &str| {
+            RegexBuilder::new(text)
+                .size_limit(REGEX_BYTES_MAX)
+                .build()
+                .map_err(|e| Error::invalid(format!("error parsing regexp: {}", reason(&e))))
+        };
+        if text.contains(')') {
+            // `a)|(b` is no expression, although it becomes one in the parentheses below.
+            build(text)?;
+        }
         // Compiled in every case, so that an invalid expression is refused whatever its shape.
-        let regex = RegexBuilder::new(&format!("^(?s:{text})$"))
-            .size_limit(REGEX_BYTES_MAX)
-            .build()
-            .map_err(|e| Error::invalid(format!("error parsing regexp: {}", reason(&e))))?;
+        let regex = build(&format!("^(?s:{text})$"))?;
         Ok(match text {
             ".*" => Self::Anything,
             ".+" => Self::NonEmpty,
