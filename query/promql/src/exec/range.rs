@@ -146,11 +146,11 @@ impl RangeCall {
         };
         let (times, values) = (self.samples.times(), self.samples.values());
         if let Some(kind) = kind {
-            let shape = self.shape.get(&self.samples, |times| RateShape::new(times, &spec));
+            let shape = self.shape.get(&self.samples, |times, shape| shape.fill(times, &spec));
             shape.apply(kind, spec.range_ms, values, &mut self.resets, out);
             return Ok(());
         }
-        let windows = self.windows.get(&self.samples, |times| spec.windows(times));
+        let windows = self.windows.get(&self.samples, |times, to| spec.fill(times, to));
         let view = RangeView { times, values, windows, spec: &self.spec, params: &self.params };
         over_time::apply(self.signature.function, &view, out)
     }

@@ -10,7 +10,7 @@ use super::context::{Context, Reservation};
 use super::operator::{Operator, Pull, Series};
 use super::samples::SeriesSamples;
 use super::steps::{Bits, Steps};
-use super::window::{Shared, WindowSpec};
+use super::window::{Shared, WindowSpec, Windows};
 use crate::query::Result;
 use crate::source::{SeriesStream, Slice};
 
@@ -79,21 +79,24 @@ pub(crate) struct Select {
 }
 
 /// The newest sample in the lookback of each step.
+#[derive(Default)]
 struct Picks {
     valid: Bits,
     at: Vec<u32>,
+    windows: Windows,
 }
 
 impl Picks {
-    fn new(times: &[i64], spec: &WindowSpec) -> Self {
-        let windows = spec.windows(times);
-        let mut valid = Bits::new(spec.grid.steps);
-        for (step, window) in windows.iter().enumerate() {
+    fn fill(&mut self, times: &[i64], spec: &WindowSpec) {
+        spec.fill(times, &mut self.windows);
+        self.valid.reset(spec.grid.steps);
+        for (step, window) in self.windows.iter().enumerate() {
             if !window.is_empty() {
-                valid.set(step);
+                self.valid.set(step);
             }
         }
-        Self { valid, at: windows.hi.iter().map(|hi| hi.saturating_sub(1)).collect() }
+        self.at.clear();
+        self.at.extend(self.windows.hi.iter().map(|hi| hi.saturating_sub(1)));
     }
 }
 
@@ -117,7 +120,7 @@ impl Select {
 
     fn pick_floats(&mut self, out: &mut Steps) {
         let spec = self.spec;
-        let picks = self.picks.get(&self.samples, |times| Picks::new(times, &spec));
+        let picks = self.picks.get(&self.samples, |times, picks| picks.fill(times, &spec));
         let (times, values) = (self.samples.times(), self.samples.values());
         picks.valid.for_each_run(|run| {
             for (to, at) in out.values[run.clone()].iter_mut().zip(&picks.at[run]) {

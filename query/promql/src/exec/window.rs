@@ -35,10 +35,15 @@ impl WindowSpec {
 
     /// Returns the windows of all steps as indices into `times`.
     pub(crate) fn windows(&self, times: &[i64]) -> Windows {
-        let mut windows = Windows {
-            lo: Vec::with_capacity(self.grid.steps),
-            hi: Vec::with_capacity(self.grid.steps),
-        };
+        let mut windows = Windows::default();
+        self.fill(times, &mut windows);
+        windows
+    }
+
+    /// Overwrites `windows` with those of all steps.
+    pub(crate) fn fill(&self, times: &[i64], windows: &mut Windows) {
+        windows.lo.clear();
+        windows.hi.clear();
         // Samples before the first window are skipped by bisection, the rest by walking.
         let mut lo = times.partition_point(|t| *t <= self.start(0));
         let mut hi = lo;
@@ -53,7 +58,6 @@ impl WindowSpec {
             windows.lo.push(lo as u32);
             windows.hi.push(hi as u32);
         }
-        windows
     }
 }
 
@@ -71,27 +75,25 @@ impl Windows {
 }
 
 /// What was computed from the times of the last series.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Shared<T> {
-    key: Vec<(Arc<[i64]>, usize, usize)>,
-    value: Option<T>,
-}
-
-impl<T> Default for Shared<T> {
-    fn default() -> Self {
-        Self { key: Vec::new(), value: None }
-    }
+    key: Option<Vec<(Arc<[i64]>, usize, usize)>>,
+    value: T,
 }
 
 impl<T> Shared<T> {
-    /// Returns the value for the times of `samples`, computing it where they differ from those of
-    /// the call before.
-    pub(crate) fn get(&mut self, samples: &SeriesSamples, compute: impl FnOnce(&[i64]) -> T) -> &T {
-        if !samples.has_ticks(&self.key) {
-            self.value = None;
-            self.key = samples.ticks();
+    /// Returns the value for the times of `samples`. Where they differ from those of the call
+    /// before, `fill` computes it, into the memory of the old one.
+    pub(crate) fn get(
+        &mut self,
+        samples: &SeriesSamples,
+        fill: impl FnOnce(&[i64], &mut T),
+    ) -> &T {
+        if !self.key.as_ref().is_some_and(|key| samples.has_ticks(key)) {
+            fill(samples.times(), &mut self.value);
+            self.key = Some(samples.ticks());
         }
-        self.value.get_or_insert_with(|| compute(samples.times()))
+        &self.value
     }
 }
 

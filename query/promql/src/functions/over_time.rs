@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::quantile::quantile;
+use super::quantile::{SortedWindow, quantile};
 use super::range::{RangeView, Window};
 use super::regression::{linear_regression, smooth};
 use super::signature::Function;
@@ -35,12 +35,13 @@ pub(crate) fn apply(function: Function, view: &RangeView<'_>, out: &mut Steps) -
         Function::FirstOverTime => view.each(1, out, |w| w.values.first().copied()),
         Function::PresentOverTime | Function::AbsentOverTime => view.each(1, out, |_| Some(1.0)),
         Function::QuantileOverTime => {
-            let mut scratch = Vec::new();
-            view.each(1, out, |w| {
-                scratch.clear();
-                scratch.extend_from_slice(w.values);
-                Some(quantile(param(0, w.step), &mut scratch))
-            });
+            let mut sorted = SortedWindow::default();
+            for (step, range) in view.windows.iter().enumerate() {
+                sorted.move_to(view.values, range);
+                if let Some(value) = sorted.quantile(param(0, step)) {
+                    out.set(step, value);
+                }
+            }
         }
         Function::MadOverTime => view.each(1, out, |w| Some(median_deviation(w.values))),
         Function::Changes => view.each(1, out, |w| Some(changes(w.values))),
@@ -79,6 +80,13 @@ fn sum(values: &[f64]) -> f64 {
 }
 
 fn average(values: &[f64]) -> f64 {
+    let mut sum = Sum::default();
+    values.iter().for_each(|v| sum.add(*v));
+    if sum.sum.is_finite() {
+        let count = values.len() as f64;
+        return sum.sum / count + sum.low / count;
+    }
+    // Once infinite a sum never becomes finite again, so only these need the careful way.
     let mut mean = Mean::default();
     values.iter().for_each(|v| mean.add(*v));
     mean.mean()

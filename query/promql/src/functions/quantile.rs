@@ -1,5 +1,7 @@
 //! Quantiles of plain numbers, by linear interpolation between ranks.
 
+use std::ops::Range;
+
 /// Orders floats with NaN as the smallest.
 pub(crate) fn nan_first(a: &f64, b: &f64) -> std::cmp::Ordering {
     match (a.is_nan(), b.is_nan()) {
@@ -31,9 +33,69 @@ pub(crate) fn quantile(q: f64, values: &mut [f64]) -> f64 {
     low * (1.0 - weight) + high * weight
 }
 
+/// The values of a window in order. Neighbouring windows share most samples, so moving on removes
+/// and inserts a few instead of sorting all.
+#[derive(Debug, Default)]
+pub(crate) struct SortedWindow {
+    range: Range<usize>,
+    sorted: Vec<f64>,
+}
+
+impl SortedWindow {
+    /// Moves to a window that neither starts nor ends before the current one.
+    pub(crate) fn move_to(&mut self, values: &[f64], range: Range<usize>) {
+        if range.start >= self.range.end {
+            self.sorted.clear();
+            self.sorted.extend_from_slice(&values[range.clone()]);
+            self.sorted.sort_by(nan_first);
+        } else {
+            for value in &values[self.range.start..range.start] {
+                let at = self.sorted.partition_point(|v| nan_first(v, value).is_lt());
+                self.sorted.remove(at);
+            }
+            for value in &values[self.range.end..range.end] {
+                let at = self.sorted.partition_point(|v| nan_first(v, value).is_lt());
+                self.sorted.insert(at, *value);
+            }
+        }
+        self.range = range;
+    }
+
+    /// Returns the `q` quantile; nothing of an empty window.
+    pub(crate) fn quantile(&self, q: f64) -> Option<f64> {
+        let highest = self.sorted.len().checked_sub(1)?;
+        if !(0.0..=1.0).contains(&q) {
+            return Some(quantile(q, &mut [0.0]));
+        }
+        let rank = q * highest as f64;
+        let lower = rank.floor();
+        let weight = rank - lower;
+        let (low, high) = (lower as usize, (lower as usize + 1).min(highest));
+        Some(self.sorted[low] * (1.0 - weight) + self.sorted[high] * weight)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::quantile;
+    use super::{SortedWindow, quantile};
+
+    #[test]
+    fn a_moving_window_equals_a_sorted_one() {
+        let values: Vec<f64> = (0..100_u32)
+            .map(|i| if i % 9 == 4 { f64::NAN } else { f64::from(i * 7919 % 31) })
+            .collect();
+        let mut window = SortedWindow::default();
+        for range in [0..0, 0..5, 0..20, 3..20, 10..40, 40..40, 41..60, 80..100, 99..100] {
+            window.move_to(&values, range.clone());
+            for q in [-1.0, 0.0, 0.3, 0.5, 0.99, 1.0, 2.0, f64::NAN] {
+                let expected = quantile(q, &mut values[range.clone()].to_vec());
+                let got = window.quantile(q);
+                assert_eq!(got.is_none(), range.is_empty());
+                let same = |v: f64| v == expected || (v.is_nan() && expected.is_nan());
+                assert!(got.is_none_or(same), "{q} of {range:?}: {got:?}, expected {expected}");
+            }
+        }
+    }
 
     #[test]
     fn interpolates_between_ranks() {

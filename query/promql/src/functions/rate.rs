@@ -6,7 +6,7 @@
 //! for once per series; almost always there is none, and then a window's increase is last - first.
 
 use crate::exec::steps::{Bits, Steps};
-use crate::exec::window::WindowSpec;
+use crate::exec::window::{WindowSpec, Windows};
 
 /// Which of the three functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +24,9 @@ impl RateKind {
 }
 
 /// What the windows over one tick vector have in common, in seconds, per step.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct RateShape {
+    windows: Windows,
     /// Steps with at least two samples.
     valid: Bits,
     first: Vec<u32>,
@@ -36,18 +37,17 @@ pub(crate) struct RateShape {
 }
 
 impl RateShape {
-    pub(crate) fn new(times: &[i64], spec: &WindowSpec) -> Self {
-        let windows = spec.windows(times);
+    /// Computes the shape for other times.
+    pub(crate) fn fill(&mut self, times: &[i64], spec: &WindowSpec) {
         let steps = spec.grid.steps;
-        let mut shape = Self {
-            valid: Bits::new(steps),
-            first: vec![0; steps],
-            last: vec![0; steps],
-            sampled: vec![0.0; steps],
-            to_start: vec![0.0; steps],
-            to_end: vec![0.0; steps],
-        };
-        for (step, window) in windows.iter().enumerate() {
+        spec.fill(times, &mut self.windows);
+        self.valid.reset(steps);
+        self.first.resize(steps, 0);
+        self.last.resize(steps, 0);
+        self.sampled.resize(steps, 0.0);
+        self.to_start.resize(steps, 0.0);
+        self.to_end.resize(steps, 0.0);
+        for (step, window) in self.windows.iter().enumerate() {
             if window.len() < 2 {
                 continue;
             }
@@ -58,14 +58,13 @@ impl RateShape {
             // A border further away than this was probably never reached by the series.
             let threshold = average * 1.1;
             let capped = |gap: f64| if gap >= threshold { average / 2.0 } else { gap };
-            shape.valid.set(step);
-            shape.first[step] = first as u32;
-            shape.last[step] = last as u32;
-            shape.sampled[step] = sampled;
-            shape.to_start[step] = capped(seconds(times[first] - spec.start(step)));
-            shape.to_end[step] = capped(seconds(spec.end(step) - times[last]));
+            self.valid.set(step);
+            self.first[step] = first as u32;
+            self.last[step] = last as u32;
+            self.sampled[step] = sampled;
+            self.to_start[step] = capped(seconds(times[first] - spec.start(step)));
+            self.to_end[step] = capped(seconds(spec.end(step) - times[last]));
         }
-        shape
     }
 
     /// Computes one series.

@@ -55,7 +55,8 @@ fn equals_the_definition_bit_for_bit() {
             for v in [&values, &constant] {
                 let mut out = Steps::default();
                 out.reset(grid.steps);
-                let shape = RateShape::new(&times, &spec);
+                let mut shape = RateShape::default();
+                shape.fill(&times, &spec);
                 shape.apply(kind, range_ms, v, &mut Vec::new(), &mut out);
                 for step in 0..grid.steps {
                     let got = out.valid.get(step).then(|| out.values[step].to_bits());
@@ -81,7 +82,8 @@ fn a_counter_is_not_extrapolated_below_zero() {
         let spec = spec(6_000_000);
         let mut out = Steps::default();
         out.reset(1);
-        let shape = RateShape::new(&times, &spec);
+        let mut shape = RateShape::default();
+        shape.fill(&times, &spec);
         shape.apply(RateKind::INCREASE, spec.range_ms, &values, &mut Vec::new(), &mut out);
         assert!((out.values[0] - expected).abs() < 1e-9, "{first}: {}", out.values[0]);
     }
