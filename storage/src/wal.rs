@@ -6,12 +6,13 @@
 //!
 //! - [`record`]: the bytes of one request; [`segment`]: the bytes of a file of them
 //! - [`pool`]: segments written with zeros ahead of need, and recycled
-//! - [`group_commit`]: the queue and the commit thread
-//! - [`replay`]: which bytes count after a crash; [`recover`]: what a start does about the rest
+//! - [`queue`], [`group_commit`]: who waits, and the commit thread
+//! - [`walk`]: which bytes count after a crash; [`recover`]: what a start does about the rest;
+//!   [`replay`]: the records, for the head
 //! - [`mend`]: what an operator can do about a damaged middle
 //!
 //! Promises: DUR-1, DUR-2 and VIS-1 by the order above; DUR-3 because a failed sync ends the
-//! segment for good; COR-1 and COR-2 by checksums and by witnesses of durability (see [`replay`]).
+//! segment for good; COR-1 and COR-2 by checksums and by witnesses of durability (see [`walk`]).
 #![cfg_attr(
     not(test),
     deny(
@@ -34,23 +35,26 @@ mod group_commit;
 mod mend;
 mod metrics;
 mod pool;
+mod queue;
 mod record;
 mod recover;
 mod replay;
 mod segment;
+mod walk;
 
 pub(crate) use self::mend::{Mended, mend};
-pub(crate) use self::replay::{Problem, Visit, visit};
 pub(crate) use self::segment::SegmentHeader;
+pub(crate) use self::walk::{Problem, Visit, visit};
 
 pub use self::group_commit::{CommitLoop, Step};
 pub use self::metrics::Metrics;
 pub use self::pool::Upkeep;
 pub use self::record::Record;
-pub use self::recover::{Recovery, RecoveryReport, Truncation, recover};
-pub use self::replay::{Records, fuzz_segment};
+pub use self::recover::{Recovery, RecoveryReport, Truncation, inspect, recover};
+pub use self::replay::Records;
+pub use self::walk::fuzz_segment;
 
-use self::group_commit::{Job, Shared};
+use self::queue::{Job, Owner, Shared, ended};
 use crate::disk::ReadOnly;
 use crate::{Handles, WalSync};
 
@@ -170,7 +174,7 @@ const READ_ONLY_RETRY: Duration = Duration::from_secs(30);
 pub struct Wal<S: Sink> {
     shared: Arc<Shared<S>>,
     /// Ends the threads when the last clone goes.
-    _owner: Arc<group_commit::Owner<S>>,
+    _owner: Arc<Owner<S>>,
 }
 
 impl<S: Sink> Clone for Wal<S> {
@@ -199,7 +203,7 @@ impl<S: Sink> Wal<S> {
         sink: S,
     ) -> (Self, CommitLoop<S>, Upkeep) {
         let (shared, commits, upkeep) = group_commit::start(options, handles, recovery, sink);
-        let owner = Arc::new(group_commit::Owner::new(Arc::clone(&shared)));
+        let owner = Arc::new(Owner::new(Arc::clone(&shared)));
         (Self { shared, _owner: owner }, commits, upkeep)
     }
 
@@ -218,7 +222,7 @@ impl<S: Sink> Wal<S> {
         let (reply, answer) = tokio::sync::oneshot::channel();
         let queued = self.shared.clock.monotonic();
         self.shared.push(Job::Append { item, reply, queued, room })?;
-        answer.await.map_err(|_| group_commit::ended())?
+        answer.await.map_err(|_| ended())?
     }
 
     /// Runs `work` on the commit thread between two groups: everything appended before is applied,
@@ -236,7 +240,7 @@ impl<S: Sink> Wal<S> {
             drop(reply.send(work(sink, last)));
         };
         self.shared.push(Job::Run(Box::new(work)))?;
-        answer.await.map_err(|_| group_commit::ended())
+        answer.await.map_err(|_| ended())
     }
 
     /// Says that everything up to `through` is committed elsewhere: the segments that hold nothing
@@ -263,7 +267,7 @@ impl<S: Sink> Wal<S> {
     pub async fn close(&self) -> Result<()> {
         let (reply, answer) = tokio::sync::oneshot::channel();
         self.shared.push(Job::Close(reply))?;
-        answer.await.map_err(|_| group_commit::ended())?
+        answer.await.map_err(|_| ended())?
     }
 
     /// Answers whether appends are taken now.

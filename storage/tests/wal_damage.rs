@@ -218,6 +218,30 @@ fn cor_2_a_torn_tail_is_cut_off_once_and_reported() {
     assert_eq!(served(&again).unwrap(), vec![(1, 0, 900), (2, 1, 900)]);
 }
 
+/// COR-2: what a recycled segment keeps from its earlier life is neither served nor taken for a
+/// torn tail.
+#[test]
+fn cor_2_leftovers_of_an_earlier_life_are_no_torn_tail() {
+    let disk = SimDisk::new(1);
+    let mut last = Lsn(0);
+    for epoch in 1..8 {
+        let handles = handles(Arc::new(disk.clone()), SimClock::default());
+        let recovery = open(&disk, epoch, last).unwrap();
+        assert_eq!(recovery.report.truncated, None, "start {epoch}");
+        let found: Vec<u64> = recovery.records(last.prev()).map(|r| r.unwrap().lsn.0).collect();
+        assert_eq!(found, if epoch == 1 { vec![] } else { vec![last.0] });
+        let options = options(Path::new(DIR), epoch, SEGMENT);
+        let (wal, mut commits, upkeep) = Wal::start_stepped(options, &handles, recovery, Forget);
+        // Ever fewer, so that the end of one life is in the middle of the one before.
+        for value in 0..30 - 3 * epoch as u8 {
+            last = append(&wal, &mut commits, value, 900);
+        }
+        wal.truncate(last.prev());
+        while upkeep.step().unwrap() {}
+        disk.kill();
+    }
+}
+
 /// The last group was written, and nothing says that it was synced: it is shown only after it has
 /// been made durable in a fresh segment, so that a power loss then does not take it away.
 #[test]

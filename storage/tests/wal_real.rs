@@ -1,5 +1,6 @@
 //! The log on a real disk, with real threads: many writers at once, a process that just stops, one
 //! that closes; and the golden segment of every released format.
+#![expect(clippy::disallowed_methods, reason = "real threads and real time are what is tested")]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Many writers, one fdatasync: the queue, and the loop that empties it.
+//! Many writers, one fdatasync: the loop that empties the queue.
 //!
 //! [`CommitLoop::step`] takes all appends that wait (up to a target), frames them, writes one group
 //! and syncs it. Then, in LSN order, the sink applies every record, once per group they become
@@ -9,23 +9,19 @@
 //! waiters are refused, nothing is ever written to it again, and a fresh segment says in its header
 //! how far the old one counts (DUR-3). Until a fresh segment can be begun writes are refused.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
 use tarn_model::error::{Error, Result};
-use tarn_model::time::Clock;
-use tarn_model::units::ByteSize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::metrics::Metrics;
-use super::pool::{Pool, SealedSegment, Upkeep};
+use super::pool::{SealedSegment, Upkeep};
+use super::queue::{Job, Next, Shared};
 use super::segment::{ActiveSegment, GroupBuffer, GroupKind, SegmentHeader};
 use super::{Lsn, Options, RecordBuilder, Recovery, Sink, record};
-use crate::disk::ReadOnly;
 use crate::{Handles, WalSync};
 
 /// A group is closed at this size. Larger ones do not raise the throughput of a disk, but hold up
@@ -37,109 +33,8 @@ const WITNESS_AFTER: Duration = Duration::from_secs(1);
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// When a client should try again after a failed sync: the probe has run by then.
 const FAILED_RETRY: Duration = Duration::from_secs(2);
-/// The queue's bound is counted in this unit, because a semaphore counts in `u32`.
-const ROOM_UNIT: usize = 1024;
 /// The reason under which the log refuses writes.
 const WAL_FAILED: &str = "wal";
-
-/// What runs between two groups: the sink, and the last LSN that is not above it.
-pub(super) type Work<S> = Box<dyn FnOnce(&mut S, Lsn) + Send>;
-
-/// What waits for the commit thread.
-pub(super) enum Job<S: Sink> {
-    Append {
-        item: S::Item,
-        reply: oneshot::Sender<Result<S::Reply>>,
-        /// When it came, on the monotonic clock.
-        queued: Duration,
-        /// Its share of the queue's bound; given back when it is answered.
-        room: OwnedSemaphorePermit,
-    },
-    Run(Work<S>),
-    Close(oneshot::Sender<Result<()>>),
-}
-
-/// What appenders and the commit thread share.
-pub(super) struct Shared<S: Sink> {
-    pub(super) pool: Arc<Pool>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) read_only: ReadOnly,
-    pub(super) bytes_max: ByteSize,
-    room: Arc<Semaphore>,
-    room_units: u32,
-    queue: Mutex<Queue<S>>,
-    wake: Condvar,
-}
-
-struct Queue<S: Sink> {
-    jobs: VecDeque<Job<S>>,
-    closed: bool,
-}
-
-impl<S: Sink> fmt::Debug for Shared<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("pool", &self.pool).finish_non_exhaustive()
-    }
-}
-
-impl<S: Sink> Shared<S> {
-    /// Waits for room in the queue. An item beyond the whole bound waits until it is alone.
-    pub(super) async fn acquire(&self, bytes: usize) -> Result<OwnedSemaphorePermit> {
-        let units = u32::try_from(bytes.div_ceil(ROOM_UNIT)).unwrap_or(u32::MAX);
-        let units = units.clamp(1, self.room_units);
-        Arc::clone(&self.room).acquire_many_owned(units).await.map_err(|_| ended())
-    }
-
-    pub(super) fn push(&self, job: Job<S>) -> Result<()> {
-        let mut queue = self.queue.lock();
-        if queue.closed {
-            return Err(ended());
-        }
-        queue.jobs.push_back(job);
-        self.wake.notify_one();
-        Ok(())
-    }
-
-    /// Refuses further jobs; those that wait are still taken.
-    fn close(&self) {
-        self.queue.lock().closed = true;
-        self.room.close();
-        self.wake.notify_one();
-        self.pool.close();
-    }
-
-    fn pop(&self) -> Option<Job<S>> {
-        self.queue.lock().jobs.pop_front()
-    }
-
-    /// Returns the next job if it is an append.
-    fn pop_append(&self) -> Option<Job<S>> {
-        let mut queue = self.queue.lock();
-        let next = queue.jobs.front()?;
-        if matches!(next, Job::Append { .. }) { queue.jobs.pop_front() } else { None }
-    }
-}
-
-/// Ends the threads when the last handle of a log goes.
-#[derive(Debug)]
-pub(super) struct Owner<S: Sink>(Arc<Shared<S>>);
-
-impl<S: Sink> Owner<S> {
-    pub(super) fn new(shared: Arc<Shared<S>>) -> Self {
-        Self(shared)
-    }
-}
-
-impl<S: Sink> Drop for Owner<S> {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
-
-/// The error of those who come to a log that has ended.
-pub(super) fn ended() -> Error {
-    Error::unavailable("log is closed", FAILED_RETRY)
-}
 
 /// What one step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,22 +100,11 @@ pub(super) fn start<S: Sink>(
     mut sink: S,
 ) -> (Arc<Shared<S>>, CommitLoop<S>, Upkeep) {
     let Recovery { next_lsn, durable, active, pool, .. } = recovery;
-    let units = options.queue_bytes_max.as_usize().div_ceil(ROOM_UNIT);
-    let room_units = u32::try_from(units.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
     if options.sync == WalSync::None {
         tracing::warn!("wal.sync is none: acknowledged rows are lost with the power");
     }
     sink.begin_generation(next_lsn);
-    let shared = Arc::new(Shared {
-        pool: Arc::clone(&pool),
-        clock: Arc::clone(&handles.clock),
-        read_only: options.read_only,
-        bytes_max: options.bytes_max,
-        room: Arc::new(Semaphore::new(room_units as usize)),
-        room_units,
-        queue: Mutex::new(Queue { jobs: VecDeque::new(), closed: false }),
-        wake: Condvar::new(),
-    });
+    let shared = Arc::new(Shared::new(&options, Arc::clone(&handles.clock), Arc::clone(&pool)));
     let quarter = usize::try_from(pool.segment_bytes() / 4).unwrap_or(usize::MAX);
     let commits = CommitLoop {
         shared: Arc::clone(&shared),
@@ -288,25 +172,17 @@ impl<S: Sink> CommitLoop<S> {
 
     /// Waits for the next job. Returns `false` when there will be none.
     fn wait(&mut self) -> bool {
-        let shared = Arc::clone(&self.shared);
-        let mut queue = shared.queue.lock();
-        if !queue.jobs.is_empty() {
-            return true;
-        }
-        if queue.closed {
-            return false;
-        }
-        if self.active.is_none() {
-            shared.wake.wait_for(&mut queue, PROBE_EVERY);
+        let limit = if self.active.is_none() {
+            Some(PROBE_EVERY)
         } else if self.unwitnessed {
-            let timed_out = shared.wake.wait_for(&mut queue, WITNESS_AFTER).timed_out();
-            let idle = timed_out && queue.jobs.is_empty();
-            drop(queue);
-            if idle {
-                self.witness();
-            }
+            Some(WITNESS_AFTER)
         } else {
-            shared.wake.wait(&mut queue);
+            None
+        };
+        match self.shared.wait(limit) {
+            Next::Job => {}
+            Next::Nothing => self.witness(),
+            Next::End => return false,
         }
         true
     }
@@ -499,8 +375,7 @@ impl<S: Sink> Drop for CommitLoop<S> {
         if std::thread::panicking() {
             self.shared.read_only.set(WAL_FAILED, "commit thread of the log has ended");
         }
-        self.shared.close();
-        self.shared.queue.lock().jobs.clear();
+        self.shared.abandon();
     }
 }
 

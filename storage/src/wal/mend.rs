@@ -10,8 +10,9 @@ use std::path::PathBuf;
 use tarn_model::error::{Error, Result};
 
 use super::Lsn;
-use super::replay::{Found, Scan, Walk, read_segment, scan};
+use super::replay::read_segment;
 use super::segment::{GroupBuffer, GroupKind, SECTOR, SegmentHeader};
+use super::walk::{Found, Scan, Walk, scan};
 use crate::file::Disk;
 
 /// What takes the place of a damaged segment.

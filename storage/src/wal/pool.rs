@@ -14,13 +14,15 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::Lsn;
 use super::metrics::Metrics;
 use super::segment::{ActiveSegment, SECTOR, SegmentHeader, round_up};
+use super::{Lsn, Options};
+use crate::disk::ReadOnly;
 use crate::file::{Disk, DiskFile, OpenHow};
 use crate::paths;
 
@@ -36,7 +38,7 @@ const ZEROS: usize = 1 << 20;
 /// Pause after a failure of the upkeep, a full disk above all.
 const RETRY: Duration = Duration::from_secs(1);
 /// Longest sleep of the upkeep between two looks; it is woken when there is work.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_secs(10);
 
 /// A segment that is complete, or was given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +59,10 @@ pub(crate) struct Pool {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     segment_bytes: u64,
+    read_only: ReadOnly,
     metrics: Metrics,
+    /// What [`Pool::bytes`] returns: every append asks for it.
+    bytes: AtomicU64,
     state: Mutex<State>,
     wake: Condvar,
 }
@@ -89,12 +94,11 @@ impl Pool {
     /// those of `entries`; `next_segment` is above every number ever used.
     pub(crate) fn open(
         disk: Arc<dyn Disk>,
-        dir: PathBuf,
-        segment_bytes: u64,
-        metrics: Metrics,
+        options: &Options,
         next_segment: u64,
     ) -> io::Result<Self> {
-        let segment_bytes = round_up(segment_bytes.max(SEGMENT_BYTES_MIN));
+        let dir = options.dir.clone();
+        let segment_bytes = round_up(options.segment_bytes.0.max(SEGMENT_BYTES_MIN));
         let mut state = State { next_segment, next_spare: 1, ..State::default() };
         for entry in disk.list(&dir)? {
             let Some(name) = entry.path.file_name().and_then(|name| name.to_str()) else {
@@ -111,8 +115,16 @@ impl Pool {
                 disk.remove(&entry.path)?;
             }
         }
-        let wake = Condvar::new();
-        Ok(Self { disk, dir, segment_bytes, metrics, state: Mutex::new(state), wake })
+        Ok(Self {
+            disk,
+            dir,
+            segment_bytes,
+            read_only: options.read_only.clone(),
+            metrics: options.metrics.clone(),
+            bytes: AtomicU64::new(0),
+            state: Mutex::new(state),
+            wake: Condvar::new(),
+        })
     }
 
     /// Returns the length of an ordinary segment.
@@ -122,9 +134,7 @@ impl Pool {
 
     /// Returns the bytes that a start would replay, truncated segments apart.
     pub(crate) fn bytes(&self) -> u64 {
-        let state = self.state.lock();
-        let sealed = state.sealed.iter().filter(|segment| segment.last > state.through);
-        sealed.map(|segment| segment.bytes).fold(state.active_bytes, u64::saturating_add)
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// Notes how far the active segment is written.
@@ -148,6 +158,7 @@ impl Pool {
     pub(crate) fn truncate(&self, through: Lsn) {
         let mut state = self.state.lock();
         state.through = state.through.max(through);
+        self.count(&state);
         self.notify(&mut state);
     }
 
@@ -286,9 +297,11 @@ impl Pool {
         Ok(spare)
     }
 
-    /// Makes a spare if there are too few. Returns whether it did.
-    pub(crate) fn prepare(&self) -> io::Result<bool> {
-        if self.state.lock().spares.len() >= SPARES_AHEAD {
+    /// Makes a spare if there are too few. Returns whether it did. Not while writes are refused: on
+    /// a full disk the room is for the flush.
+    fn prepare(&self) -> io::Result<bool> {
+        let enough = self.state.lock().spares.len() >= SPARES_AHEAD;
+        if enough || self.read_only.reason().is_some() {
             return Ok(false);
         }
         let spare = self.make_spare()?;
@@ -361,6 +374,9 @@ impl Pool {
         let live = state.sealed.len().saturating_add(usize::from(state.has_active));
         let files = i64::try_from(spares.saturating_add(live)).unwrap_or(i64::MAX);
         self.metrics.segments.set(files);
+        let needed = state.sealed.iter().filter(|segment| segment.last > state.through);
+        let bytes = needed.map(|segment| segment.bytes);
+        self.bytes.store(bytes.fold(state.active_bytes, u64::saturating_add), Ordering::Relaxed);
     }
 }
 

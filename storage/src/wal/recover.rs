@@ -17,8 +17,9 @@ use tarn_model::error::{Error, Result};
 
 use super::pool::{Pool, SealedSegment};
 use super::record::RECORD_BYTES_MAX;
-use super::replay::{Found, ReplaySegment, Scan, Walk, read_segment, scan};
+use super::replay::{ReplaySegment, read_segment};
 use super::segment::{ActiveSegment, GroupBuffer, GroupKind, SECTOR, SegmentHeader};
+use super::walk::{Found, Scan, Walk, scan};
 use super::{Lsn, Metrics, Options, Records};
 use crate::file::{Disk, Entry};
 use crate::paths;
@@ -109,23 +110,14 @@ pub fn recover(options: &Options, disk: &Arc<dyn Disk>, committed: Lsn) -> Resul
     disk.create_dir_all(&options.dir).map_err(failed)?;
     // Names that a killed process left unsynced are about to be relied on.
     disk.sync_dir(&options.dir).map_err(failed)?;
-    let mut checked = Vec::new();
-    for entry in disk.list(&options.dir).map_err(failed)? {
-        let name = entry.path.file_name().and_then(|name| name.to_str());
-        if let Some(number) = name.and_then(paths::parse_segment_name) {
-            checked.push(check(options, disk.as_ref(), entry, number, committed)?);
-        }
-    }
-    cut(&mut checked, committed, options)?;
+    let checked = check_all(options, disk.as_ref(), committed)?;
 
     let durable = checked.iter().map(|s| s.scan.durable).fold(committed, Lsn::max);
     let next = checked.iter().map(|s| s.scan.next.max(s.scan.header.first));
     let next_lsn = next.fold(durable.next(), Lsn::max);
     let newest = checked.last().map_or(0, |s| s.scan.header.number);
-    let segment_bytes = options.segment_bytes.0;
-    let metrics = options.metrics.clone();
     let number = newest.saturating_add(1);
-    let pool = Pool::open(Arc::clone(disk), options.dir.clone(), segment_bytes, metrics, number);
+    let pool = Pool::open(Arc::clone(disk), options, number);
     let pool = Arc::new(pool.map_err(failed)?);
     let report = report(&checked, durable);
     announce(&report, options);
@@ -155,6 +147,35 @@ pub fn recover(options: &Options, disk: &Arc<dyn Disk>, committed: Lsn) -> Resul
         metrics: options.metrics.clone(),
         segments,
     })
+}
+
+/// Lists the records above `committed` as [`recover`] would find them, and changes nothing: for
+/// looking at a log that nobody writes. The last group counts as far as it is whole. Blocks on the
+/// disk.
+///
+/// # Errors
+/// As [`recover`], `Unavailable` apart.
+pub fn inspect(options: &Options, disk: &Arc<dyn Disk>, committed: Lsn) -> Result<Records> {
+    let checked = check_all(options, disk.as_ref(), committed)?;
+    let whole = checked.iter().map(|s| s.last).fold(committed, Lsn::max);
+    let segments = segments(&checked, whole, None, None);
+    Ok(Records::new(Arc::clone(disk), options.metrics.clone(), segments, committed))
+}
+
+/// Reads all segments and decides what of each counts.
+fn check_all(options: &Options, disk: &dyn Disk, committed: Lsn) -> Result<Vec<Checked>> {
+    let entries = disk.list(&options.dir).map_err(|e| {
+        Error::internal(format!("open the log in {}", options.dir.display())).with_source(e)
+    })?;
+    let mut checked = Vec::new();
+    for entry in entries {
+        let name = entry.path.file_name().and_then(|name| name.to_str());
+        if let Some(number) = name.and_then(paths::parse_segment_name) {
+            checked.push(check(options, disk, entry, number, committed)?);
+        }
+    }
+    cut(&mut checked, committed, options)?;
+    Ok(checked)
 }
 
 /// Reads one segment and walks through it.

@@ -13,7 +13,7 @@
 //! stands there is neither by mistake nor from an earlier life of the segment.
 //!
 //! `durable` in a group header is the last LSN known to be synced when the group was written. It is
-//! the witness that tells a torn tail from a damaged middle: see [`super::replay`].
+//! the witness that tells a torn tail from a damaged middle: see [`super::walk`].
 
 use std::path::PathBuf;
 use std::sync::Arc;
