@@ -37,7 +37,7 @@ use crate::head::HeadGeneration;
 use crate::head::sink::HeadSink;
 use crate::object::{CreateError, Objects};
 use crate::view::ViewCell;
-use crate::wal::{Lsn, Wal};
+use crate::wal::Wal;
 
 pub mod build;
 pub(crate) mod cut;
@@ -242,16 +242,6 @@ impl Flusher {
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "checkpoint could not be written"),
         }
-    }
-
-    /// Returns whether cuts wait for their commit.
-    pub(crate) async fn is_behind(&self) -> bool {
-        !self.pending.lock().await.is_empty()
-    }
-
-    /// Returns the last log position that is in blocks.
-    pub(crate) fn committed(&self) -> Lsn {
-        Lsn(self.catalog.state().committed(&self.identity.id))
     }
 }
 

@@ -216,7 +216,13 @@ impl Storage {
     pub async fn close(self) -> Result<()> {
         let shared = &self.shared;
         shared.begin_close();
-        shared.replayed().await?;
+        if let Err(error) = shared.replayed().await {
+            if shared.replay_was_cancelled() {
+                // Nothing was acknowledged in this life: the log is as it was found.
+                return shared.unmark();
+            }
+            return Err(error);
+        }
         let flushed = shared.flush().await;
         let wal = shared.log.replayed()?;
         let last = wal.run(|_, last| last).await?;

@@ -19,7 +19,7 @@ use object_store::ObjectStore;
 use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use tarn_model::error::{Error, Result};
+use tarn_model::error::{Error, ErrorKind, Result};
 use tarn_model::metrics;
 use tokio::sync::watch;
 
@@ -325,6 +325,9 @@ impl Replay {
         let recovery = wal::recover(&options, &handles.disk, committed)?;
         let mut replayer = Replayer::new(Arc::clone(&head), Arc::clone(&generation));
         for record in recovery.records(committed) {
+            if log.closing.load(Ordering::Acquire) {
+                return Err(Error::unavailable("store was closed while its log was replayed", REPLAY_RETRY));
+            }
             let record = record?;
             let decoded = decode(&record.payloads)
                 .map_err(|e| e.context(format_args!("replay record {}", record.lsn.0)))?;
@@ -410,6 +413,13 @@ impl Shared {
             Some(Err(error)) => Err(error.duplicate()),
             _ => Ok(()),
         }
+    }
+
+    /// Returns whether the replay ended because the store was closed.
+    pub(crate) fn replay_was_cancelled(&self) -> bool {
+        let failed = matches!(&*self.replayed.borrow(), Some(Err(e))
+            if matches!(e.kind(), ErrorKind::Unavailable { .. }));
+        failed && self.is_closing()
     }
 
     /// Removes the mark of a run that has not stopped cleanly.

@@ -1,8 +1,16 @@
 //! What operators look at and put right, with no server running: library functions behind the
 //! commands of the binary.
 //!
+//! - [`inspect`]: opens a data folder for looking, writes nothing (`tarn query --data`)
+//! - [`catalog_log`]: every manifest, and what is wrong with it (`tarn catalog log`)
+//! - [`block_list`]: the live blocks (`tarn block list`)
+//! - [`block_show`]: what a block holds, and what each column costs (`tarn block show`)
 //! - [`wal_dump`]: every record of the log, and what is wrong with it (`tarn wal dump`)
 //! - [`quarantine`]: sets a damaged segment aside (`tarn wal quarantine`)
 
+pub mod block_list;
+pub mod catalog_log;
+pub mod inspect;
+pub mod block_show;
 pub mod quarantine;
 pub mod wal_dump;

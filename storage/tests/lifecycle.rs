@@ -7,9 +7,10 @@ mod node;
 use std::sync::Arc;
 use std::time::Duration;
 
-use node::{Node, expected, read_all};
+use node::{Node, expected, read_all, read_view};
 use object_store::memory::InMemory;
 use tarn_model::error::ErrorKind;
+use tarn_storage::operate::{block_list, catalog_log};
 use tarn_storage::paths;
 use tarn_testkit::sim_disk::SimDisk;
 
@@ -162,6 +163,42 @@ async fn a_failed_flush_keeps_everything_and_is_taken_up_again() {
     assert_eq!(read_all(&store.storage).await, expected(0..4));
     assert_eq!(store.storage.catalog().writers().next().map(|w| w.committed), Some(4));
     store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_inspection_sees_every_row_and_writes_nothing() {
+    let node = Node::simulated(8);
+    let missing = node.inspect().await.map(|_| ()).expect_err("no folder yet");
+    assert_eq!(missing.kind(), ErrorKind::NotFound, "{missing:?}");
+    let store = node.open().await;
+    store.write(0..2).await;
+    store.storage.flush().await.expect("flushes");
+    store.write(2..5).await;
+
+    let beside = node.inspect().await.expect("opens beside a server");
+    let note = beside.note.clone().expect("it says what is missing");
+    assert!(note.contains("/data"), "{note}");
+    assert!(beside.reader.view().partial().is_some(), "PAR-1");
+    assert_eq!(read_view(&beside.reader).await, expected(0..2), "committed rows only");
+    store.crash().await;
+
+    let before = node.disk().operations();
+    let alone = node.inspect().await.expect("opens");
+    assert_eq!(alone.note, None);
+    assert_eq!(read_view(&alone.reader).await, expected(0..5));
+    assert_eq!(node.disk().operations(), before, "nothing was written");
+
+    let mut log = Vec::new();
+    let summary = catalog_log::print(&alone.objects, &mut log).await.expect("prints");
+    let log = String::from_utf8(log).expect("text");
+    assert_eq!((summary.manifests, summary.problems), (2, 0), "{log}");
+    assert!(log.contains("lsn 1..2 +"), "{log}");
+    let mut blocks = Vec::new();
+    block_list::print(&alone.catalog, None, &mut blocks).expect("prints");
+    let blocks = String::from_utf8(blocks).expect("text");
+    assert!(blocks.contains("samples 6 series 3"), "{blocks}");
+    drop(alone);
+    node.open().await.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

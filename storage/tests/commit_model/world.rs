@@ -31,24 +31,24 @@ const SUSPENSION: Duration = Duration::from_secs(300);
 
 /// What happens in a run.
 #[derive(Debug, Clone, Copy)]
-pub struct Weather {
-    pub writers: usize,
+pub(crate) struct Weather {
+    pub(crate) writers: usize,
     /// A copy of the first folder starts somewhere on the way.
-    pub copy: bool,
-    pub faults: FaultPlan,
+    pub(crate) copy: bool,
+    pub(crate) faults: FaultPlan,
     /// In 10,000 steps: a process is killed and started again.
-    pub crash: u64,
+    pub(crate) crash: u64,
     /// In 10,000 steps: a process is suspended beyond the history.
-    pub suspend: u64,
+    pub(crate) suspend: u64,
 }
 
 impl Weather {
-    pub fn calm() -> Self {
+    pub(crate) fn calm() -> Self {
         Self { writers: 2, copy: false, faults: FaultPlan::default(), crash: 0, suspend: 0 }
     }
 
     /// A mixture that the seed decides: some runs are rough, some have a single kind of fault.
-    pub fn drawn(seed: u64) -> Self {
+    pub(crate) fn drawn(seed: u64) -> Self {
         let rng = SimRng::new(seed ^ 0x7761_7468);
         let some = |max: u64| if rng.chance(500) { rng.below(max) } else { 0 };
         let faults = FaultPlan {
@@ -68,10 +68,10 @@ impl Weather {
 
 /// How a run ended.
 #[derive(Debug)]
-pub struct End {
-    pub manifests: u64,
-    pub fenced: usize,
-    pub dead_branches: usize,
+pub(crate) struct End {
+    pub(crate) manifests: u64,
+    pub(crate) fenced: usize,
+    pub(crate) dead_branches: usize,
 }
 
 /// A data folder: what survives a crash.
@@ -104,7 +104,7 @@ struct Parts {
     ledger: Rc<Ledger>,
 }
 
-pub struct World {
+pub(crate) struct World {
     sim: Sim,
     parts: Parts,
     weather: Weather,
@@ -113,7 +113,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64, weather: Weather) -> Self {
+    pub(crate) fn new(seed: u64, weather: Weather) -> Self {
         let sim = Sim::new(seed);
         let (clock, rng) = (sim.clock(), sim.rng());
         let bucket = Arc::new(InMemory::new());
@@ -131,7 +131,7 @@ impl World {
         Self { sim, parts, weather, folders, running }
     }
 
-    pub fn run(mut self) -> End {
+    pub(crate) fn run(mut self) -> End {
         let mut copied = !self.weather.copy;
         for step in 0u64.. {
             assert!(step < 2_000_000, "the run does not end");

@@ -20,7 +20,8 @@ use tarn_model::tenant::TenantId;
 use tarn_model::time::{Clock, TimeRange};
 use tarn_model::units::ByteSize;
 use tarn_storage::file::{Disk, OpenHow, RealDisk};
-use tarn_storage::view::{ScanLimits, Selector};
+use tarn_storage::operate::inspect::Inspection;
+use tarn_storage::view::{Reader, ScanLimits, Selector};
 use tarn_storage::wal::Lsn;
 use tarn_storage::{Handles, Options, Storage, WalSync};
 use tarn_testkit::clock::RealClock;
@@ -38,10 +39,10 @@ fn base_ms() -> i64 {
 }
 
 /// Samples by series.
-pub type Rows = BTreeMap<String, Vec<(i64, u64)>>;
+pub(crate) type Rows = BTreeMap<String, Vec<(i64, u64)>>;
 
 /// A place where the store can be opened, again and again.
-pub struct Node {
+pub(crate) struct Node {
     path: PathBuf,
     disk: Arc<dyn Disk>,
     sim: Option<SimDisk>,
@@ -51,33 +52,33 @@ pub struct Node {
 }
 
 /// An open store.
-pub struct Open {
-    pub storage: Storage,
+pub(crate) struct Open {
+    pub(crate) storage: Storage,
     tasks: RealTasks,
     registry: Registry,
     sim: Option<SimDisk>,
 }
 
 impl Node {
-    pub fn simulated(seed: u64) -> Self {
+    pub(crate) fn simulated(seed: u64) -> Self {
         Self::on(SimDisk::new(seed))
     }
 
-    pub fn on(sim: SimDisk) -> Self {
+    pub(crate) fn on(sim: SimDisk) -> Self {
         let disk = Arc::new(sim.clone()) as Arc<dyn Disk>;
         let rng = SimRng::new(sim.operations() ^ RealClock::default().now().0 as u64);
         let path = PathBuf::from("/data");
         Self { path, disk, sim: Some(sim), bucket: None, faulty: None, rng }
     }
 
-    pub fn real(path: &Path) -> Self {
+    pub(crate) fn real(path: &Path) -> Self {
         let disk = Arc::new(RealDisk) as Arc<dyn Disk>;
         let rng = SimRng::new(RealClock::default().now().0 as u64);
         Self { path: path.to_owned(), disk, sim: None, bucket: None, faulty: None, rng }
     }
 
     /// A node whose bucket can be broken.
-    pub fn faulty(seed: u64) -> Self {
+    pub(crate) fn faulty(seed: u64) -> Self {
         let node = Self::simulated(seed);
         let clock = Arc::new(Hurried::default());
         let store = Arc::new(InMemory::new());
@@ -86,25 +87,25 @@ impl Node {
         Self { bucket, faulty: Some(faulty), ..node }
     }
 
-    pub fn with_bucket(self, bucket: Arc<dyn ObjectStore>) -> Self {
+    pub(crate) fn with_bucket(self, bucket: Arc<dyn ObjectStore>) -> Self {
         Self { bucket: Some(bucket), ..self }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub fn disk(&self) -> &SimDisk {
+    pub(crate) fn disk(&self) -> &SimDisk {
         self.sim.as_ref().expect("a simulated disk")
     }
 
-    pub fn break_bucket(&self, broken: bool) {
+    pub(crate) fn break_bucket(&self, broken: bool) {
         let plan = FaultPlan { before: if broken { 1000 } else { 0 }, ..FaultPlan::default() };
         self.faulty.as_ref().expect("a faulty bucket").set_plan(plan);
     }
 
     /// Copies the identity file: what `cp -r` of the folder does, as far as the catalog can tell.
-    pub fn copy_identity_of(&self, other: &Self) {
+    pub(crate) fn copy_identity_of(&self, other: &Self) {
         let from = other.disk().read(&other.path.join("writer")).expect("an identity");
         self.disk.create_dir_all(&self.path).expect("a folder");
         let file = self.disk.open(&self.path.join("writer"), OpenHow::CreateNew).expect("new");
@@ -113,7 +114,7 @@ impl Node {
         self.disk.sync_dir(&self.path).expect("synced");
     }
 
-    pub async fn try_open(&self) -> Result<Open> {
+    pub(crate) async fn try_open(&self) -> Result<Open> {
         let tasks = RealTasks::current();
         let options = Options {
             path: self.path.clone(),
@@ -125,12 +126,7 @@ impl Node {
             wal_bytes_max: ByteSize::mib(64),
             limits: Limits::default(),
         };
-        let handles = Handles {
-            clock: Arc::new(Hurried::default()),
-            rng: Arc::new(self.rng.clone()) as Arc<dyn Rng>,
-            tasks: Arc::new(tasks.clone()),
-            disk: Arc::clone(&self.disk),
-        };
+        let handles = self.handles(&tasks);
         let mut registry = Registry::default();
         let opened = match &self.bucket {
             Some(bucket) => {
@@ -148,7 +144,23 @@ impl Node {
         }
     }
 
-    pub async fn open(&self) -> Open {
+    pub(crate) async fn inspect(&self) -> Result<Inspection> {
+        let tasks = RealTasks::current();
+        let opened = Inspection::open(&self.path, Limits::default(), self.handles(&tasks)).await;
+        stop(tasks).await;
+        opened
+    }
+
+    fn handles(&self, tasks: &RealTasks) -> Handles {
+        Handles {
+            clock: Arc::new(Hurried::default()),
+            rng: Arc::new(self.rng.clone()) as Arc<dyn Rng>,
+            tasks: Arc::new(tasks.clone()),
+            disk: Arc::clone(&self.disk),
+        }
+    }
+
+    pub(crate) async fn open(&self) -> Open {
         let open = self.try_open().await.expect("opens");
         open.storage.replayed().await.expect("replays");
         open
@@ -157,14 +169,14 @@ impl Node {
 
 impl Open {
     /// Writes the requests with these numbers, one after the other.
-    pub async fn write(&self, requests: Range<u64>) {
+    pub(crate) async fn write(&self, requests: Range<u64>) {
         for request in requests {
             let lsn = self.try_write(request).await.expect("acknowledged");
             assert!(lsn > Lsn(0));
         }
     }
 
-    pub async fn try_write(&self, request: u64) -> Result<Lsn> {
+    pub(crate) async fn try_write(&self, request: u64) -> Result<Lsn> {
         let mut appender = self.storage.writer().appender(&TenantId::default_tenant())?;
         for series in 0..SERIES {
             let labels =
@@ -177,7 +189,7 @@ impl Open {
     }
 
     /// VIS-1 by counting: rows in blocks and rows in generations together are all rows, once.
-    pub fn assert_each_row_once(&self, requests: u64) {
+    pub(crate) fn assert_each_row_once(&self, requests: u64) {
         let view = self.storage.reader().view();
         let blocks: u64 = view.catalog().all_blocks().map(|block| block.samples).sum();
         let heads: u64 = view.heads().iter().map(|generation| generation.samples()).sum();
@@ -189,20 +201,20 @@ impl Open {
     }
 
     /// Whether the metric says that the last run did not stop cleanly.
-    pub fn unclean(&self) -> bool {
+    pub(crate) fn unclean(&self) -> bool {
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("encodes");
         text.contains("\ntarn_unclean_shutdown 1\n")
     }
 
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         self.storage.close().await.expect("closes");
         stop(self.tasks).await;
     }
 
     /// Power loss: nothing more reaches the disk, then the process is gone, then what was not
     /// synced is forgotten.
-    pub async fn crash(self) {
+    pub(crate) async fn crash(self) {
         let sim = self.sim.expect("a simulated disk");
         sim.cut_power_after(0);
         drop(self.storage);
@@ -241,7 +253,7 @@ fn sample(request: u64, series: usize) -> (i64, u64) {
 }
 
 /// What the requests with these numbers hold.
-pub fn expected(requests: Range<u64>) -> Rows {
+pub(crate) fn expected(requests: Range<u64>) -> Rows {
     let mut rows = Rows::new();
     for request in requests {
         for series in 0..SERIES {
@@ -252,8 +264,13 @@ pub fn expected(requests: Range<u64>) -> Rows {
 }
 
 /// Everything that a query sees.
-pub async fn read_all(storage: &Storage) -> Rows {
-    let view = storage.reader().view();
+pub(crate) async fn read_all(storage: &Storage) -> Rows {
+    read_view(&storage.reader()).await
+}
+
+/// Everything that a query of this reader sees.
+pub(crate) async fn read_view(reader: &Reader) -> Rows {
+    let view = reader.view();
     let metric = Matcher::equal("__name__", "requests_total");
     let selector = Selector { matchers: vec![metric], range: TimeRange::ALL };
     let limits = ScanLimits { series_max: 1000, bytes_max: 64 << 20 };

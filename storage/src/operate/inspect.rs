@@ -1,0 +1,127 @@
+//! Opens a data folder for looking: nothing is written, no epoch is raised, no server is needed.
+//!
+//! The catalog is loaded and what the log has above it is read into memory, so the answer holds
+//! every acknowledged row. Where a server has the folder, its log is moving: then only what is
+//! committed is read, and the inspection says so.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use prometheus_client::registry::Registry;
+use tarn_model::error::{Error, Result};
+use tarn_model::limits::Limits;
+use tarn_model::units::ByteSize;
+
+use crate::block::reader::Blocks;
+use crate::catalog::{Catalog, Identity, State};
+use crate::disk::ReadOnly;
+use crate::head::Head;
+use crate::head::replay::{Replayer, decode};
+use crate::object::Objects;
+use crate::object::local::LocalStore;
+use crate::paths::DataDir;
+use crate::view::{Reader, ViewCell};
+use crate::wal::{self, Lsn};
+use crate::{Handles, WalSync, blocking};
+
+/// A data folder, as it was when it was looked at.
+#[derive(Debug)]
+pub struct Inspection {
+    /// Answers queries.
+    pub reader: Reader,
+    /// The catalog.
+    pub catalog: Arc<State>,
+    /// The bucket.
+    pub objects: Objects,
+    /// What is not in the answers, if anything.
+    pub note: Option<String>,
+}
+
+impl Inspection {
+    /// Reads the folder.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none; `Corrupt` where catalog or log are damaged.
+    pub async fn open(path: &Path, limits: Limits, handles: Handles) -> Result<Self> {
+        let dir = DataDir::new(path);
+        let failed = |e: std::io::Error| {
+            Error::internal(format!("open data folder {}", path.display())).with_source(e)
+        };
+        if handles.disk.list(dir.root()).map_err(failed)?.is_empty() {
+            return Err(Error::not_found(format!("no data folder at {}", path.display())));
+        }
+        // Keeps a server from starting while the log is read.
+        let lock = match handles.disk.lock(dir.root()) {
+            Ok(lock) => Some(lock),
+            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => None,
+            Err(e) => return Err(failed(e)),
+        };
+        let store = Arc::new(LocalStore::inspect(dir.bucket(), Arc::clone(&handles.disk)));
+        let (clock, rng) = (Arc::clone(&handles.clock), Arc::clone(&handles.rng));
+        // Nobody scrapes an inspection.
+        let mut registry = Registry::default();
+        let objects = Objects::new(store, Arc::clone(&clock), Arc::clone(&rng), &mut registry);
+        let catalog = Catalog::load(objects.clone(), clock, rng, &mut registry).await?.state();
+        let head = Head::new(limits, Arc::clone(&handles.clock));
+        let blocks = Blocks::new(objects.clone());
+        let view = ViewCell::new(Arc::clone(&head), blocks, Arc::clone(&catalog));
+        let note = match lock {
+            Some(lock) => {
+                let (view, state) = (Arc::clone(&view), Arc::clone(&catalog));
+                let read = blocking::run(move || {
+                    let done = read_log(&dir, &handles, &head, &view, &state);
+                    drop(lock);
+                    done
+                });
+                read.await?;
+                None
+            }
+            None => Some(format!(
+                "a server has {} open: only what it has committed to blocks is shown, ask the \
+                 server for the newest rows",
+                path.display()
+            )),
+        };
+        if let Some(note) = &note {
+            view.update(|view| view.with_replaying(Some(note)));
+        }
+        Ok(Self { reader: Reader::new(view), catalog, objects, note })
+    }
+}
+
+/// Reads what the log has above the catalog into one generation of the head.
+fn read_log(
+    dir: &DataDir,
+    handles: &Handles,
+    head: &Arc<Head>,
+    view: &ViewCell,
+    state: &State,
+) -> Result<()> {
+    let Some(identity) = Identity::read(dir, &*handles.disk)? else {
+        return Ok(());
+    };
+    let writer_id = u128::from_str_radix(&identity.id, 16)
+        .map_err(|e| Error::internal(format!("writer id {:?}", identity.id)).with_source(e))?;
+    let committed = Lsn(state.committed(&identity.id));
+    let mut registry = Registry::default();
+    let options = wal::Options {
+        dir: dir.wal(),
+        writer_id,
+        // Whichever start wrote a segment, we come after it.
+        epoch: u64::MAX,
+        segment_bytes: ByteSize(0),
+        bytes_max: ByteSize(0),
+        queue_bytes_max: ByteSize(0),
+        sync: WalSync::None,
+        read_only: ReadOnly::register(&mut registry),
+        metrics: wal::Metrics::register(&mut registry),
+    };
+    let generation = head.generation(committed.next());
+    view.update(|view| view.with_generation(Arc::clone(&generation)));
+    let mut replayer = Replayer::new(Arc::clone(head), generation);
+    for record in wal::inspect(&options, &handles.disk, committed)? {
+        let record = record?;
+        replayer.insert(record.lsn, &record.tenant, decode(&record.payloads)?)?;
+    }
+    Ok(())
+}
