@@ -4,5 +4,6 @@
 
 mod hostile;
 mod names;
+mod promises;
 mod queries;
 mod support;

@@ -1,7 +1,6 @@
 //! A store in a temporary folder, an engine over it, and requests without a socket.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -10,9 +9,8 @@ use http_body_util::BodyExt;
 use prometheus_client::registry::Registry;
 use tarn_model::labels::LabelSet;
 use tarn_model::limits::Limits;
-use tarn_model::rng::Rng;
 use tarn_model::sample::{Histogram, Metadata};
-use tarn_model::tasks::{Task, Tasks};
+use tarn_model::tasks::Tasks;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::{Clock, Sleep, UnixNanos};
 use tarn_model::units::ByteSize;
@@ -21,6 +19,8 @@ use tarn_query::{Engine, EngineOptions, Handles};
 use tarn_storage::append::Appender;
 use tarn_storage::file::RealDisk;
 use tarn_storage::{Options, Storage, WalSync};
+use tarn_testkit::sim::SimRng;
+use tarn_testkit::tasks::RealTasks;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 
@@ -50,7 +50,7 @@ pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) registry: Registry,
     pub(crate) tenant: TenantId,
-    storage: Storage,
+    pub(crate) storage: Storage,
     _folder: TempDir,
 }
 
@@ -60,13 +60,20 @@ impl World {
     }
 
     pub(crate) async fn with(limits: Limits) -> Self {
+        let world = Self::open(limits, Arc::new(RealTasks::current())).await;
+        world.storage.replayed().await.unwrap();
+        world
+    }
+
+    /// Opens a store, whose log replays when `tasks` run.
+    pub(crate) async fn open(limits: Limits, tasks: Arc<dyn Tasks>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut registry = Registry::default();
         let clock: Arc<dyn Clock> = Arc::new(TestClock(Instant::now()));
         let handles = tarn_storage::Handles {
             clock: Arc::clone(&clock),
-            rng: Arc::new(Counter(AtomicU64::new(1))),
-            tasks: Arc::new(TestTasks(Handle::current())),
+            rng: Arc::new(SimRng::new(1)),
+            tasks,
             disk: Arc::new(RealDisk),
         };
         let options = Options {
@@ -80,7 +87,6 @@ impl World {
             limits: limits.clone(),
         };
         let storage = Storage::open(options, handles, &mut registry).await.unwrap();
-        storage.replayed().await.unwrap();
         let options = EngineOptions {
             limits,
             version: "0.1.0".to_owned(),
@@ -191,28 +197,5 @@ impl Clock for TestClock {
 
     fn sleep(&self, duration: Duration) -> Sleep {
         Box::pin(tokio::time::sleep(duration))
-    }
-}
-
-#[derive(Debug)]
-struct Counter(AtomicU64);
-
-impl Rng for Counter {
-    fn next_u64(&self) -> u64 {
-        // An odd factor keeps successive numbers apart in all bits.
-        self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    }
-}
-
-#[derive(Debug)]
-struct TestTasks(Handle);
-
-impl Tasks for TestTasks {
-    fn spawn(&self, _name: &'static str, task: Task) {
-        drop(self.0.spawn(task));
-    }
-
-    fn spawn_thread(&self, name: &'static str, work: Box<dyn FnOnce() + Send>) {
-        std::thread::Builder::new().name(name.to_owned()).spawn(work).unwrap();
     }
 }

@@ -21,6 +21,7 @@ use tarn_model::units::ByteSize;
 use tarn_query::api::prometheus::handle;
 use tarn_query::{Engine, EngineOptions};
 use tarn_storage::file::RealDisk;
+use tarn_storage::paths::DataDir;
 use tarn_storage::{Handles, Options, Storage};
 use tokio::runtime::Handle;
 
@@ -41,8 +42,9 @@ pub(super) async fn ask(
     tenant: TenantId,
     question: Question,
 ) -> anyhow::Result<Bytes> {
-    // Opening would make a folder that is not there; a mistyped name must not.
-    std::fs::metadata(folder).with_context(|| format!("read --data {}", folder.display()))?;
+    // Opening would begin a store in a folder that holds none; a mistyped name must not.
+    std::fs::metadata(DataDir::new(folder).writer())
+        .with_context(|| format!("{} is not the data folder of a Tarn", folder.display()))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let tasks = ProcessTasks::new(Handle::current());
     let mut registry = Registry::default();
