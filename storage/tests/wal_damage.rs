@@ -363,6 +363,25 @@ fn cor_2_quarantine_makes_the_log_start_again() {
     }
 }
 
+/// The tool may be cut short anywhere, and given again.
+#[test]
+fn cor_2_quarantine_may_lose_power_at_any_step() {
+    let aside = Path::new("/data/quarantine");
+    let damaged = sample_log();
+    flip(&damaged, &segments(&damaged)[0], 600 * 8);
+    for cut in 0..20 {
+        let disk = damaged.fork();
+        disk.cut_power_after(cut);
+        let first = quarantine(&disk, Path::new(DIR), aside);
+        disk.power_loss();
+        let again = quarantine(&disk, Path::new(DIR), aside).unwrap();
+        assert!(first.is_err() || again.is_none(), "cut after {cut}");
+        let recovery = open(&disk, 9, Lsn(0)).unwrap();
+        let found: Vec<u64> = served(&recovery).unwrap().iter().map(|(lsn, ..)| *lsn).collect();
+        assert_eq!(found, (16..=30).collect::<Vec<_>>(), "cut after {cut}");
+    }
+}
+
 /// The body of the fuzz target, over whole segments, their pieces, and damage of many kinds.
 #[test]
 fn any_bytes_are_read_without_a_panic() {

@@ -31,8 +31,7 @@ pub struct Quarantined {
 /// folder must be locked by the caller.
 ///
 /// # Errors
-/// `Internal` where files cannot be read or moved. Before the last step, a rename, the log is as it
-/// was.
+/// `Internal` where files cannot be read or moved; the command can be given again.
 pub fn quarantine(
     disk: &dyn Disk,
     dir: &Path,
@@ -57,21 +56,22 @@ pub fn quarantine(
         // From an attempt that was cut short.
         remove_if_there(disk, &damaged)?;
         disk.hard_link(&path, &damaged)?;
-        let mut moved_to = vec![damaged];
-        // The newest first: a command that is cut short leaves a log that is damaged as before.
-        for (number, path) in later.iter().rev() {
-            let aside = quarantine_dir.join(paths::segment_name(*number));
-            disk.rename(path, &aside)?;
-            moved_to.insert(1, aside);
-        }
         disk.sync_dir(quarantine_dir)?;
-        disk.sync_dir(dir)?;
         let prepared = dir.join(paths::zeroing_name(number));
         remove_if_there(disk, &prepared)?;
         let file = disk.open(&prepared, OpenHow::CreateNew)?;
         file.write_at(&bytes, 0)?;
         file.sync_data()?;
         disk.rename(&prepared, &path)?;
+        disk.sync_dir(dir)?;
+        // From here on the log starts. What follows keeps the bytes that nobody reads any more.
+        let mut moved_to = vec![damaged];
+        for (number, path) in &later {
+            let aside = quarantine_dir.join(paths::segment_name(*number));
+            disk.rename(path, &aside)?;
+            moved_to.push(aside);
+        }
+        disk.sync_dir(quarantine_dir)?;
         disk.sync_dir(dir)?;
         Ok(moved_to)
     };
