@@ -320,7 +320,8 @@ fn vis_1_and_ord_1_any_history_reads_back_as_the_last_write_per_time() {
         .build()
         .unwrap();
     let slow = std::env::var_os("TARN_TEST_SLOW").is_some();
-    let config = Config { cases: if slow { 2000 } else { 48 }, ..Config::default() };
+    let cases = if slow { 2000 } else { 48 };
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new(config);
     let outcome = runner.run(&(steps(), any::<u64>()), |(steps, seed)| {
         runtime.block_on(run(steps, seed));

@@ -119,7 +119,7 @@ pub(crate) fn write_slices(table: &SliceTable<'_>, origin: Origin<'_>) -> Result
         group_samples += samples;
         at = end;
     }
-    let parts = vec![(METRICS_PART, encode_metrics(&survey.metrics))];
+    let parts = vec![(METRICS_PART, encode_metrics(&survey.metrics)?)];
     let content = Content {
         kind: kind::SLICES,
         rows: (table.timelines.len() + table.rows.len()) as u64,

@@ -180,13 +180,21 @@ impl Column {
             PointValue::Float(bits) => u32::try_from(point.time_ms.wrapping_sub(self.base_ms))
                 .is_ok_and(|offset| {
                     let found = self.offsets.binary_search(&offset);
-                    found.is_ok_and(|at| self.bits[at] == *bits)
+                    found.is_ok_and(|at| {
+                        self.bits[at] == *bits && self.start_of(at) == point.start_ms
+                    })
                 }),
             PointValue::Histogram(_) => self.extra.as_deref().is_some_and(|extra| {
                 let found = extra.histograms.binary_search_by_key(&point.time_ms, |p| p.time_ms);
-                found.is_ok_and(|at| extra.histograms[at].value == point.value)
+                found.is_ok_and(|at| extra.histograms[at] == *point)
             }),
         }
+    }
+
+    fn start_of(&self, at: usize) -> i64 {
+        let starts = self.extra.as_deref().map_or(&[][..], |e| &e.starts);
+        let run = starts.partition_point(|s| s.0 as usize <= at);
+        run.checked_sub(1).map_or(0, |r| starts[r].1)
     }
 
     /// Copies what is visible of a time range.

@@ -9,6 +9,12 @@ use prometheus_client::registry::Registry;
 use tarn_model::error::Result;
 use tarn_model::limits::Limits;
 use tarn_model::units::ByteSize;
+use tarn_storage::block::BlockMeta;
+use tarn_storage::block::reader::Blocks;
+use tarn_storage::catalog::State;
+use tarn_storage::catalog::format::Manifest;
+use tarn_storage::head::Head;
+use tarn_storage::view::{View, ViewCell};
 use tarn_storage::{Handles, Options, Storage, WalSync};
 
 use crate::clock::RealClock;
@@ -64,6 +70,39 @@ impl Store {
     /// Returns the store itself.
     pub fn storage(&self) -> &Storage {
         &self.storage
+    }
+
+    /// Returns a view of the newest catalog version alone, with nothing cached.
+    pub fn fresh_view(&self) -> Arc<View> {
+        self.view(self.storage.catalog())
+    }
+
+    /// Returns a view of blocks that lie in the bucket, whatever the catalog says.
+    ///
+    /// # Errors
+    /// `Corrupt` where they contradict each other.
+    pub fn view_of(&self, blocks: Vec<BlockMeta>) -> Result<Arc<View>> {
+        let manifest = Manifest {
+            number: 1,
+            time_ms: 0,
+            writer: String::new(),
+            epoch: 0,
+            nonce: "test".to_owned(),
+            predecessor: String::new(),
+            cuts: Vec::new(),
+            added: blocks.into_iter().map(Arc::new).collect(),
+            removed: Vec::new(),
+            condemned: Vec::new(),
+            writers: Vec::new(),
+            checkpoint: None,
+        };
+        Ok(self.view(Arc::new(State::default().apply(&manifest, None)?)))
+    }
+
+    fn view(&self, state: Arc<State>) -> Arc<View> {
+        let head = Head::new(Limits::default(), Arc::new(RealClock::default()));
+        let blocks = Blocks::new(self.storage.objects().clone());
+        ViewCell::new(head, blocks, state).load()
     }
 
     /// Ends the process as a kill does, and starts it again.

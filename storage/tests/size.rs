@@ -1,0 +1,186 @@
+//! How many bytes a sample takes, everything on disk included: real scrapes of the corpus, and
+//! integers in the shape of TSBS' cpu-only set. Prints the figures and holds their ceilings.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use object_store::ObjectStore;
+use tarn_model::labels::{Label, LabelSet};
+use tarn_model::slice::Samples;
+use tarn_model::tenant::TenantId;
+use tarn_model::time::TimeRange;
+use tarn_storage::view::{ScanLimits, Selector};
+use tarn_testkit::sim::SimRng;
+use tarn_testkit::store::Store;
+
+const LIMITS: ScanLimits = ScanLimits { series_max: 1 << 20, bytes_max: 4 << 30 };
+
+struct Series {
+    labels: LabelSet,
+    samples: Vec<(i64, f64)>,
+}
+
+fn corpus() -> Option<PathBuf> {
+    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpus");
+    #[expect(clippy::disallowed_methods, reason = "tests are told where the corpus is")]
+    let root = std::env::var_os("TARN_CORPUS").map_or_else(|| own.into(), PathBuf::from);
+    let file = root.join("metrics/node-10min.tar.zst");
+    file.is_file().then_some(file)
+}
+
+/// Returns the content of a file of an uncompressed tar archive.
+fn untar<'a>(archive: &'a [u8], wanted: &str) -> Option<&'a [u8]> {
+    let mut rest = archive;
+    while rest.len() >= 512 {
+        let (header, body) = rest.split_at(512);
+        let text = |range: std::ops::Range<usize>| {
+            String::from_utf8_lossy(&header[range]).trim_matches(['\0', ' ']).to_owned()
+        };
+        let size = usize::from_str_radix(&text(124..136), 8).unwrap_or(0);
+        if text(0..100).ends_with(wanted) {
+            return body.get(..size);
+        }
+        rest = body.get(size.div_ceil(512) * 512..)?;
+    }
+    None
+}
+
+fn node_10min(file: &std::path::Path) -> Vec<Series> {
+    #[expect(clippy::disallowed_methods, reason = "the corpus is no part of a data folder")]
+    let packed = std::fs::File::open(file).unwrap();
+    let mut archive = Vec::new();
+    let mut decoder = zstd::stream::read::Decoder::new(packed).unwrap();
+    std::io::Read::read_to_end(&mut decoder, &mut archive).unwrap();
+    let index = std::str::from_utf8(untar(&archive, "series.jsonl").unwrap()).unwrap();
+    let mut samples = untar(&archive, "samples.bin").unwrap();
+    let mut take = |n: usize| {
+        let (part, rest) = samples.split_at(n * 8);
+        samples = rest;
+        part.chunks_exact(8).map(|c| u64::from_le_bytes(c.try_into().unwrap())).collect::<Vec<_>>()
+    };
+    let series = index.lines().map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let n = line["n"].as_u64().unwrap() as usize;
+        let labels = line["labels"].as_object().unwrap().iter();
+        let labels = labels.map(|(k, v)| Label::new(k.as_str(), v.as_str().unwrap())).collect();
+        let (times, values) = (take(n), take(n));
+        let stale = f64::from_bits(tarn_model::sample::STALE_NAN_BITS);
+        // The dump does not tell markers from real NaN; nearly all are markers.
+        let value = |bits: u64| Some(f64::from_bits(bits)).filter(|v| !v.is_nan()).unwrap_or(stale);
+        let samples = times.into_iter().zip(values).map(|(t, v)| (t as i64, value(v))).collect();
+        Series { labels, samples }
+    });
+    series.collect()
+}
+
+/// Ten gauges per host that walk between 0 and 100, every 10 s.
+fn tsbs(hosts: usize, samples: i64) -> Vec<Series> {
+    let rng = SimRng::new(7);
+    let fields = ["user", "system", "idle", "nice", "iowait", "irq", "softirq", "steal", "guest", "guest_nice"];
+    let mut all = Vec::new();
+    for host in 0..hosts {
+        for field in fields {
+            let labels = LabelSet::from_pairs(&[
+                ("__name__", &format!("cpu_usage_{field}")),
+                ("hostname", &format!("host_{host}")),
+                ("region", ["eu-west-1", "us-east-1", "ap-south-1"][host % 3]),
+                ("datacenter", &format!("dc-{}", host % 9)),
+                ("rack", &(host % 100).to_string()),
+                ("os", ["Ubuntu15.10", "Ubuntu16.10"][host % 2]),
+                ("arch", ["x64", "x86"][host % 2]),
+                ("team", ["SF", "NYC", "LON", "CHI"][host % 4]),
+                ("service", &(host % 20).to_string()),
+                ("service_environment", ["production", "staging", "test"][host % 3]),
+            ]);
+            let mut value = rng.below(101) as f64;
+            let walk = |i: i64| {
+                // Steps of a normal distribution with deviation 1, as TSBS draws them.
+                let normal: f64 = (0..12).map(|_| rng.below(10_000) as f64 / 1e4).sum::<f64>() - 6.0;
+                value = (value + normal).clamp(0.0, 100.0);
+                (1_763_596_800_000 + i * 10_000, value.trunc())
+            };
+            all.push(Series { labels, samples: (0..samples).map(walk).collect() });
+        }
+    }
+    all
+}
+
+async fn figure(name: &str, set: &[Series]) -> f64 {
+    let store = Store::open(1).await.unwrap();
+    let tenant = TenantId::default_tenant();
+    let begun = Instant::now();
+    for part in set.chunks(500) {
+        let mut appender = store.storage().writer().appender(&tenant).unwrap();
+        for series in part {
+            let reference = appender.series(&series.labels).unwrap();
+            for (time_ms, value) in &series.samples {
+                appender.float(reference, *time_ms, *value, 0).unwrap();
+            }
+        }
+        appender.commit().await.unwrap();
+    }
+    let appended = begun.elapsed();
+    let begun = Instant::now();
+    let report = store.storage().flush().await.unwrap();
+    let flushed = begun.elapsed();
+    let blocks = store.storage().catalog();
+    let meta = blocks.all_blocks().next().unwrap();
+    let listing = catalog_bytes(&store).await;
+    let held: usize = set.iter().map(|s| s.samples.iter().filter(|s| !s.1.is_nan()).count()).sum();
+    let bytes_per_sample = (report.bytes + listing) as f64 / held as f64;
+    let begun = Instant::now();
+    let read = read_all(&store).await;
+    println!(
+        "{name}: {held} samples in {} blocks, {} bytes of blocks (first: {} rows, tail {} bytes), \
+         {listing} of catalog: {bytes_per_sample:.3} bytes per sample; append {appended:?}, \
+         flush {flushed:?}, read {:?}",
+        report.blocks,
+        report.bytes,
+        meta.rows,
+        meta.tail_bytes,
+        begun.elapsed()
+    );
+    assert_eq!(read, held);
+    let object = store.storage().objects().get(&meta.object).await.unwrap();
+    let mut text = Vec::new();
+    tarn_storage::operate::block_show::show(&object.bytes, &mut text).unwrap();
+    println!("{}", String::from_utf8(text).unwrap());
+    store.end().await;
+    bytes_per_sample
+}
+
+async fn read_all(store: &Store) -> usize {
+    let selector = Selector { matchers: vec![], range: TimeRange::ALL };
+    let view = store.storage().reader().view();
+    let tenant = TenantId::default_tenant();
+    let mut selection = view.select(&tenant, &[selector], LIMITS).await.unwrap().remove(0);
+    let (mut slices, mut read) = (Vec::new(), 0);
+    while selection.cursor.next(&mut slices).await.unwrap() {
+        let floats = slices.iter().filter(|s| matches!(s.samples, Samples::Floats(_)));
+        read += floats.map(|s| s.samples.len()).sum::<usize>();
+    }
+    read
+}
+
+/// Returns the bytes of the catalog's manifests.
+async fn catalog_bytes(store: &Store) -> u64 {
+    let folder = object_store::path::Path::from(tarn_storage::paths::CATALOG_PREFIX);
+    let listed = store.bucket.list_with_delimiter(Some(&folder)).await.unwrap();
+    listed.objects.iter().map(|o| o.size).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_per_sample_of_real_scrapes() {
+    let Some(file) = corpus() else {
+        println!("skipped: no corpus");
+        return;
+    };
+    let figure = figure("node-10min", &node_10min(&file)).await;
+    assert!(figure <= 0.8, "{figure} bytes per sample");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_per_sample_of_tsbs_like_integers() {
+    let figure = figure("tsbs-like", &tsbs(100, 1000)).await;
+    assert!(figure <= 0.45, "{figure} bytes per sample");
+}
