@@ -157,14 +157,15 @@ impl Running {
         self.listener.address()
     }
 
-    /// Completes with the error when the log cannot be replayed; never when it can.
+    /// Completes with the error for which the process must stop: the log cannot be replayed, or
+    /// another process has taken the identity of the data folder. Else never.
     pub(crate) async fn broken(&self) -> Error {
         match self.app.storage.replayed().await {
             Ok(()) => {
                 info!("the log is replayed, writes are taken");
-                std::future::pending().await
+                self.app.storage.failed().await
             }
-            Err(e) => e,
+            Err(e) => e.context("replay the log"),
         }
     }
 

@@ -85,7 +85,7 @@ async fn serve(config: config::Config, query: tokio::runtime::Handle) -> anyhow:
     };
     let stopped = running.stop().await; // drain, then each in reverse
     match broken {
-        Some(error) => Err(error.context("replay the log").into()),
+        Some(error) => Err(error.into()),
         None => stopped.inspect(|()| tracing::info!("tarn has stopped")),
     }
 }

@@ -192,12 +192,14 @@ impl Storage {
     /// has taken the identity of this folder (FEN-1).
     pub async fn failed(&self) -> Error {
         let mut fatal = self.shared.flusher.fatal.subscribe();
-        match fatal.wait_for(Option::is_some).await {
-            Ok(error) => error
-                .as_ref()
-                .map_or_else(|| Error::internal("no reason"), |error| error.duplicate()),
-            // The sender lives as long as the store.
-            Err(_) => std::future::pending().await,
+        loop {
+            if let Some(error) = &*fatal.borrow_and_update() {
+                return error.duplicate();
+            }
+            if fatal.changed().await.is_err() {
+                // The sender lives as long as the store, so nobody can be waiting here.
+                return Error::internal("the store is gone");
+            }
         }
     }
 
