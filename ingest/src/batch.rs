@@ -87,7 +87,7 @@ pub(crate) struct Float {
 /// The labels of a series as they stand in the request.
 pub(crate) trait RawLabels {
     /// Returns the key under which the cache knows these bytes.
-    fn key(&self, space: KeySpace) -> u128;
+    fn key(&self, space: &KeySpace) -> u128;
 
     /// Hands over each label.
     ///
@@ -219,7 +219,7 @@ impl<'c, S: RowSink> Batch<'c, S> {
         number: usize,
         rows: u64,
     ) -> Result<Open<'r, R>> {
-        let key = raw.key(self.space);
+        let key = raw.key(&self.space);
         let mut open = Open { raw, key, number, series: None };
         match self.memory.series.get(key) {
             Some(Known::Series(series)) => open.series = Some(series),

@@ -87,7 +87,7 @@ fn push<S: RowSink>(batch: &mut Batch<'_, S>, number: usize, series: &Series) ->
 struct Labels<'a>(&'a LabelSet);
 
 impl RawLabels for Labels<'_> {
-    fn key(&self, space: KeySpace) -> u128 {
+    fn key(&self, space: &KeySpace) -> u128 {
         space.key(&self.0.series_id().0.to_le_bytes())
     }
 

@@ -70,7 +70,7 @@ impl RowSink for Scripted<'_> {
 struct Name(&'static str);
 
 impl RawLabels for Name {
-    fn key(&self, space: KeySpace) -> u128 {
+    fn key(&self, space: &KeySpace) -> u128 {
         space.key(self.0.as_bytes())
     }
 
@@ -217,7 +217,7 @@ fn rows_take_memory_from_the_permit() {
 fn places_are_short_and_readable() {
     struct Odd(Vec<Label>);
     impl RawLabels for Odd {
-        fn key(&self, space: KeySpace) -> u128 {
+        fn key(&self, space: &KeySpace) -> u128 {
             space.key(b"odd")
         }
         fn each<'a>(&'a self, pair: &mut dyn FnMut(&'a [u8], &'a [u8])) -> Result<()> {

@@ -1,8 +1,8 @@
 //! Raw label bytes → what became of them last time.
 //!
 //! Senders repeat the same label bytes in every request, so a series is recognised by a hash of them
-//! and its labels are parsed once. The key is 128 bits of XXH3 over the raw bytes; its seed is drawn
-//! per process and mixed with tenant and protocol, so that nobody outside can make two series
+//! and its labels are parsed once. The key is 128 bits of XXH3 over the raw bytes; its secret is
+//! drawn per process and mixed with tenant and protocol, so that nobody outside can make two series
 //! collide and no tenant can meet the key of another.
 //!
 //! The cache is cut into shards, each two generations of a hash map. New and used keys live in the
@@ -10,11 +10,13 @@
 //! forgotten. That is a least-recently-used cache with two steps of age, a bound in bytes, and no
 //! bookkeeping on a hit.
 
+use std::fmt;
+
 use parking_lot::RwLock;
 use tarn_model::map::HashMap;
 use tarn_model::tenant::TenantId;
 use tarn_storage::append::SeriesRef;
-use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
+use xxhash_rust::xxh3::{xxh3_64_with_secret, xxh3_64_with_seed, xxh3_128_with_secret};
 
 use crate::validate::Reason;
 
@@ -23,6 +25,9 @@ const SHARDS: usize = 64;
 
 /// What a key is counted with: 32 bytes and a control byte, in a table that doubles when full.
 const ENTRY_BYTES: usize = 64;
+
+/// XXH3's own secret has this length.
+const SECRET_BYTES: usize = 192;
 
 /// What is remembered of label bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,26 +44,40 @@ pub(crate) enum Known {
 }
 
 /// Makes the keys of one tenant and protocol.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct KeySpace(u64);
+#[derive(Clone)]
+pub(crate) struct KeySpace {
+    /// Given a seed instead, XXH3 would derive such a secret for every input above 240 bytes.
+    secret: [u8; SECRET_BYTES],
+}
+
+impl fmt::Debug for KeySpace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeySpace")
+    }
+}
 
 impl KeySpace {
     /// Mixes the seed of the process with whose and what kind of bytes are going to be hashed.
     pub(crate) fn new(process_seed: u64, tenant: &TenantId, protocol: &str) -> Self {
         let tenant = xxh3_64_with_seed(tenant.as_str().as_bytes(), process_seed);
-        Self(xxh3_64_with_seed(protocol.as_bytes(), tenant))
+        let seed = xxh3_64_with_seed(protocol.as_bytes(), tenant);
+        let mut secret = [0; SECRET_BYTES];
+        for (n, word) in (0u64..).zip(secret.as_chunks_mut::<8>().0) {
+            *word = xxh3_64_with_seed(&n.to_le_bytes(), seed).to_le_bytes();
+        }
+        Self { secret }
     }
 
     /// Returns the key of raw bytes.
     #[inline]
-    pub(crate) fn key(self, bytes: &[u8]) -> u128 {
-        xxh3_128_with_seed(bytes, self.0)
+    pub(crate) fn key(&self, bytes: &[u8]) -> u128 {
+        xxh3_128_with_secret(bytes, &self.secret)
     }
 
     /// Returns the hash of a part of what will be a key.
     #[inline]
-    pub(crate) fn part(self, bytes: &[u8]) -> u64 {
-        xxh3_64_with_seed(bytes, self.0)
+    pub(crate) fn part(&self, bytes: &[u8]) -> u64 {
+        xxh3_64_with_secret(bytes, &self.secret)
     }
 }
 
@@ -151,7 +170,7 @@ mod tests {
     #[test]
     fn used_keys_stay_and_others_are_forgotten() {
         let cache = KeyCache::new(ENTRY_BYTES * SHARDS * 2 * 100);
-        let space = KeySpace(7);
+        let space = KeySpace::new(7, &TenantId::default_tenant(), "v1");
         let hot: Vec<u128> = (0..100u32).map(|n| space.key(&n.to_le_bytes())).collect();
         for (n, key) in hot.iter().enumerate() {
             cache.put(*key, n);

@@ -167,7 +167,7 @@ impl<'a> Labels<'a> {
 }
 
 impl RawLabels for Labels<'_> {
-    fn key(&self, space: KeySpace) -> u128 {
+    fn key(&self, space: &KeySpace) -> u128 {
         space.key(self.reader().rest())
     }
 

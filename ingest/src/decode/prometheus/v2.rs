@@ -154,7 +154,7 @@ struct Labels<'a> {
 }
 
 impl RawLabels for Labels<'_> {
-    fn key(&self, space: KeySpace) -> u128 {
+    fn key(&self, space: &KeySpace) -> u128 {
         space.key(self.hashes)
     }
 
