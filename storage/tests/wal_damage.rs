@@ -11,6 +11,7 @@ use tarn_model::tenant::TenantId;
 use tarn_storage::file::{Disk, OpenHow, RealDisk};
 use tarn_storage::operate::quarantine::quarantine;
 use tarn_storage::operate::wal_dump::dump;
+use tarn_storage::paths::DataDir;
 use tarn_storage::wal::{
     CommitLoop, Lsn, Options, Payload, RecordBuilder, Recovery, ReplyCounts, Sink, Step, Wal,
     fuzz_segment, recover,
@@ -345,15 +346,18 @@ fn a_dump_shows_every_record_and_every_problem() {
 #[test]
 fn cor_2_quarantine_makes_the_log_start_again() {
     let aside = Path::new("/data/quarantine");
-    assert_eq!(quarantine(&sample_log(), Path::new(DIR), aside).unwrap(), None);
+    let disk = sample_log();
+    let _running = disk.lock(Path::new("/data")).unwrap();
+    assert!(quarantine(&disk, &DataDir::new("/data")).is_err(), "a process has the folder");
+    assert_eq!(quarantine(&sample_log(), &DataDir::new("/data")).unwrap(), None);
     for (bad, bit, lost) in [(1, 600 * 8, (8, 15)), (0, 513 * 8, (1, 15)), (1, 3, (8, 15))] {
         let disk = sample_log();
         flip(&disk, &segments(&disk)[bad], bit);
         assert!(open(&disk, 9, Lsn(0)).is_err());
-        let done = quarantine(&disk, Path::new(DIR), aside).unwrap().unwrap();
+        let done = quarantine(&disk, &DataDir::new("/data")).unwrap().unwrap();
         assert_eq!((done.first_lost.0, done.last_lost.0), lost, "{done:?}");
         assert_eq!(disk.list(aside).unwrap().len(), done.moved_to.len());
-        assert_eq!(quarantine(&disk, Path::new(DIR), aside).unwrap(), None);
+        assert_eq!(quarantine(&disk, &DataDir::new("/data")).unwrap(), None);
         disk.power_loss();
         let recovery = open(&disk, 9, Lsn(0)).unwrap();
         let found: Vec<u64> = served(&recovery).unwrap().iter().map(|(lsn, ..)| *lsn).collect();
@@ -366,15 +370,14 @@ fn cor_2_quarantine_makes_the_log_start_again() {
 /// The tool may be cut short anywhere, and given again.
 #[test]
 fn cor_2_quarantine_may_lose_power_at_any_step() {
-    let aside = Path::new("/data/quarantine");
     let damaged = sample_log();
     flip(&damaged, &segments(&damaged)[0], 600 * 8);
     for cut in 0..20 {
         let disk = damaged.fork();
         disk.cut_power_after(cut);
-        let first = quarantine(&disk, Path::new(DIR), aside);
+        let first = quarantine(&disk, &DataDir::new("/data"));
         disk.power_loss();
-        let again = quarantine(&disk, Path::new(DIR), aside).unwrap();
+        let again = quarantine(&disk, &DataDir::new("/data")).unwrap();
         assert!(first.is_err() || again.is_none(), "cut after {cut}");
         let recovery = open(&disk, 9, Lsn(0)).unwrap();
         let found: Vec<u64> = served(&recovery).unwrap().iter().map(|(lsn, ..)| *lsn).collect();

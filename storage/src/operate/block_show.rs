@@ -27,8 +27,7 @@ pub fn show(bytes: &Bytes, out: &mut impl Write) -> Result<()> {
     reader.try_parse(bytes).map_err(damaged)?;
     let metadata = reader.finish().map_err(damaged)?;
     let text = describe(bytes, &metadata)?;
-    out.write_all(text.as_bytes())
-        .map_err(|e| Error::internal("print block").with_source(e))
+    out.write_all(text.as_bytes()).map_err(|e| Error::internal("print block").with_source(e))
 }
 
 fn damaged(error: parquet::errors::ParquetError) -> Error {
@@ -51,11 +50,8 @@ fn describe(bytes: &Bytes, metadata: &ParquetMetaData) -> Result<String> {
         .collect();
     let tail = bytes.len() as u64 - directory.offset;
     lines.push(format!("{:<14} {} bytes, tail {tail} bytes", "object", bytes.len()));
-    let verdict = if failing.is_empty() {
-        "all sound".to_owned()
-    } else {
-        format!("damaged: {failing:?}")
-    };
+    let verdict =
+        if failing.is_empty() { "all sound".to_owned() } else { format!("damaged: {failing:?}") };
     lines.push(format!("{:<14} {}, {verdict}", "regions", directory.regions.len()));
     for part in &directory.parts {
         let length = part.range.end - part.range.start;

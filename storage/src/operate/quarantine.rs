@@ -9,12 +9,16 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tarn_model::error::{Error, Result};
 
 use crate::file::{Disk, OpenHow};
-use crate::paths;
+use crate::paths::{self, DataDir};
 use crate::wal::{Lsn, Mended, mend};
+
+/// When to try again at a folder that a process has; the process must be stopped by somebody.
+const IN_USE_RETRY: Duration = Duration::from_secs(5);
 
 /// What was set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,16 +31,21 @@ pub struct Quarantined {
     pub last_lost: Lsn,
 }
 
-/// Sets aside the first damaged segment of the log in `dir`; `None` where there is none. The data
-/// folder must be locked by the caller.
+/// Sets aside the first damaged segment of the log in a data folder; `None` where there is none.
 ///
 /// # Errors
-/// `Internal` where files cannot be read or moved; the command can be given again.
-pub fn quarantine(
-    disk: &dyn Disk,
-    dir: &Path,
-    quarantine_dir: &Path,
-) -> Result<Option<Quarantined>> {
+/// `Unavailable` where a process has the folder; `Internal` where files cannot be read or moved, and
+/// then the command can be given again.
+pub fn quarantine(disk: &dyn Disk, folder: &DataDir) -> Result<Option<Quarantined>> {
+    let root = folder.root().display();
+    let _lock = disk.lock(folder.root()).map_err(|e| match e.kind() {
+        io::ErrorKind::WouldBlock => {
+            let message = format!("{root} is in use by another process");
+            Error::unavailable(message, IN_USE_RETRY)
+        }
+        _ => Error::internal(format!("lock {root}")).with_source(e),
+    })?;
+    let (dir, quarantine_dir) = (&folder.wal(), &folder.quarantine());
     let failed = |e: io::Error| {
         Error::internal(format!("set aside a segment of the log in {}", dir.display()))
             .with_source(e)
