@@ -4,15 +4,15 @@
 //! syncs it once, hands the records to the [`Sink`] in LSN order, and only then answers. While one
 //! sync runs the next group collects, so the batch grows with the load and no timer is needed.
 //!
-//! - [`record`]: the bytes of one request; [`segment`]: the bytes of a file of them
-//! - [`pool`]: segments written with zeros ahead of need, and recycled
-//! - [`queue`], [`group_commit`]: who waits, and the commit thread
-//! - [`walk`]: which bytes count after a crash; [`recover`]: what a start does about the rest;
-//!   [`replay`]: the records, for the head
-//! - [`mend`]: what an operator can do about a damaged middle
+//! - `record`: the bytes of one request; `segment`: the bytes of a file of them
+//! - `pool`: segments written with zeros ahead of need, and recycled
+//! - `queue`, `group_commit`: who waits, and the commit thread
+//! - `walk`: which bytes count after a crash; `recover`: what a start does about the rest;
+//!   `replay`: the records, for the head
+//! - `mend`: what an operator can do about a damaged middle
 //!
 //! Promises: DUR-1, DUR-2 and VIS-1 by the order above; DUR-3 because a failed sync ends the
-//! segment for good; COR-1 and COR-2 by checksums and by witnesses of durability (see [`walk`]).
+//! segment for good; COR-1 and COR-2 by checksums and by witnesses of durability (see `walk`).
 #![cfg_attr(
     not(test),
     deny(
