@@ -115,8 +115,8 @@ async fn every_bad_question_is_told_what_is_wrong() -> Result<()> {
     let deep = format!("{}1{}", "(".repeat(1_000), ")".repeat(1_000));
     let queries = [
         ("sum(", 400, "parse error"),
-        (&parentheses, 400, "limit"),
-        (&deep, 400, "500"),
+        (&parentheses, 400, "500 levels"),
+        (&deep, 400, "500 levels"),
         ("{__name__=~\"((a{100}){100}){100}\"}", 400, "regexp"),
         ("up[5m]offset", 400, "parse error"),
         ("rate(up)", 400, "range vector"),

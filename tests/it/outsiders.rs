@@ -22,7 +22,7 @@ async fn duckdb_counts_and_sums_what_tarn_does() -> Result<()> {
     };
     let temporary = tempfile::tempdir()?;
     let data = data_folder(&temporary);
-    let own = ["--telemetry.own_metrics", "false"];
+    let own = ["--telemetry.own_metrics", "false", "--telemetry.host_metrics", "false"];
     let tarn = Tarn::start(TARN, &data, &own).await?;
     let now = now_ms();
     // Two flushes whose blocks have different label sets.

@@ -11,7 +11,7 @@ async fn tenants_are_isolated() -> Result<()> {
     let temporary = tempfile::tempdir()?;
     let tarn = Tarn::start(TARN, &data_folder(&temporary), &[]).await?;
     let now = now_ms();
-    for tenant in ["red", "blue"] {
+    for tenant in ["green", "blue"] {
         let labels = [("__name__", "shared"), ("colour", tenant), (tenant, "yes")];
         let series = [Series::of(&labels, vec![(now, 1.0)])];
         let headers = [("content-encoding", "snappy"), ("x-scope-orgid", tenant)];
@@ -23,7 +23,7 @@ async fn tenants_are_isolated() -> Result<()> {
         if flushed {
             tarn.http.send(http::Method::POST, "/-/flush", &[], "").await?;
         }
-        for (tenant, other) in [("red", "blue"), ("blue", "red")] {
+        for (tenant, other) in [("green", "blue"), ("blue", "green")] {
             for path in paths(now) {
                 let headers = [("x-scope-orgid", tenant)];
                 let answer = tarn.http.send(http::Method::GET, &path, &headers, "").await?;

@@ -42,7 +42,8 @@ async fn prometheus_and_tarn_answer_alike() -> Result<()> {
         return Ok(());
     }
     let temporary = tempfile::tempdir()?;
-    let tarn = Tarn::start(TARN, &data_folder(&temporary), &[]).await?;
+    let own = ["--telemetry.own_metrics", "false", "--telemetry.host_metrics", "false"];
+    let tarn = Tarn::start(TARN, &data_folder(&temporary), &own).await?;
     let prometheus = Prometheus::start(temporary.path(), &tarn.address).await?;
     let begin = now_ms();
     tokio::time::sleep(Duration::from_secs(20)).await;
@@ -84,11 +85,7 @@ async fn compare(prometheus: &Http, tarn: &Http, query: &str, time: i64) -> Resu
 }
 
 async fn get(http: &Http, path: &str, params: &[(&str, &str)]) -> Result<Value> {
-    let query: String =
-        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish();
-    let headers = [("x-scope-orgid", "twin")];
-    let path = format!("{path}?{query}");
-    data_of(&http.send(http::Method::GET, &path, &headers, "").await?)
+    data_of(&http.get(path, params).await?)
 }
 
 /// Waits until the last scrape before `end` has arrived.

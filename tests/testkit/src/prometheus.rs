@@ -82,7 +82,6 @@ scrape_configs:
     static_configs: [{{targets: ['127.0.0.1:1']}}]
 remote_write:
   - url: http://{tarn}/api/v1/write
-    headers: {{X-Scope-OrgID: twin}}
     queue_config: {{batch_send_deadline: 200ms}}
     metadata_config: {{send_interval: 1s}}
 "
