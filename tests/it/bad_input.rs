@@ -73,7 +73,7 @@ fn writes(now: i64) -> Result<Vec<Case>> {
             snappy(),
             one(&[("__name__", "x"), ("a", "1"), ("a", "2")])?,
             400,
-            &["duplicate", "a"],
+            &["twice", "label \"a\""],
         ),
         case("10,001 labels", snappy(), one(&many)?, 400, &["10001", "64"]),
         case(

@@ -1,8 +1,10 @@
 //! The same samples in a real Prometheus and in Tarn: the same answers.
 //!
 //! Debian's Prometheus scrapes itself, Tarn and an address where nobody is, and writes to Tarn.
-//! Then both are asked the same random queries, at odd milliseconds (Prometheus 2 includes a sample
-//! exactly at the start of a window, version 3 and Tarn do not), half of them after a flush.
+//! Then both are asked the same random queries, half of them after a flush. Two things of Prometheus 2
+//! differ from version 3, whose semantics are Tarn's, and are kept out of the way: a sample exactly at
+//! the start of a window (times are odd milliseconds), and how far `rate` extrapolates a counter that
+//! is younger than its window (no window reaches back to the first scrapes).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,6 +19,8 @@ use crate::{TARN, data_folder, now_ms, seconds};
 
 /// Random queries, each asked as instant and as range query.
 const QUERIES: usize = 150;
+/// Longer than any window, subquery and range query together reach back.
+const WARM_UP: Duration = Duration::from_secs(28);
 
 const COUNTERS: [&str; 6] = [
     "prometheus_http_requests_total",
@@ -46,9 +50,10 @@ async fn prometheus_and_tarn_answer_alike() -> Result<()> {
     let tarn = Tarn::start(TARN, &data_folder(&temporary), &own).await?;
     let prometheus = Prometheus::start(temporary.path(), &tarn.address).await?;
     let begin = now_ms();
-    tokio::time::sleep(Duration::from_secs(20)).await;
+    tokio::time::sleep(WARM_UP + Duration::from_secs(12)).await;
     let end = now_ms() - 1_000;
     wait_for_delivery(&tarn, end).await?;
+    let warm = begin + WARM_UP.as_millis() as i64;
     let mut random = Random(7);
     for n in 0..QUERIES {
         if n == QUERIES / 2 {
@@ -56,7 +61,7 @@ async fn prometheus_and_tarn_answer_alike() -> Result<()> {
             ensure!(flushed.status == 200, "{}", flushed.text());
         }
         let query = random.query();
-        let time = begin + 5_000 + random.below((end - begin - 5_000) as usize) as i64;
+        let time = warm + random.below((end - warm) as usize) as i64;
         compare(&prometheus.http, &tarn.http, &query, time).await?;
     }
     println!("twin: {QUERIES} random queries, instant and range: all equal");
@@ -151,7 +156,7 @@ impl Random {
 
     /// Composes a query that has one right answer: nothing that picks among equals.
     fn query(&mut self) -> String {
-        let window = self.pick(&["3s", "7s", "10s", "13s"]);
+        let window = self.pick(&["3s", "7s", "10s"]);
         let counter = self.pick(&COUNTERS);
         let gauge = self.pick(&GAUGES);
         let by = self.pick(&["by (job)", "by (instance)", "without (instance, job)", "by ()"]);
