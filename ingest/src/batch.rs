@@ -21,8 +21,11 @@ use crate::decode::key_cache::{KeyCache, KeySpace, Known};
 use crate::reply::{Problems, Written};
 use crate::validate::{Invalid, OLDEST_MS, Pairs, Reason, shown};
 
-/// What a float holds while it waits for the commit: reference, time, value, start.
-const FLOAT_BYTES: usize = 32;
+/// What a float holds while it waits for the commit: reference, time, value and start, and the same
+/// again in the record that is made of them.
+const FLOAT_BYTES: usize = 64;
+/// What a learned key holds, in a list that doubles as it grows.
+const LEARNED_BYTES: usize = 2 * size_of::<(u128, Known)>();
 /// What an exemplar or a family holds beside its text.
 const OTHER_BYTES: usize = 128;
 /// Steps in which more memory is asked for, so that the counter is not touched per row.
@@ -243,7 +246,7 @@ impl<'c, S: RowSink> Batch<'c, S> {
         rows: u64,
     ) -> Result<Option<SeriesRef>> {
         self.misses += 1;
-        self.charge(size_of::<(u128, Known)>())?;
+        self.charge(LEARNED_BYTES)?;
         let mut pairs = Pairs::new(self.limits.labels_max);
         raw.each(&mut |name, value| pairs.push(name, value))?;
         let known = match pairs.series_labels(self.limits) {

@@ -19,7 +19,7 @@
 //!
 //! What holds here:
 //! - Nothing is acknowledged that is not stored. What is valid in a request is stored even where
-//!   the rest is not; a request that cannot be decoded leaves nothing.
+//!   the rest is not; of a request that cannot be decoded nothing is.
 //! - No input makes a decoder panic or take memory that was not admitted: [`fuzz`].
 //! - The bits of a value are never touched: NaN payloads are data.
 //!

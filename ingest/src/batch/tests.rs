@@ -209,8 +209,8 @@ fn rows_take_memory_from_the_permit() {
     let fits = (0..1_000_000i64)
         .take_while(|t| batch.float(&mut open, Float { time_ms: *t, ..Float::default() }).is_ok())
         .count();
-    // A MiB at 32 bytes a row.
-    assert!((32_000..=32_768).contains(&fits), "{fits} rows");
+    // A MiB at 64 bytes a row.
+    assert!((16_000..=16_384).contains(&fits), "{fits} rows");
 }
 
 #[test]
