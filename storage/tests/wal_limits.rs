@@ -14,6 +14,7 @@ use tarn_model::tenant::TenantId;
 use tarn_model::time::Clock;
 use tarn_model::units::ByteSize;
 use tarn_storage::WalSync;
+use tarn_storage::disk::{DiskWatch, Level, ReadOnly};
 use tarn_storage::file::Disk;
 use tarn_storage::wal::{
     CommitLoop, Lsn, Options, Payload, RecordBuilder, Sink, Step, Upkeep, Wal, recover,
@@ -67,6 +68,7 @@ struct Log {
     wal: Wal<Count>,
     commits: CommitLoop<Count>,
     upkeep: Upkeep,
+    read_only: ReadOnly,
 }
 
 type Answer = Pin<Box<dyn Future<Output = Result<Lsn, Error>>>>;
@@ -77,9 +79,9 @@ impl Log {
         let options = change(options(Path::new(DIR), 1, SEGMENT));
         let handles = handles(Arc::new(disk.clone()), clock.clone());
         let recovery = recover(&options, &handles.disk, Lsn(0)).expect("an empty log opens");
-        let sink = Count::default();
+        let (sink, read_only) = (Count::default(), options.read_only.clone());
         let (wal, commits, upkeep) = Wal::start_stepped(options, &handles, recovery, sink);
-        Self { disk, clock, wal, commits, upkeep }
+        Self { disk, clock, wal, commits, upkeep, read_only }
     }
 
     /// Begins an append, as far as it goes without the commit thread.
@@ -201,6 +203,29 @@ fn ful_1_a_full_disk_is_met_between_groups() {
     log.clock.advance_to(log.clock.monotonic() + Duration::from_secs(2));
     assert_eq!(log.commits.step(), Step::Idle);
     log.append(1).expect("there is room again");
+}
+
+/// FUL-1: below the hard threshold the watch refuses writes before the disk does, and no spare takes
+/// the room that the flush needs; with room again all goes on by itself.
+#[test]
+fn ful_1_the_watch_refuses_before_the_disk_is_full() {
+    let mut log = Log::start(|options| options);
+    let disk: Arc<dyn Disk> = Arc::new(log.disk.clone());
+    let watch = DiskWatch::new(disk, DIR.into(), log.read_only.clone());
+    assert_eq!(watch.check().unwrap(), Level::Ample);
+    log.append(1).unwrap();
+    log.disk.set_capacity(2 * SEGMENT);
+    while log.upkeep.step().unwrap() {}
+    assert_eq!(watch.check().unwrap(), Level::Hard);
+    assert_unavailable(log.append(1), "writes are refused: disk has 0B left");
+    log.wal.release_spares();
+    while log.upkeep.step().unwrap() {}
+    assert_eq!(log.names("spare"), 0, "the room is for the flush");
+    log.disk.set_capacity(100 * SEGMENT);
+    assert_eq!(watch.check().unwrap(), Level::Ample);
+    log.append(1).expect("there is room again");
+    while log.upkeep.step().unwrap() {}
+    assert_eq!(log.names("spare"), 1);
 }
 
 /// DUR-3: a failed sync refuses its group and no other; definitions are framed again.

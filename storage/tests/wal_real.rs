@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
+use tarn_model::error::ErrorKind;
 use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 use tarn_storage::Handles;
@@ -175,11 +176,38 @@ async fn segments_are_recycled() {
     }
     let (left, kept) = names();
     assert!(left == 1 && kept >= segments - 1, "{left} segments, {kept} spares");
-    node.wal.release_spares();
-    assert!(names().1 <= 1, "the upkeep may have made a new one meanwhile");
     drop(node.wal);
     let tasks = node.tasks;
     tokio::task::spawn_blocking(move || tasks.stop()).await.unwrap();
+}
+
+/// COR-2: a log that is idle for a second says that its last group is durable, so that decay of it
+/// is told from a torn tail.
+#[tokio::test(flavor = "multi_thread")]
+async fn cor_2_an_idle_log_bears_witness() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = start(folder.path(), 1, Lsn(0));
+    node.wal.append((1, 1)).await.unwrap();
+    let written = metric(&node.registry, "tarn_wal_bytes_total");
+    for _ in 0..500 {
+        if metric(&node.registry, "tarn_wal_bytes_total") > written {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let Node { wal, tasks, .. } = node;
+    drop(wal);
+    tokio::task::spawn_blocking(move || tasks.stop()).await.unwrap();
+
+    let path = folder.path().join("wal/00000000000000000001.segment");
+    let file = RealDisk.open(&path, OpenHow::Write).unwrap();
+    let mut byte = [0];
+    file.read_at(&mut byte, 600).unwrap();
+    file.write_at(&[byte[0] ^ 1], 600).unwrap();
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let options = options(&folder.path().join("wal"), 2, 1 << 20);
+    let error = recover(&options, &disk, Lsn(0)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
 }
 
 /// A segment of format version 1 opens, today and for ever.
