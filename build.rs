@@ -10,9 +10,15 @@ fn main() {
     println!("cargo::rerun-if-changed=.git/HEAD");
     println!("cargo::rerun-if-changed=.git/logs/HEAD");
     println!("cargo::rustc-env=TARN_BUILD_PROFILE={}", profile());
-    println!("cargo::rustc-env=TARN_BUILD_REVISION={}", output("git", &["rev-parse", "--short", "HEAD"]));
+    println!(
+        "cargo::rustc-env=TARN_BUILD_REVISION={}",
+        output("git", &["rev-parse", "--short", "HEAD"])
+    );
     let rustc = var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    println!("cargo::rustc-env=TARN_BUILD_RUSTC={}", output(&rustc.to_string_lossy(), &["--version"]));
+    println!(
+        "cargo::rustc-env=TARN_BUILD_RUSTC={}",
+        output(&rustc.to_string_lossy(), &["--version"])
+    );
 }
 
 /// Returns the name of the profile: `PROFILE` has only its base, so it is read from the path

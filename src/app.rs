@@ -135,7 +135,12 @@ fn machine_name() -> String {
     name.trim().to_owned()
 }
 
-fn serve(app: &Arc<App>, listener: TcpListener, address: SocketAddr, http: HttpMetrics) -> Listener {
+fn serve(
+    app: &Arc<App>,
+    listener: TcpListener,
+    address: SocketAddr,
+    http: HttpMetrics,
+) -> Listener {
     let config = &app.config;
     let bounds = Bounds {
         connections_max: config.limits.connections_max,
@@ -182,8 +187,10 @@ impl Running {
         if shutdown.flush {
             let flush = tokio::time::timeout(shutdown.flush_timeout, app.storage.flush());
             match flush.await {
-                Ok(Ok(report)) => info!(blocks = report.blocks, samples = report.samples, "flushed"),
-                Ok(Err(e)) => warn!(error = %e.message(), "not flushed; the next start replays the log"),
+                Ok(Ok(_)) => {}
+                Ok(Err(e)) => {
+                    warn!(error = %e.message(), "not flushed; the next start replays the log")
+                }
                 Err(_) => warn!("not flushed in time; the next start replays the log"),
             }
         }

@@ -15,6 +15,7 @@ use crate::shutdown::Exit;
 
 pub(crate) mod check;
 pub(crate) mod client;
+pub(crate) mod inspect;
 pub(crate) mod query;
 pub(crate) mod reference;
 pub(crate) mod remote;
@@ -53,6 +54,12 @@ pub(crate) enum Command {
     /// Look into the write-ahead log of a data folder.
     #[command(subcommand)]
     Wal(store::WalCommand),
+    /// Look into the blocks of a data folder.
+    #[command(subcommand)]
+    Block(inspect::BlockCommand),
+    /// Look into the catalog of a data folder.
+    #[command(subcommand)]
+    Catalog(inspect::CatalogCommand),
 }
 
 /// Where settings come from, as typed.
@@ -185,7 +192,8 @@ pub(crate) fn complain(error: &anyhow::Error) {
 /// Prints where the server listens and what to type next.
 pub(crate) fn welcome(address: std::net::SocketAddr, data: &std::path::Path) {
     let version = crate::telemetry::registry::VERSION;
-    let at = if address.port() == 4320 { String::new() } else { format!(" --url http://{address}") };
+    let at =
+        if address.port() == 4320 { String::new() } else { format!(" --url http://{address}") };
     print(format_args!(
         "\nTarn {version} listens on http://{address} and keeps its data in {}\n\
          \n  send   add to prometheus.yml:  remote_write: [{{url: \"http://{address}/api/v1/write\"}}]\

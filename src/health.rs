@@ -45,10 +45,8 @@ mod tests {
 
     #[test]
     fn each_direction_has_its_reason() {
-        let readiness = |ingest: Option<&str>| Readiness {
-            ingest: ingest.map(str::to_owned),
-            query: None,
-        };
+        let readiness =
+            |ingest: Option<&str>| Readiness { ingest: ingest.map(str::to_owned), query: None };
         let ok = (StatusCode::OK, "ok\n".to_owned());
         assert_eq!(report(&readiness(None), false), ok);
         let verbose = (StatusCode::OK, "ingest: ok\nquery: ok\n".to_owned());

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 pub(crate) mod guard;
+pub(crate) mod linger;
 
 /// Streams of one HTTP/2 connection.
 const HTTP2_STREAMS_MAX: u32 = 256;
@@ -74,7 +75,13 @@ pub(crate) fn serve(
 ) -> Listener {
     let stop = CancellationToken::new();
     let tracker = TaskTracker::new();
-    let acceptor = Acceptor { router, bounds: Arc::new(bounds), open, tracker: tracker.clone(), stop: stop.clone() };
+    let acceptor = Acceptor {
+        router,
+        bounds: Arc::new(bounds),
+        open,
+        tracker: tracker.clone(),
+        stop: stop.clone(),
+    };
     tracker.spawn(acceptor.run(listener));
     Listener { address, stop, tracker }
 }

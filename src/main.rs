@@ -27,6 +27,7 @@ mod shutdown;
 mod telemetry;
 mod tenant;
 
+use crate::cli::client::block_on;
 use crate::cli::{Cli, Command, Settings};
 use crate::shutdown::Exit;
 
@@ -43,11 +44,13 @@ fn main() -> ExitCode {
         Command::Server(settings) => server(settings), // no command = server, zero configuration
         Command::Check(settings) => cli::check::run(settings),
         Command::Config(command) => cli::reference::run(&command),
-        Command::Query(args) => return ended(cli::client::block_on(cli::query::run(args))),
+        Command::Query(args) => return ended(block_on(cli::query::run(args))),
         Command::Flush(server) => cli::remote::flush(&server),
         Command::Healthcheck(server) => cli::remote::healthcheck(&server),
         Command::Bench(args) => bench::run(&args),
         Command::Wal(command) => cli::store::wal(&command),
+        Command::Block(command) => block_on(cli::inspect::block(command)),
+        Command::Catalog(command) => block_on(cli::inspect::catalog(command)),
     };
     ended(done.map(|()| Exit::Done.into()))
 }

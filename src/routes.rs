@@ -23,6 +23,7 @@ use tower_http::compression::CompressionLayer;
 use crate::app::App;
 use crate::health;
 use crate::listen::guard::{self, Guard, OnPanic};
+use crate::listen::linger::Linger;
 
 pub(crate) mod admin;
 
@@ -189,7 +190,7 @@ fn methods(route: &'static Route) -> MethodRouter<Arc<App>> {
 /// Takes a request to the handler of its route.
 async fn answer(app: Arc<App>, route: &'static Route, request: Request) -> Response {
     let limit = route.body.bytes(&app.config.limits);
-    let request = request.map(|body| Body::new(Limited::new(body, limit)));
+    let request = request.map(|body| Body::new(Limited::new(Linger::new(body), limit)));
     match route.handler {
         Handler::Root => admin::root(&app),
         Handler::Live => health::live().into_response(),

@@ -42,7 +42,10 @@ impl Runtimes {
             .thread_stack_size(QUERY_STACK_BYTES)
             .on_thread_start(lower_priority)
             .build();
-        Ok(Self { io: io.context("start io runtime")?, query: query.context("start query runtime")? })
+        Ok(Self {
+            io: io.context("start io runtime")?,
+            query: query.context("start query runtime")?,
+        })
     }
 
     /// Returns the handle on which queries compute.

@@ -44,7 +44,9 @@ impl Exit {
         }
         match error.downcast_ref::<Error>().map(Error::kind) {
             Some(ErrorKind::Corrupt) => Self::Corrupt,
-            Some(ErrorKind::Unavailable { .. } | ErrorKind::LimitExceeded { .. }) => Self::Temporary,
+            Some(ErrorKind::Unavailable { .. } | ErrorKind::LimitExceeded { .. }) => {
+                Self::Temporary
+            }
             Some(ErrorKind::Invalid) => Self::Configuration,
             _ => Self::Failed,
         }

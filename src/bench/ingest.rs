@@ -16,8 +16,8 @@ use hyper_util::rt::TokioExecutor;
 
 use super::{Folder, figure};
 use crate::generate::remote_write::Sender;
-use crate::telemetry::registry::{Usage, usage_of};
 use crate::telemetry::exposition;
+use crate::telemetry::registry::{Usage, usage_of};
 
 /// Series of the throughput figures.
 const SERIES: usize = 10_000;
@@ -109,7 +109,11 @@ struct ServerClient {
 }
 
 impl ServerClient {
-    async fn send(&self, request: http::request::Builder, body: Vec<u8>) -> anyhow::Result<(StatusCode, Bytes)> {
+    async fn send(
+        &self,
+        request: http::request::Builder,
+        body: Vec<u8>,
+    ) -> anyhow::Result<(StatusCode, Bytes)> {
         let request = request.body(Full::new(body.into()))?;
         let response = self.http.request(request).await?;
         let status = response.status();

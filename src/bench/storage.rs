@@ -22,7 +22,9 @@ const TSBS_SAMPLES: usize = 360;
 pub(super) async fn run(folder: &Folder, corpus_folder: &Path) -> anyhow::Result<()> {
     match corpus::node_10min(corpus_folder)? {
         Some(series) => blocks(folder, "node_10min", series).await?,
-        None => skipped("blocks_node_10min", format_args!("no corpus at {}", corpus_folder.display())),
+        None => {
+            skipped("blocks_node_10min", format_args!("no corpus at {}", corpus_folder.display()))
+        }
     }
     let start = 1_700_000_000_000;
     let series = (0..TSBS_SERIES).map(|at| tsbs(at, start, 10_000, TSBS_SAMPLES)).collect();

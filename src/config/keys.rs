@@ -59,135 +59,303 @@ macro_rules! key {
 
 /// Every setting, in the order of the reference.
 pub(crate) static KEYS: &[Key] = &[
-    key!("listen.http", "address", |_| "127.0.0.1:4320".to_owned(),
+    key!(
+        "listen.http",
+        "address",
+        |_| "127.0.0.1:4320".to_owned(),
         "Address of the HTTP port: remote write, PromQL, health and administration.",
-        |c, v| put(&mut c.listen.http, address(v))),
+        |c, v| put(&mut c.listen.http, address(v))
+    ),
     key!("listen.insecure_bind", short "insecure-bind", "true|false", |_| "false".to_owned(),
         "Allows listening on other addresses than loopback although nobody has to log in.",
         |c, v| put(&mut c.listen.insecure_bind, boolean(v))),
-    key!("http.hosts", "list of names", |_| String::new(),
+    key!(
+        "http.hosts",
+        "list of names",
+        |_| String::new(),
         "Names with a dot that a request's Host header may carry. IP addresses and names without a dot are always answered; any other name could be a web page's that was pointed at this address (DNS rebinding).",
-        |c, v| put(&mut c.listen.hosts, list(v))),
-    key!("http.header_timeout", "duration", |_| "10s".to_owned(),
+        |c, v| put(&mut c.listen.hosts, list(v))
+    ),
+    key!(
+        "http.header_timeout",
+        "duration",
+        |_| "10s".to_owned(),
         "How long a client may take to send the head of a request.",
-        |c, v| put(&mut c.listen.header_timeout, positive_duration(v))),
-    key!("http.header_bytes_max", "bytes", |l| l.header_bytes_max.to_string(),
+        |c, v| put(&mut c.listen.header_timeout, positive_duration(v))
+    ),
+    key!(
+        "http.header_bytes_max",
+        "bytes",
+        |l| l.header_bytes_max.to_string(),
         "Size of the head of a request; larger is answered 431.",
-        |c, v| put(&mut c.limits.header_bytes_max, bytes_from(v, ByteSize::kib(8)))),
-    key!("http.uri_bytes_max", "bytes", |l| l.uri_bytes_max.to_string(),
+        |c, v| put(&mut c.limits.header_bytes_max, bytes_from(v, ByteSize::kib(8)))
+    ),
+    key!(
+        "http.uri_bytes_max",
+        "bytes",
+        |l| l.uri_bytes_max.to_string(),
         "Size of path and query string; larger is answered 414. Long queries go by POST.",
-        |c, v| put(&mut c.limits.uri_bytes_max, bytes(v))),
-    key!("http.connections_max", "number", |l| l.connections_max.to_string(),
+        |c, v| put(&mut c.limits.uri_bytes_max, bytes(v))
+    ),
+    key!(
+        "http.connections_max",
+        "number",
+        |l| l.connections_max.to_string(),
         "Connections that are served at once; further ones wait to be accepted. Watch tarn_http_connections.",
-        |c, v| put(&mut c.limits.connections_max, count(v))),
-    key!("storage.path", "folder", |_| "./tarn-data".to_owned(),
+        |c, v| put(&mut c.limits.connections_max, count(v))
+    ),
+    key!(
+        "storage.path",
+        "folder",
+        |_| "./tarn-data".to_owned(),
         "Data folder: the write-ahead log and, under bucket/, blocks and catalog. Made if absent.",
-        |c, v| put(&mut c.storage.path, folder(v))),
-    key!("node.id", "text", |_| String::new(),
+        |c, v| put(&mut c.storage.path, folder(v))
+    ),
+    key!(
+        "node.id",
+        "text",
+        |_| String::new(),
         "Name of this node for humans, in metrics and in the catalog. Empty: the machine's name. The identity of the writer is random and lives in the data folder.",
-        |c, v| put(&mut c.storage.label, Ok(v.to_owned()))),
-    key!("flush.age", "duration", |_| "5m".to_owned(),
+        |c, v| put(&mut c.storage.label, Ok(v.to_owned()))
+    ),
+    key!(
+        "flush.age",
+        "duration",
+        |_| "5m".to_owned(),
         "Samples in memory older than this are written to a block. Shorter: less to replay after a crash, smaller blocks. Watch tarn_flush_seconds.",
-        |c, v| put(&mut c.storage.flush_age, positive_duration(v))),
-    key!("flush.bytes", "bytes", |_| "128MiB".to_owned(),
+        |c, v| put(&mut c.storage.flush_age, positive_duration(v))
+    ),
+    key!(
+        "flush.bytes",
+        "bytes",
+        |_| "128MiB".to_owned(),
         "Samples in memory beyond this are written to a block before flush.age. Watch tarn_head_bytes.",
-        |c, v| put(&mut c.storage.flush_bytes, bytes_from(v, ByteSize::kib(1)))),
-    key!("wal.sync", "group|none", |_| "group".to_owned(),
+        |c, v| put(&mut c.storage.flush_bytes, bytes_from(v, ByteSize::kib(1)))
+    ),
+    key!(
+        "wal.sync",
+        "group|none",
+        |_| "group".to_owned(),
         "group: a write is answered after its bytes were synced to the disk, many writes sharing one sync. none: for measurements only, a power cut then loses acknowledged samples.",
-        |c, v| put(&mut c.storage.wal_sync, wal_sync(v))),
-    key!("wal.segment_bytes", "bytes", |_| "64MiB".to_owned(),
+        |c, v| put(&mut c.storage.wal_sync, wal_sync(v))
+    ),
+    key!(
+        "wal.segment_bytes",
+        "bytes",
+        |_| "64MiB".to_owned(),
         "Size of one file of the write-ahead log.",
-        |c, v| put(&mut c.storage.wal_segment_bytes, bytes_from(v, ByteSize::kib(64)))),
-    key!("wal.size_max", "bytes", |_| "10GiB".to_owned(),
+        |c, v| put(&mut c.storage.wal_segment_bytes, bytes_from(v, ByteSize::kib(64)))
+    ),
+    key!(
+        "wal.size_max",
+        "bytes",
+        |_| "10GiB".to_owned(),
         "Size of the whole write-ahead log; beyond it writes are answered 503 until a flush has made room. Watch tarn_wal_segments.",
-        |c, v| put(&mut c.storage.wal_bytes_max, bytes_from(v, ByteSize::mib(1)))),
-    key!("tenants.required", "true|false", |_| "false".to_owned(),
+        |c, v| put(&mut c.storage.wal_bytes_max, bytes_from(v, ByteSize::mib(1)))
+    ),
+    key!(
+        "tenants.required",
+        "true|false",
+        |_| "false".to_owned(),
         "Whether a request without X-Scope-OrgID is refused with 401. Otherwise it belongs to the tenant \"default\".",
-        |c, v| put(&mut c.tenants.required, boolean(v))),
-    key!("metrics.out_of_order_window", "duration", |l| format_duration(l.out_of_order_window),
+        |c, v| put(&mut c.tenants.required, boolean(v))
+    ),
+    key!(
+        "metrics.out_of_order_window",
+        "duration",
+        |l| format_duration(l.out_of_order_window),
         "Samples further behind the newest one of their series are rejected.",
-        |c, v| put(&mut c.limits.out_of_order_window, duration(v))),
-    key!("metrics.future_max", "duration", |l| format_duration(l.future_max),
+        |c, v| put(&mut c.limits.out_of_order_window, duration(v))
+    ),
+    key!(
+        "metrics.future_max",
+        "duration",
+        |l| format_duration(l.future_max),
         "Samples further ahead of this machine's clock are rejected.",
-        |c, v| put(&mut c.limits.future_max, duration(v))),
-    key!("metrics.series_max", "number or auto", |_| "auto".to_owned(),
+        |c, v| put(&mut c.limits.future_max, duration(v))
+    ),
+    key!(
+        "metrics.series_max",
+        "number or auto",
+        |_| "auto".to_owned(),
         "Active series per tenant; new ones beyond are rejected, existing ones go on. auto: what 15 % of memory.budget holds. Watch tarn_head_series.",
-        |c, v| put(&mut c.limits.series_max, auto(v, count))),
-    key!("metrics.labels_max", "number", |l| l.labels_max.to_string(),
+        |c, v| put(&mut c.limits.series_max, auto(v, count))
+    ),
+    key!(
+        "metrics.labels_max",
+        "number",
+        |l| l.labels_max.to_string(),
         "Labels of one series, the name included.",
-        |c, v| put(&mut c.limits.labels_max, count(v))),
-    key!("metrics.label_name_bytes_max", "number", |l| l.label_name_bytes_max.to_string(),
+        |c, v| put(&mut c.limits.labels_max, count(v))
+    ),
+    key!(
+        "metrics.label_name_bytes_max",
+        "number",
+        |l| l.label_name_bytes_max.to_string(),
         "Bytes of one label name.",
-        |c, v| put(&mut c.limits.label_name_bytes_max, count(v))),
-    key!("metrics.label_value_bytes_max", "number", |l| l.label_value_bytes_max.to_string(),
+        |c, v| put(&mut c.limits.label_name_bytes_max, count(v))
+    ),
+    key!(
+        "metrics.label_value_bytes_max",
+        "number",
+        |l| l.label_value_bytes_max.to_string(),
         "Bytes of one label value.",
-        |c, v| put(&mut c.limits.label_value_bytes_max, count(v))),
-    key!("ingest.remote_write_bytes_max", "bytes", |l| l.remote_write_bytes_max.to_string(),
+        |c, v| put(&mut c.limits.label_value_bytes_max, count(v))
+    ),
+    key!(
+        "ingest.remote_write_bytes_max",
+        "bytes",
+        |l| l.remote_write_bytes_max.to_string(),
         "Body of a remote-write request, compressed and decompressed; larger is answered 413.",
-        |c, v| put(&mut c.limits.remote_write_bytes_max, bytes(v))),
-    key!("ingest.rate", "bytes or off", |_| "off".to_owned(),
+        |c, v| put(&mut c.limits.remote_write_bytes_max, bytes(v))
+    ),
+    key!(
+        "ingest.rate",
+        "bytes or off",
+        |_| "off".to_owned(),
         "Decompressed bytes per second that one tenant may send; beyond, requests are answered 429. Prometheus drops on 429 unless it is told to retry.",
-        |c, v| put(&mut c.limits.ingest_rate, off(v, bytes))),
-    key!("ingest.burst", "bytes", |l| l.ingest_burst.to_string(),
+        |c, v| put(&mut c.limits.ingest_rate, off(v, bytes))
+    ),
+    key!(
+        "ingest.burst",
+        "bytes",
+        |l| l.ingest_burst.to_string(),
         "What a tenant may send at once above ingest.rate.",
-        |c, v| put(&mut c.limits.ingest_burst, bytes(v))),
-    key!("query.concurrency", "number or auto", |_| "auto".to_owned(),
+        |c, v| put(&mut c.limits.ingest_burst, bytes(v))
+    ),
+    key!(
+        "query.concurrency",
+        "number or auto",
+        |_| "auto".to_owned(),
         "Queries that run at once; auto: twice the cores. Watch tarn_query_queue_seconds.",
-        |c, v| put(&mut c.limits.query_concurrency, auto(v, count))),
-    key!("query.queue_max", "number", |l| l.query_queue_max.to_string(),
+        |c, v| put(&mut c.limits.query_concurrency, auto(v, count))
+    ),
+    key!(
+        "query.queue_max",
+        "number",
+        |l| l.query_queue_max.to_string(),
         "Queries that wait; further ones are answered 503.",
-        |c, v| put(&mut c.limits.query_queue_max, number(v))),
-    key!("query.wait", "duration", |l| format_duration(l.query_wait),
+        |c, v| put(&mut c.limits.query_queue_max, number(v))
+    ),
+    key!(
+        "query.wait",
+        "duration",
+        |l| format_duration(l.query_wait),
         "How long a query waits for a slot before it is answered 503.",
-        |c, v| put(&mut c.limits.query_wait, duration(v))),
-    key!("query.timeout", "duration", |l| format_duration(l.query_timeout),
+        |c, v| put(&mut c.limits.query_wait, duration(v))
+    ),
+    key!(
+        "query.timeout",
+        "duration",
+        |l| format_duration(l.query_timeout),
         "How long a PromQL query may run; a request's timeout= shortens it.",
-        |c, v| put(&mut c.limits.query_timeout, positive_duration(v))),
-    key!("query.series_max", "number", |l| l.query_series_max.to_string(),
+        |c, v| put(&mut c.limits.query_timeout, positive_duration(v))
+    ),
+    key!(
+        "query.series_max",
+        "number",
+        |l| l.query_series_max.to_string(),
         "Series that one query may touch; more is answered 422.",
-        |c, v| put(&mut c.limits.query_series_max, count(v))),
-    key!("query.samples_max", "number", |l| l.query_samples_max.to_string(),
+        |c, v| put(&mut c.limits.query_series_max, count(v))
+    ),
+    key!(
+        "query.samples_max",
+        "number",
+        |l| l.query_samples_max.to_string(),
         "Samples that one query may hold; more is answered 422.",
-        |c, v| put(&mut c.limits.query_samples_max, count(v))),
-    key!("query.points_max", "number", |l| l.query_points_max.to_string(),
+        |c, v| put(&mut c.limits.query_samples_max, count(v))
+    ),
+    key!(
+        "query.points_max",
+        "number",
+        |l| l.query_points_max.to_string(),
         "Steps of a range query.",
-        |c, v| put(&mut c.limits.query_points_max, count(v))),
-    key!("memory.budget", "bytes or auto", |_| "auto".to_owned(),
+        |c, v| put(&mut c.limits.query_points_max, count(v))
+    ),
+    key!(
+        "memory.budget",
+        "bytes or auto",
+        |_| "auto".to_owned(),
         "Memory that limits are shares of. auto: 80 % of the control group's limit, without one half of the machine's memory.",
-        |c, v| put(&mut c.limits.memory_budget, auto(v, bytes).map(|b| b.unwrap_or(ByteSize(0))))),
-    key!("telemetry.own_metrics", "true|false", |_| "true".to_owned(),
+        |c, v| put(&mut c.limits.memory_budget, auto(v, bytes).map(|b| b.unwrap_or(ByteSize(0))))
+    ),
+    key!(
+        "telemetry.own_metrics",
+        "true|false",
+        |_| "true".to_owned(),
         "Whether Tarn stores its own metrics (job=\"tarn\") and the machine's in itself.",
-        |c, v| put(&mut c.telemetry.own_metrics, boolean(v))),
-    key!("telemetry.host_metrics", "true|false", |_| "true".to_owned(),
+        |c, v| put(&mut c.telemetry.own_metrics, boolean(v))
+    ),
+    key!(
+        "telemetry.host_metrics",
+        "true|false",
+        |_| "true".to_owned(),
         "Whether the machine's metrics (system_*) are among them.",
-        |c, v| put(&mut c.telemetry.host_metrics, boolean(v))),
-    key!("telemetry.interval", "duration", |_| "15s".to_owned(),
+        |c, v| put(&mut c.telemetry.host_metrics, boolean(v))
+    ),
+    key!(
+        "telemetry.interval",
+        "duration",
+        |_| "15s".to_owned(),
         "How often it does so.",
-        |c, v| put(&mut c.telemetry.interval, positive_duration(v))),
-    key!("telemetry.tenant", "tenant", |_| String::new(),
+        |c, v| put(&mut c.telemetry.interval, positive_duration(v))
+    ),
+    key!(
+        "telemetry.tenant",
+        "tenant",
+        |_| String::new(),
         "Whose data that is. Empty: \"default\", or \"_tarn\" where tenants.required is set.",
-        |c, v| put(&mut c.telemetry.tenant, tenant(v))),
-    key!("telemetry.rows_max", "number", |_| "5000".to_owned(),
+        |c, v| put(&mut c.telemetry.tenant, tenant(v))
+    ),
+    key!(
+        "telemetry.rows_max",
+        "number",
+        |_| "5000".to_owned(),
         "Rows of one interval; the rest is dropped and counted in tarn_telemetry_dropped_rows_total.",
-        |c, v| put(&mut c.telemetry.rows_max, count(v))),
-    key!("log.level", "error|warn|info|debug|trace", |_| "info".to_owned(),
+        |c, v| put(&mut c.telemetry.rows_max, count(v))
+    ),
+    key!(
+        "log.level",
+        "error|warn|info|debug|trace",
+        |_| "info".to_owned(),
         "Which of Tarn's own log lines are written; also a list per module, as info,tarn_storage=debug.",
-        |c, v| put(&mut c.log.filter, log_filter(v))),
-    key!("log.format", "auto|text|json|logfmt", |_| "auto".to_owned(),
+        |c, v| put(&mut c.log.filter, log_filter(v))
+    ),
+    key!(
+        "log.format",
+        "auto|text|json|logfmt",
+        |_| "auto".to_owned(),
         "How they are written, on standard error; auto: text on a terminal, logfmt elsewhere.",
-        |c, v| put(&mut c.log.format, log_format(v))),
-    key!("shutdown.delay", "duration", |_| "0s".to_owned(),
+        |c, v| put(&mut c.log.format, log_format(v))
+    ),
+    key!(
+        "shutdown.delay",
+        "duration",
+        |_| "0s".to_owned(),
         "How long a stop waits after /readyz turned false, so that load balancers notice. 5s suits Kubernetes.",
-        |c, v| put(&mut c.shutdown.delay, duration(v))),
-    key!("shutdown.grace", "duration", |_| "25s".to_owned(),
+        |c, v| put(&mut c.shutdown.delay, duration(v))
+    ),
+    key!(
+        "shutdown.grace",
+        "duration",
+        |_| "25s".to_owned(),
         "How long a stop waits for requests that are being answered.",
-        |c, v| put(&mut c.shutdown.grace, duration(v))),
-    key!("shutdown.flush", "true|false", |_| "true".to_owned(),
+        |c, v| put(&mut c.shutdown.grace, duration(v))
+    ),
+    key!(
+        "shutdown.flush",
+        "true|false",
+        |_| "true".to_owned(),
         "Whether a stop writes the samples in memory to blocks, so that the next start has nothing to replay. They are safe in the log either way.",
-        |c, v| put(&mut c.shutdown.flush, boolean(v))),
-    key!("shutdown.flush_timeout", "duration", |_| "10s".to_owned(),
+        |c, v| put(&mut c.shutdown.flush, boolean(v))
+    ),
+    key!(
+        "shutdown.flush_timeout",
+        "duration",
+        |_| "10s".to_owned(),
         "How long that may take.",
-        |c, v| put(&mut c.shutdown.flush_timeout, duration(v))),
+        |c, v| put(&mut c.shutdown.flush_timeout, duration(v))
+    ),
 ];
 
 /// Returns a configuration whose every field the table is about to overwrite.
@@ -232,7 +400,9 @@ fn put<T>(place: &mut T, parsed: Result<T, String>) -> Result<(), String> {
 fn address(text: &str) -> Result<SocketAddr, String> {
     let text = text.replacen("localhost:", "127.0.0.1:", 1);
     text.parse().map_err(|_| {
-        format!("{text:?} is not an address such as 127.0.0.1:4320 (0.0.0.0:4320 for every interface)")
+        format!(
+            "{text:?} is not an address such as 127.0.0.1:4320 (0.0.0.0:4320 for every interface)"
+        )
     })
 }
 

@@ -74,7 +74,12 @@ impl Round {
     }
 
     /// Walks one section; `above` is its name with a dot at the end, or empty.
-    fn section(&mut self, path: &Path, above: &str, entries: Vec<(Spanned<String>, Spanned<Node>)>) {
+    fn section(
+        &mut self,
+        path: &Path,
+        above: &str,
+        entries: Vec<(Spanned<String>, Spanned<Node>)>,
+    ) {
         for (name, node) in entries {
             let full = format!("{above}{}", name.value);
             let origin = at_location(path, node.referenced);
@@ -117,7 +122,8 @@ impl Round {
 
     /// Takes `TARN_SECTION__KEY`. Variables without a double underscore are not settings.
     fn variable(&mut self, name: &OsString, value: &OsString) {
-        let Some(name) = name.to_str().filter(|n| n.starts_with("TARN_") && n.contains("__")) else {
+        let Some(name) = name.to_str().filter(|n| n.starts_with("TARN_") && n.contains("__"))
+        else {
             return;
         };
         let origin = Origin::Env(name.to_owned());

@@ -57,7 +57,8 @@ fn entries(archive: &[u8]) -> anyhow::Result<Vec<(String, &[u8])>> {
             let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
             String::from_utf8_lossy(&bytes[..end]).trim().to_owned()
         };
-        let size = usize::from_str_radix(&text(&header[124..136]), 8).context("read a tar header")?;
+        let size =
+            usize::from_str_radix(&text(&header[124..136]), 8).context("read a tar header")?;
         let padded = size.next_multiple_of(TAR_BLOCK);
         ensure!(after.len() >= size, "the tar archive is cut short");
         entries.push((text(&header[..100]), &after[..size]));

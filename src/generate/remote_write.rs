@@ -41,7 +41,12 @@ impl Sender {
     ///
     /// # Errors
     /// Where the body is beyond snappy's 4 GiB.
-    pub(crate) fn body(&mut self, start_ms: i64, step_ms: i64, count: usize) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn body(
+        &mut self,
+        start_ms: i64,
+        step_ms: i64,
+        count: usize,
+    ) -> anyhow::Result<Vec<u8>> {
         self.message.clear();
         let mut series_bytes = Vec::new();
         for series in &mut self.series {

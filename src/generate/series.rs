@@ -94,7 +94,10 @@ fn times(start_ms: i64, step_ms: i64, count: usize) -> impl Iterator<Item = i64>
 
 fn tsbs_labels(host: usize, metric: &str) -> LabelSet {
     let pick = |name: &'static str, prefix: &str, of: usize| {
-        Label::new(name, format!("{prefix}{}", Chance::new((host * 31 + of) as u64).below(of as u64)))
+        Label::new(
+            name,
+            format!("{prefix}{}", Chance::new((host * 31 + of) as u64).below(of as u64)),
+        )
     };
     LabelSet::new(vec![
         Label::new("__name__", metric),

@@ -56,8 +56,7 @@ pub(super) fn memory(text: &str, rows: &mut Vec<OwnRow>) {
     let (free, buffers) = (get("MemFree"), get("Buffers"));
     let cached = get("Cached") + get("SReclaimable");
     let used = total.saturating_sub(free + buffers + cached);
-    for (state, bytes) in
-        [("used", used), ("free", free), ("buffers", buffers), ("cached", cached)]
+    for (state, bytes) in [("used", used), ("free", free), ("buffers", buffers), ("cached", cached)]
     {
         let labels = [("system_memory_state", state)];
         rows.push(OwnRow::gauge("system_memory_usage_bytes", &labels, bytes as f64));
@@ -98,10 +97,8 @@ pub(super) fn network(text: &str, rows: &mut Vec<OwnRow>) {
             rest.split_ascii_whitespace().map(|f| f.parse().unwrap_or(0.0)).collect();
         let value = |at: usize| values.get(at).copied().unwrap_or(0.0);
         for (direction, first) in [("receive", 0), ("transmit", 8)] {
-            let labels = [
-                ("network_interface_name", interface.trim()),
-                ("network_io_direction", direction),
-            ];
+            let labels =
+                [("network_interface_name", interface.trim()), ("network_io_direction", direction)];
             for (name, offset) in [
                 ("system_network_io_bytes_total", 0),
                 ("system_network_packet_count_total", 1),
@@ -127,7 +124,8 @@ pub(super) fn file_systems(
         else {
             continue;
         };
-        if !device.starts_with("/dev/") || device.starts_with("/dev/loop") || seen.contains(&device) {
+        if !device.starts_with("/dev/") || device.starts_with("/dev/loop") || seen.contains(&device)
+        {
             continue;
         }
         seen.push(device);

@@ -14,13 +14,20 @@ fn cpu_time_is_told_per_mode() {
     let mut rows = Vec::new();
     parse::cpu("cpu  9 9 9\ncpu0 100 1 50 900 10 2 3 4 0 0\nintr 5\n", 100, &mut rows);
     let expected = [
-        ("user", "1"), ("nice", "0.01"), ("system", "0.5"), ("idle", "9"), ("iowait", "0.1"),
-        ("interrupt", "0.05"), ("steal", "0.04"),
+        ("user", "1"),
+        ("nice", "0.01"),
+        ("system", "0.5"),
+        ("idle", "9"),
+        ("iowait", "0.1"),
+        ("interrupt", "0.05"),
+        ("steal", "0.04"),
     ];
     let expected: Vec<String> = expected
         .iter()
         .map(|(mode, v)| {
-            format!("system_cpu_time_seconds_total{{cpu_logical_number=\"0\", cpu_mode=\"{mode}\"}} {v}")
+            format!(
+                "system_cpu_time_seconds_total{{cpu_logical_number=\"0\", cpu_mode=\"{mode}\"}} {v}"
+            )
         })
         .collect();
     assert_eq!(texts(&rows).join("\n").replace("\",c", "\", c"), expected.join("\n"));
@@ -53,7 +60,8 @@ fn devices_are_told_once_and_virtual_ones_not() {
 
 #[test]
 fn nonsense_makes_no_rows_and_no_panic() {
-    for text in ["", "\n:\n", "cpu\ncpu0\n", "MemTotal: x kB", "a b c d", "eth0: x y", "🦀 : 🦀"] {
+    for text in ["", "\n:\n", "cpu\ncpu0\n", "MemTotal: x kB", "a b c d", "eth0: x y", "🦀 : 🦀"]
+    {
         let mut rows = Vec::new();
         parse::cpu(text, 100, &mut rows);
         parse::load(text, &mut rows);

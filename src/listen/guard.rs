@@ -45,7 +45,11 @@ impl HttpMetrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
         registry.register(HTTP_REQUESTS.name, HTTP_REQUESTS.help, metrics.requests.clone());
-        registry.register(HTTP_CONNECTIONS.name, HTTP_CONNECTIONS.help, metrics.connections.clone());
+        registry.register(
+            HTTP_CONNECTIONS.name,
+            HTTP_CONNECTIONS.help,
+            metrics.connections.clone(),
+        );
         registry.register(HTTP_PANICS.name, HTTP_PANICS.help, metrics.panics.clone());
         metrics
     }
@@ -60,8 +64,15 @@ impl HttpMetrics {
         self.panics.inc();
         let text = panic.downcast_ref::<&str>().copied();
         let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        error!(panic = text.unwrap_or("not a text"), "a request's handler panicked; please report it");
-        envelope(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request hit a bug, see the log")
+        error!(
+            panic = text.unwrap_or("not a text"),
+            "a request's handler panicked; please report it"
+        );
+        envelope(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the request hit a bug, see the log",
+        )
     }
 }
 

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use tarn_ingest::receive::remote_write::remote_write;
 use tarn_model::error::{Direction, Error, ErrorKind};
 use tarn_query::api::prometheus::{self, Endpoint};
-use tracing::{error, info};
+use tracing::error;
 
 use super::envelope;
 use crate::app::App;
@@ -34,7 +34,9 @@ pub(crate) fn metrics(app: &App, headers: &HeaderMap) -> Response {
     let accepts = headers.get(ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let text = match exposition::open_metrics(&app.registry) {
         Ok(text) => text,
-        Err(e) => return failed(&Error::internal("encode metrics").with_source(e), Direction::Read),
+        Err(e) => {
+            return failed(&Error::internal("encode metrics").with_source(e), Direction::Read);
+        }
     };
     let (kind, text) = if accepts.contains("application/openmetrics-text") {
         (exposition::OPEN_METRICS, text)
@@ -71,16 +73,13 @@ pub(crate) fn status(app: &App) -> Response {
 /// `POST /-/flush`: writes the head to blocks and answers when they are committed.
 pub(crate) async fn flush(app: &App) -> Response {
     match app.storage.flush().await {
-        Ok(report) => {
-            info!(blocks = report.blocks, samples = report.samples, "flushed on request");
-            axum::Json(serde_json::json!({
-                "blocks": report.blocks,
-                "samples": report.samples,
-                "bytes": report.bytes,
-                "manifest": report.manifest,
-            }))
-            .into_response()
-        }
+        Ok(report) => axum::Json(serde_json::json!({
+            "blocks": report.blocks,
+            "samples": report.samples,
+            "bytes": report.bytes,
+            "manifest": report.manifest,
+        }))
+        .into_response(),
         Err(e) => failed(&e, Direction::Read),
     }
 }

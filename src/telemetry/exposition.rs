@@ -13,8 +13,7 @@ use tarn_model::sample::{Metadata, MetricType};
 use super::OwnRow;
 
 /// Content type of OpenMetrics.
-pub(crate) const OPEN_METRICS: &str =
-    "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Content type of the older text format.
 pub(crate) const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -62,7 +61,8 @@ pub(crate) fn parse(text: &str) -> Vec<OwnRow> {
     for line in text.lines() {
         if let Some((_, rest)) = line.strip_prefix("# HELP ").and_then(|r| r.split_once(' ')) {
             help = rest;
-        } else if let Some((_, rest)) = line.strip_prefix("# TYPE ").and_then(|r| r.split_once(' ')) {
+        } else if let Some((_, rest)) = line.strip_prefix("# TYPE ").and_then(|r| r.split_once(' '))
+        {
             kind = MetricType::parse(rest);
         } else if !line.starts_with('#') {
             rows.extend(row(line, kind, help));
@@ -132,8 +132,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let rows = parse(&sample_text());
-        let texts: Vec<String> =
-            rows.iter().map(|r| format!("{} {}", r.labels, r.value)).collect();
+        let texts: Vec<String> = rows.iter().map(|r| format!("{} {}", r.labels, r.value)).collect();
         assert_eq!(
             texts,
             [

@@ -118,7 +118,8 @@ fn cpu_seconds(stat: &str) -> Option<f64> {
 
 fn open_files() -> f64 {
     // One of the entries is the listing itself.
-    std::fs::read_dir("/proc/self/fd").map_or(0.0, |entries| entries.count().saturating_sub(1) as f64)
+    std::fs::read_dir("/proc/self/fd")
+        .map_or(0.0, |entries| entries.count().saturating_sub(1) as f64)
 }
 
 #[cfg(test)]

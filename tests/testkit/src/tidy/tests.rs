@@ -3,7 +3,8 @@
 use super::{Source, Tree, arrows, modules, sizes, words};
 
 fn tree(files: &[(&str, &str)]) -> Tree {
-    let source = |(path, text): &(&str, &str)| Source { path: (*path).into(), text: (*text).into() };
+    let source =
+        |(path, text): &(&str, &str)| Source { path: (*path).into(), text: (*text).into() };
     Tree { files: files.iter().map(source).collect() }
 }
 

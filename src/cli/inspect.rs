@@ -1,0 +1,114 @@
+//! Commands that look into the bucket of a data folder: `tarn block`, `tarn catalog`. They work beside a
+//! running server.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+use clap::Subcommand;
+use prometheus_client::registry::Registry;
+use tarn_model::limits::Limits;
+use tarn_model::tasks::Tasks;
+use tarn_model::tenant::TenantId;
+use tarn_storage::Handles;
+use tarn_storage::file::RealDisk;
+use tarn_storage::object::Objects;
+use tarn_storage::object::local::LocalStore;
+use tarn_storage::operate::inspect::Inspection;
+use tarn_storage::operate::{block_list, block_show, catalog_log};
+use tarn_storage::paths::DataDir;
+use tokio::runtime::Handle;
+
+use crate::cli::store::Folder;
+use crate::clock::{SystemClock, SystemRng};
+use crate::runtime::ProcessTasks;
+
+/// How long tasks may take to end once the command is done.
+const TASKS_WAIT: Duration = Duration::from_secs(5);
+
+/// `tarn block …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum BlockCommand {
+    /// Print the live blocks, one a line.
+    List {
+        #[command(flatten)]
+        folder: Folder,
+        /// Print the blocks of this tenant only.
+        #[arg(long, value_name = "ID")]
+        tenant: Option<String>,
+    },
+    /// Print what a block holds, and what each column costs.
+    Show {
+        #[command(flatten)]
+        folder: Folder,
+        /// Object key of the block, as `tarn block list` prints it.
+        object: String,
+    },
+}
+
+/// `tarn catalog …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum CatalogCommand {
+    /// Print the manifests, oldest first, one a line.
+    Log {
+        #[command(flatten)]
+        folder: Folder,
+    },
+}
+
+/// Runs `tarn block`.
+///
+/// # Errors
+/// Where the folder or the block cannot be read.
+pub(crate) async fn block(command: BlockCommand) -> anyhow::Result<()> {
+    let (handles, tasks) = handles();
+    let mut out = io::stdout();
+    match command {
+        BlockCommand::List { folder, tenant } => {
+            let tenant = tenant.map(|id| TenantId::parse(&id)).transpose()?;
+            let found = Inspection::open(&folder.path, Limits::default(), handles).await?;
+            block_list::print(&found.catalog, tenant.as_ref(), &mut out)?;
+        }
+        BlockCommand::Show { folder, object } => {
+            let object = bucket(&folder, &handles).get(&object).await?;
+            block_show::show(&object.bytes, &mut out)?;
+        }
+    }
+    tasks.stop(TASKS_WAIT).await;
+    Ok(())
+}
+
+/// Runs `tarn catalog`.
+///
+/// # Errors
+/// Where the catalog cannot be read, or is damaged.
+pub(crate) async fn catalog(command: CatalogCommand) -> anyhow::Result<()> {
+    let CatalogCommand::Log { folder } = command;
+    let (handles, tasks) = handles();
+    let summary = catalog_log::print(&bucket(&folder, &handles), &mut io::stdout()).await?;
+    tasks.stop(TASKS_WAIT).await;
+    if summary.problems > 0 {
+        bail!("{} manifests are damaged or missing", summary.problems);
+    }
+    Ok(())
+}
+
+fn handles() -> (Handles, Arc<ProcessTasks>) {
+    let tasks = ProcessTasks::new(Handle::current());
+    let handles = Handles {
+        clock: Arc::new(SystemClock::new()),
+        rng: Arc::new(SystemRng::new()),
+        tasks: Arc::<ProcessTasks>::clone(&tasks) as Arc<dyn Tasks>,
+        disk: Arc::new(RealDisk),
+    };
+    (handles, tasks)
+}
+
+fn bucket(folder: &Folder, handles: &Handles) -> Objects {
+    let root = DataDir::new(&folder.path).bucket();
+    let store = Arc::new(LocalStore::inspect(root, Arc::clone(&handles.disk)));
+    // Nobody scrapes a command.
+    let mut registry = Registry::default();
+    Objects::new(store, Arc::clone(&handles.clock), Arc::clone(&handles.rng), &mut registry)
+}
