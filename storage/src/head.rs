@@ -19,7 +19,7 @@ use prometheus_client::registry::Registry;
 use tarn_model::limits::Limits;
 use tarn_model::map::HashMap;
 use tarn_model::metrics;
-use tarn_model::sample::{MetricType, Metadata};
+use tarn_model::sample::{Metadata, MetricType};
 use tarn_model::tenant::TenantId;
 use tarn_model::time::Clock;
 
@@ -86,10 +86,7 @@ impl TenantHead {
 
 /// Finds the metadata of a metric: under its own name, or under that of the family whose parts have
 /// suffixes. A counter may be told with or without `_total`.
-pub(crate) fn family_of(
-    metric: &str,
-    get: impl Fn(&str) -> Option<Metadata>,
-) -> Option<Metadata> {
+pub(crate) fn family_of(metric: &str, get: impl Fn(&str) -> Option<Metadata>) -> Option<Metadata> {
     if let Some(own) = get(metric) {
         return Some(own);
     }

@@ -121,8 +121,7 @@ pub mod kind {
 }
 
 /// Labels that separate workloads.
-pub const CLASS_1: &[&str] =
-    &["cluster", "job", "k8s_namespace_name", "namespace", "service_name"];
+pub const CLASS_1: &[&str] = &["cluster", "job", "k8s_namespace_name", "namespace", "service_name"];
 /// Labels that separate the instances of a workload.
 pub const CLASS_2: &[&str] =
     &["host", "host_name", "hostname", "instance", "k8s_pod_name", "node", "pod"];

@@ -125,7 +125,8 @@ async fn duckdb_and_pyarrow_read_what_tarn_reads() {
         println!("skipped: no python3");
         return;
     };
-    let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (text, errors) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if text.starts_with("missing") {
         println!("skipped: {text}");
         return;

@@ -8,9 +8,7 @@ use bytes::Bytes;
 use object_store::{ObjectStoreExt, PutPayload};
 use tarn_model::error::{Error, ErrorKind};
 use tarn_model::labels::LabelSet;
-use tarn_model::sample::{
-    Counts, Exemplar, Histogram, Metadata, MetricType, ResetHint, stale_nan,
-};
+use tarn_model::sample::{Counts, Exemplar, Histogram, Metadata, MetricType, ResetHint, stale_nan};
 use tarn_model::tenant::TenantId;
 use tarn_model::time::TimeRange;
 use tarn_storage::block::BlockMeta;

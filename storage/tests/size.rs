@@ -76,7 +76,18 @@ fn node_10min(file: &std::path::Path) -> Vec<Series> {
 /// Ten gauges per host that walk between 0 and 100, every 10 s.
 fn tsbs(hosts: usize, samples: i64) -> Vec<Series> {
     let rng = SimRng::new(7);
-    let fields = ["user", "system", "idle", "nice", "iowait", "irq", "softirq", "steal", "guest", "guest_nice"];
+    let fields = [
+        "user",
+        "system",
+        "idle",
+        "nice",
+        "iowait",
+        "irq",
+        "softirq",
+        "steal",
+        "guest",
+        "guest_nice",
+    ];
     let mut all = Vec::new();
     for host in 0..hosts {
         for field in fields {
@@ -95,7 +106,8 @@ fn tsbs(hosts: usize, samples: i64) -> Vec<Series> {
             let mut value = rng.below(101) as f64;
             let walk = |i: i64| {
                 // Steps of a normal distribution with deviation 1, as TSBS draws them.
-                let normal: f64 = (0..12).map(|_| rng.below(10_000) as f64 / 1e4).sum::<f64>() - 6.0;
+                let normal: f64 =
+                    (0..12).map(|_| rng.below(10_000) as f64 / 1e4).sum::<f64>() - 6.0;
                 value = (value + normal).clamp(0.0, 100.0);
                 (1_763_596_800_000 + i * 10_000, value.trunc())
             };

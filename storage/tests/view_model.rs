@@ -233,7 +233,11 @@ async fn read(view: &Arc<View>, selector: Selector) -> BTreeMap<LabelSet, Seen> 
     all
 }
 
-fn expected(model: &[Seen], keep: impl Fn(&LabelSet) -> bool, range: TimeRange) -> BTreeMap<LabelSet, Seen> {
+fn expected(
+    model: &[Seen],
+    keep: impl Fn(&LabelSet) -> bool,
+    range: TimeRange,
+) -> BTreeMap<LabelSet, Seen> {
     let series = SERIES.iter().map(|pairs| LabelSet::from_pairs(pairs)).zip(model);
     series
         .filter(|(labels, _)| keep(labels))
@@ -314,11 +318,8 @@ async fn names_agree(store: &Store, model: &[Seen]) {
 
 #[test]
 fn vis_1_and_ord_1_any_history_reads_back_as_the_last_write_per_time() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let slow = std::env::var_os("TARN_TEST_SLOW").is_some();
     let cases = if slow { 2000 } else { 48 };
     let config = Config { cases, failure_persistence: None, ..Config::default() };

@@ -234,7 +234,10 @@ fn message(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Bytes {
         .try_with_compression(Some(CompressionType::LZ4_FRAME))
         .expect("lz4 is compiled in and the metadata version is the newest");
     let mut dictionaries = DictionaryTracker::new(false);
-    #[expect(deprecated, reason = "the replacement keeps scratch memory that requests do not share")]
+    #[expect(
+        deprecated,
+        reason = "the replacement keeps scratch memory that requests do not share"
+    )]
     let (_, data) = IpcDataGenerator::default()
         .encoded_batch(&batch, &mut dictionaries, &options)
         .expect("encoding into memory fails for no type used here");
@@ -285,7 +288,8 @@ fn read(bytes: &Bytes, schema: &SchemaRef, what: &str) -> Result<RecordBatch> {
         arrow_ipc::root_as_message(head).map_err(|e| damaged(what).with_source(e.to_string()))?;
     let batch = message.header_as_record_batch().ok_or_else(|| damaged(what))?;
     let body = Buffer::from_slice_ref(body);
-    let none = std::collections::hash_map::HashMap::new();
+    #[expect(clippy::disallowed_types, reason = "the Arrow reader asks for one; it stays empty")]
+    let none = std::collections::HashMap::new();
     read_record_batch(&body, batch, Arc::clone(schema), &none, None, &message.version())
         .map_err(|e| damaged(what).with_source(e))
 }
@@ -362,8 +366,7 @@ pub(crate) fn read_histograms(bytes: &Bytes, into: &mut Rows) -> Result<()> {
 }
 
 fn hint(number: u8) -> Result<ResetHint> {
-    let hints =
-        [ResetHint::Unknown, ResetHint::Reset, ResetHint::NotReset, ResetHint::Gauge];
+    let hints = [ResetHint::Unknown, ResetHint::Reset, ResetHint::NotReset, ResetHint::Gauge];
     hints.into_iter().find(|h| *h as u8 == number).ok_or_else(|| damaged("histograms"))
 }
 

@@ -69,7 +69,8 @@ impl Fixture {
     fn new(limits: Limits) -> Self {
         let head = Head::new(limits, Arc::new(Fixed));
         let generation = head.generation(Lsn(1));
-        let log = Arc::new(OnlyHead { generation, lsn: AtomicU64::new(0), payloads: Mutex::default() });
+        let log =
+            Arc::new(OnlyHead { generation, lsn: AtomicU64::new(0), payloads: Mutex::default() });
         let writer = Writer::new(Arc::clone(&head), Arc::clone(&log) as Arc<dyn Log>);
         Self { head, log, writer, tenant: TenantId::default_tenant() }
     }
@@ -159,7 +160,8 @@ async fn what_was_appended_is_decoded_from_the_log_bit_for_bit() {
     for payloads in fixture.log.payloads.lock().iter() {
         replayer.insert(Lsn(1), &fixture.tenant, decode(payloads).unwrap()).unwrap();
     }
-    let (before, after) = (points(&fixture.log.generation, &fixture.tenant), points(&generation, &fixture.tenant));
+    let (before, after) =
+        (points(&fixture.log.generation, &fixture.tenant), points(&generation, &fixture.tenant));
     assert_eq!(before.len(), 2);
     assert_eq!(format!("{before:?}"), format!("{after:?}"), "sums hold NaN, so texts are compared");
     let part = generation.tenant(&fixture.tenant).unwrap();

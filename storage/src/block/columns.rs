@@ -229,7 +229,8 @@ mod tests {
 
     #[test]
     fn the_less_used_of_two_spellings_goes_into_the_map() {
-        let (columns, in_map) = chosen(&[("Zone", 1), ("zone", 2), ("ZONE", 1), ("Job", 99), ("job", 1)]);
+        let (columns, in_map) =
+            chosen(&[("Zone", 1), ("zone", 2), ("ZONE", 1), ("Job", 99), ("job", 1)]);
         assert_eq!(columns, ["job", "zone"]);
         assert_eq!(in_map, ["Job", "ZONE", "Zone"]);
     }

@@ -7,7 +7,7 @@
 //! - [`fetch`]: verified byte ranges
 //! - [`rows`]: matchers → rows; one evaluation per distinct label value
 //! - [`slices`]: rows → samples
-//! - [`cache`]: open blocks and timelines, bounded by bytes
+//! - [`cache`]: open blocks, timelines and results of matchers, bounded by bytes
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema};
+use parking_lot::Mutex;
 use parquet::DecodeResult;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -23,7 +24,6 @@ use parquet::arrow::arrow_reader::{
 use parquet::arrow::parquet_to_arrow_schema;
 use parquet::arrow::push_decoder::ParquetPushDecoderBuilder;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
-use parking_lot::Mutex;
 use tarn_model::error::{Error, Result};
 use tarn_model::labels::{LabelSet, METRIC_NAME};
 use tarn_model::sample::{Metadata, MetricType};
@@ -47,15 +47,27 @@ const OPEN_BYTES_MAX: usize = 64 << 20;
 const TICK_BYTES_MAX: usize = 32 << 20;
 /// What an open tail holds for each of its bytes: the parsed footer is several times larger.
 const PARSED_FACTOR: usize = 6;
+/// Results of matchers kept.
+const MATCHED_BYTES_MAX: usize = 64 << 20;
 /// Rows decoded at once.
 const BATCH_ROWS: usize = 16 << 10;
+
+/// Object and row of a timeline.
+type TimelineKey = (Arc<str>, u32);
+
+/// Object and matchers.
+type MatchKey = (Arc<str>, Arc<str>);
+
+/// Series that matchers found in a block.
+pub(crate) type Matched = Arc<[BlockSeries]>;
 
 /// Opens and reads blocks.
 #[derive(Debug)]
 pub struct Blocks {
     objects: Objects,
     open: Mutex<Bounded<Arc<str>, Arc<OpenBlock>>>,
-    ticks: Mutex<Bounded<(Arc<str>, u32), Arc<[i64]>>>,
+    ticks: Mutex<Bounded<TimelineKey, Arc<[i64]>>>,
+    matched: Mutex<Bounded<MatchKey, Matched>>,
 }
 
 /// A block whose tail was read and verified.
@@ -80,7 +92,7 @@ impl std::fmt::Debug for OpenBlock {
 pub(crate) struct BlockSeries {
     pub(crate) labels: LabelSet,
     pub(crate) metric_type: MetricType,
-    pub(crate) rows: Vec<RowSlice>,
+    pub(crate) rows: Arc<[RowSlice]>,
 }
 
 /// One slice row, without its values.
@@ -92,8 +104,18 @@ pub(crate) struct RowSlice {
     pub(crate) timeline: u32,
     pub(crate) ts_offset: u32,
     pub(crate) stale: bool,
+    pub(crate) ts_first: i64,
+    pub(crate) ts_last: i64,
     /// Scale of the mantissas, where the values are such.
     pub(crate) scale: Option<u8>,
+}
+
+impl RowSlice {
+    /// Returns whether some sample may lie in the range. A marker has no time of its own in the
+    /// row, so rows that end with one are kept, wherever their last sample is.
+    pub(crate) fn may_overlap(&self, range: TimeRange) -> bool {
+        self.ts_first <= range.end_ms && (self.stale || self.ts_last >= range.start_ms)
+    }
 }
 
 /// Returns whether the block can hold what a selector looks for, by what the catalog knows.
@@ -115,7 +137,8 @@ impl Blocks {
     pub fn new(objects: Objects) -> Arc<Self> {
         let open = Mutex::new(Bounded::new(OPEN_BYTES_MAX));
         let ticks = Mutex::new(Bounded::new(TICK_BYTES_MAX));
-        Arc::new(Self { objects, open, ticks })
+        let matched = Mutex::new(Bounded::new(MATCHED_BYTES_MAX));
+        Arc::new(Self { objects, open, ticks, matched })
     }
 
     /// Opens a block, or takes it from the cache.
@@ -243,6 +266,10 @@ impl OpenBlock {
         let arrow = ArrowReaderMetadata::try_new(metadata, options).map_err(damaged)?;
         let meta = Arc::clone(meta);
         Ok(Self { meta, object, arrow, directory, metrics: Vec::new(), groups })
+    }
+
+    pub(crate) fn object(&self) -> &Arc<str> {
+        &self.object
     }
 
     /// Returns all rows of slices: those behind the timelines.

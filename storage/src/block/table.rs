@@ -44,9 +44,14 @@ pub(crate) enum RowValues {
     /// A lone staleness marker.
     None,
     /// `n` mantissas from `at` in the pool.
-    Ints { scale: u8, at: usize },
+    Ints {
+        scale: u8,
+        at: usize,
+    },
     /// `n` doubles from `at` in the pool.
-    Floats { at: usize },
+    Floats {
+        at: usize,
+    },
     Histograms(Box<HistogramSlice>),
 }
 
@@ -133,7 +138,8 @@ impl SliceTable<'_> {
         let mut metric = StringBuilder::new();
         let mut kind = StringBuilder::new();
         let mut unit = StringBuilder::new();
-        let mut labels: Vec<TextColumn> = names.columns.iter().map(|_| TextColumn::default()).collect();
+        let mut labels: Vec<TextColumn> =
+            names.columns.iter().map(|_| TextColumn::default()).collect();
         let mut more = text_map(column::LABELS_MORE);
         let mut last: Option<(u32, SeriesInfo)> = None;
         for (i, row) in rows.iter().enumerate() {

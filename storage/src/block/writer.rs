@@ -92,7 +92,7 @@ pub(crate) struct Content {
 ///
 /// # Errors
 /// `Internal` where the writer refuses what it is given: a bug.
-pub(crate) fn write_slices(table: &SliceTable<'_>, origin: Origin<'_>) -> Result<NewBlock> {
+pub(crate) fn write_slices(table: &SliceTable<'_>, origin: &Origin<'_>) -> Result<NewBlock> {
     let survey = Survey::of(table);
     let labels = LabelColumns::choose(&survey.used);
     let schema = columns::slices(&labels, table.present(survey.unit));
@@ -108,8 +108,8 @@ pub(crate) fn write_slices(table: &SliceTable<'_>, origin: Origin<'_>) -> Result
             samples += u64::from(table.rows[end].n);
             end += 1;
         }
-        let full = group_rows + (end - at) > GROUP_ROWS_MAX
-            || group_samples + samples > GROUP_SAMPLES_MAX;
+        let full =
+            group_rows + (end - at) > GROUP_ROWS_MAX || group_samples + samples > GROUP_SAMPLES_MAX;
         if full && group_rows > 0 {
             writer.flush().map_err(refused)?;
             (group_rows, group_samples) = (0, 0);
@@ -259,14 +259,19 @@ fn column_properties(
         DataType::Utf8 | DataType::Timestamp(_, _) => {
             builder.set_column_statistics_enabled(own, EnabledStatistics::Page)
         }
-        DataType::Int32 if matches!(name, column::ROW_ID | column::TS_OFFSET | column::N | column::TIMELINE) => {
+        DataType::Int32
+            if matches!(
+                name,
+                column::ROW_ID | column::TS_OFFSET | column::N | column::TIMELINE
+            ) =>
+        {
             builder
                 .set_column_dictionary_enabled(own.clone(), false)
                 .set_column_encoding(own, Encoding::DELTA_BINARY_PACKED)
         }
-        DataType::FixedSizeBinary(16) => {
-            builder.set_column_bloom_filter_enabled(own.clone(), true).set_column_bloom_filter_fpp(own, 0.01)
-        }
+        DataType::FixedSizeBinary(16) => builder
+            .set_column_bloom_filter_enabled(own.clone(), true)
+            .set_column_bloom_filter_fpp(own, 0.01),
         _ => builder,
     }
 }
@@ -287,12 +292,11 @@ pub(crate) fn seal(
     mut writer: ArrowWriter<Vec<u8>>,
     parts: Vec<(&str, Vec<u8>)>,
     content: Content,
-    origin: Origin<'_>,
+    origin: &Origin<'_>,
 ) -> Result<NewBlock> {
     let io = |e: std::io::Error| Error::internal("write block").with_source(e);
     writer.flush().map_err(refused)?;
-    let mut directory =
-        Directory { in_map: content.labels.in_map.clone(), ..Directory::default() };
+    let mut directory = Directory { in_map: content.labels.in_map.clone(), ..Directory::default() };
     for (name, bytes) in parts {
         let start = writer.bytes_written() as u64;
         writer.write_all(&bytes).map_err(io)?;
@@ -304,11 +308,11 @@ pub(crate) fn seal(
     directory.regions = checksums(writer.inner());
     let encoded = directory.encode();
     writer.write_all(&encoded).map_err(io)?;
-    for (key, value) in footer(&content, &origin, directory.offset, encoded.len()) {
+    for (key, value) in footer(&content, origin, directory.offset, encoded.len()) {
         writer.append_key_value_metadata(KeyValue { key: key.to_owned(), value: Some(value) });
     }
     let bytes = Bytes::from(writer.into_inner().map_err(refused)?);
-    let meta = meta(&bytes, directory.offset, content, &origin);
+    let meta = meta(&bytes, directory.offset, content, origin);
     Ok(NewBlock { meta, bytes })
 }
 

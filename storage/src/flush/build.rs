@@ -109,7 +109,7 @@ impl<'a> Maker<'a> {
         let mut write = |partition: Partition, day: String, days: Vec<String>| {
             if !partition.is_empty() {
                 let table: SliceTable<'_> = partition.table(&info);
-                blocks.push(write_slices(&table, self.origin(day, days, shard))?);
+                blocks.push(write_slices(&table, &self.origin(day, days, shard))?);
                 shard += 1;
             }
             Ok::<(), Error>(())

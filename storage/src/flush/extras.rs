@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::builder::{FixedSizeBinaryBuilder, StringBuilder};
-use arrow_array::{Float64Array, TimestampMicrosecondArray};
+use arrow_array::{Float64Array, StringArray, TimestampMicrosecondArray};
 use tarn_model::error::{Error, Result};
 use tarn_model::labels::{LabelSet, METRIC_NAME};
 use tarn_model::map::HashMap;
-use tarn_model::sample::{Exemplar, Metadata, MetricType};
+use tarn_model::sample::{Exemplar, Metadata};
 
 use crate::block::columns::{self, LabelColumns, label_column};
 use crate::block::table::{Columns, TextColumn, append_map, text_map};
@@ -20,6 +20,8 @@ use crate::flush::build::Maker;
 use crate::flush::cut::{day_name, day_of};
 use crate::schema::{SortKey, column, kind};
 
+/// A type that is not told is NULL.
+const UNKNOWN: &str = "unknown";
 /// Label of an exemplar that names its trace.
 const TRACE_ID: &str = "trace_id";
 /// Label of an exemplar that names its span.
@@ -77,7 +79,7 @@ impl Maker<'_> {
             labels,
             values: Vec::new(),
         };
-        seal(writer, Vec::new(), content, self.origin(day_name(day), Vec::new(), shard))
+        seal(writer, Vec::new(), content, &self.origin(day_name(day), Vec::new(), shard))
     }
 
     /// Writes the metadata that is new.
@@ -91,21 +93,12 @@ impl Maker<'_> {
         let labels = LabelColumns::default();
         let mut writer = open(&schema, &labels)?;
         let mut batch = Columns::new(&schema, latest.len());
-        let text = |get: &dyn Fn(&Arc<str>, &Metadata) -> Option<Arc<str>>| {
-            let mut builder = StringBuilder::new();
-            latest.iter().for_each(|(name, m)| builder.append_option(get(name, m).as_deref()));
-            builder.finish()
-        };
-        let some = |text: &Arc<str>| (!text.is_empty()).then(|| Arc::clone(text));
-        batch.set(column::METRIC, text(&|name, _| Some(Arc::clone(name))));
-        batch.set(
-            column::TYPE,
-            text(&|_, m| {
-                (m.metric_type != MetricType::Unknown).then(|| m.metric_type.as_str().into())
-            }),
-        );
-        batch.set(column::UNIT, text(&|_, m| some(&m.unit)));
-        batch.set(column::HELP, text(&|_, m| some(&m.help)));
+        let some = |text: &'_ str| (!text.is_empty()).then(|| text.to_owned());
+        let kind = |m: &Metadata| some(m.metric_type.as_str()).filter(|kind| kind != UNKNOWN);
+        batch.set(column::METRIC, StringArray::from_iter_values(latest.keys()));
+        batch.set(column::TYPE, latest.values().map(kind).collect::<StringArray>());
+        batch.set(column::UNIT, latest.values().map(|m| some(&m.unit)).collect::<StringArray>());
+        batch.set(column::HELP, latest.values().map(|m| some(&m.help)).collect::<StringArray>());
         let now_ms = self.context.now_ms;
         let seen = || {
             TimestampMicrosecondArray::from(vec![now_ms * 1000; latest.len()]).with_timezone("UTC")
@@ -122,7 +115,7 @@ impl Maker<'_> {
             ..Content::default()
         };
         let origin = self.origin(day_name(self.today()), Vec::new(), 0);
-        blocks.push(seal(writer, Vec::new(), content, origin)?);
+        blocks.push(seal(writer, Vec::new(), content, &origin)?);
         Ok(())
     }
 }

@@ -392,7 +392,8 @@ impl TenantColumns {
             matchers.iter().partition(|m| m.matches_empty());
         let accepted: Vec<Vec<PairId>> =
             must_have.iter().map(|m| pairs.matching(m, true)).collect();
-        let rejected: Vec<Vec<PairId>> = may_lack.iter().map(|m| pairs.matching(m, false)).collect();
+        let rejected: Vec<Vec<PairId>> =
+            may_lack.iter().map(|m| pairs.matching(m, false)).collect();
         let mut lists: Vec<Vec<u32>> = {
             let inner = self.inner.read();
             accepted.iter().chain(&rejected).map(|ids| inner.posted(ids, series)).collect()

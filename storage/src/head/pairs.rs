@@ -51,7 +51,9 @@ impl Pairs {
     /// Returns the labels of an entry, in name order.
     pub(crate) fn labels(&self, ids: &[PairId]) -> LabelSet {
         let inner = self.inner.read();
-        LabelSet::from_sorted(ids.iter().map(|id| inner.pairs[*id as usize].label.clone()).collect())
+        LabelSet::from_sorted(
+            ids.iter().map(|id| inner.pairs[*id as usize].label.clone()).collect(),
+        )
     }
 
     /// Returns the pairs of the matcher's label whose value satisfies it, or does not.

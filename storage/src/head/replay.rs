@@ -46,7 +46,9 @@ pub fn decode(payloads: &[Payload]) -> Result<DecodedRecord> {
             payload::HISTOGRAMS => encode::read_histograms(bytes, rows)?,
             payload::EXEMPLARS => encode::read_exemplars(bytes, rows)?,
             payload::FAMILIES => encode::read_families(bytes, rows)?,
-            other => return Err(Error::corrupt(format!("log payload schema {other} is not known"))),
+            other => {
+                return Err(Error::corrupt(format!("log payload schema {other} is not known")));
+            }
         }
     }
     Ok(record)
@@ -80,10 +82,10 @@ impl Replayer {
     pub fn insert(&mut self, lsn: Lsn, tenant: &TenantId, record: DecodedRecord) -> Result<()> {
         let now_ms = self.head.clock.now().as_millis();
         let head = &self.head;
-        let references = self.tenants.entry(tenant.clone()).or_insert_with(|| References {
-            tenant: head.tenant(tenant),
-            places: Vec::new(),
-        });
+        let references = self
+            .tenants
+            .entry(tenant.clone())
+            .or_insert_with(|| References { tenant: head.tenant(tenant), places: Vec::new() });
         let DecodedRecord { definitions, mut rows } = record;
         for (reference, labels) in definitions {
             references.define(reference, &labels, now_ms);

@@ -96,7 +96,12 @@ impl Place {
 
     /// Returns whether the log lacks the definition in this period, and takes it as given.
     pub(crate) fn define(&self, period: u32) -> bool {
-        self.defined.swap(period, Ordering::Relaxed) != period
+        // Only the commit thread gets here; most series are defined, and a load is cheap.
+        if self.defined.load(Ordering::Relaxed) == period {
+            return false;
+        }
+        self.defined.store(period, Ordering::Relaxed);
+        true
     }
 }
 
@@ -221,13 +226,7 @@ impl SeriesTable {
         SeriesRef { index, epoch }
     }
 
-    fn create(
-        &self,
-        inner: &mut Inner,
-        id: SeriesId,
-        labels: &LabelSet,
-        now_ms: i64,
-    ) -> SeriesRef {
+    fn create(&self, inner: &mut Inner, id: SeriesId, labels: &LabelSet, now_ms: i64) -> SeriesRef {
         let index = inner.free.pop().unwrap_or(inner.entries.len() as u32);
         if index as usize / BLOCK >= self.places.load().len() {
             let mut blocks = Vec::clone(&self.places());

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use tarn_model::signal::Signal;
 
-use crate::append::encode;
 use crate::append::Batch;
+use crate::append::encode;
 use crate::head::series::place;
 use crate::head::{Head, HeadGeneration};
 use crate::schema::payload;

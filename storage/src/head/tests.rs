@@ -4,7 +4,7 @@ use tarn_model::labels::LabelSet;
 use tarn_model::matcher::{MatchOp, Matcher};
 use tarn_model::time::{Sleep, TimeRange, UnixNanos};
 
-use super::columns::FloatRun;
+use super::columns::{FloatRun, SeriesSnapshot};
 use super::*;
 
 #[derive(Debug, Default)]
@@ -48,8 +48,7 @@ fn matchers_find_series_by_postings() {
     }
     let unused = tenant.table.find_or_create(&labels("a=1 b=unused"), 0, 10);
     assert!(unused.is_some());
-    let (eq, ne, re, nre) =
-        (MatchOp::Equal, MatchOp::NotEqual, MatchOp::Regex, MatchOp::NotRegex);
+    let (eq, ne, re, nre) = (MatchOp::Equal, MatchOp::NotEqual, MatchOp::Regex, MatchOp::NotRegex);
     let part = generation.tenant(&tenant.id).unwrap();
     for (matchers, expected) in [
         (vec![], vec![0, 1, 2, 3, 4]),
@@ -86,7 +85,7 @@ fn a_snapshot_does_not_grow() {
     let part = generation.tenant(&tenant.id).unwrap();
     let before = part.columns.snapshot(&[(vec![0], TimeRange::ALL)]);
     generation.insert(&tenant, &rows(index, &[(30, 3.0), (15, 9.0), (20, 9.0)]));
-    let times = |lists: &Vec<Vec<super::columns::SeriesSnapshot>>| {
+    let times = |lists: &Vec<Vec<SeriesSnapshot>>| {
         let copied = part.columns.copy(&lists[0][0], TimeRange::ALL);
         let mut points = copied.into_points();
         crate::slice::sort_points(&mut points);

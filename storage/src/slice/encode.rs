@@ -313,7 +313,8 @@ fn spread<T: Copy>(
     at: (usize, usize),
     into: &mut [T],
 ) {
-    let sides = [(&histogram.positive, layout.0, 0), (&histogram.negative, layout.1, layout.0.len())];
+    let sides =
+        [(&histogram.positive, layout.0, 0), (&histogram.negative, layout.1, layout.0.len())];
     let mut from = buckets.iter();
     for (own, common, offset) in sides {
         for (index, value) in own.iter().zip(from.by_ref().take(own.len())) {

@@ -8,7 +8,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use tarn_model::error::Result;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use tarn_model::error::{Error, Result};
+use tarn_model::map::HashMap;
 use tarn_model::slice::Slice;
 use tarn_model::time::TimeRange;
 
@@ -19,6 +21,8 @@ use crate::view::{ScanLimits, Selection, View};
 
 /// Samples read ahead: 16 MiB of values, enough to fill any page that is opened.
 const AHEAD_SAMPLES: u64 = 2 << 20;
+/// Blocks read at once: hides the latency of a bucket.
+const READS: usize = 4;
 /// Bytes that a sample holds while it is ahead.
 const SAMPLE_BYTES: u64 = 8;
 
@@ -105,7 +109,7 @@ impl SeriesCursor {
 
     /// Reads the blocks of the next series, as many as may be ahead.
     async fn load(&mut self) -> Result<()> {
-        let mut wanted: Vec<Wanted> = Vec::new();
+        let mut wanted = WantedRows::default();
         let mut samples = 0;
         while samples < self.ahead
             && let Some(sources) = self.waiting.pop_front()
@@ -116,18 +120,26 @@ impl SeriesCursor {
                 match source {
                     Source::Head { .. } => loaded.heads.push(source),
                     Source::Block { order, block, series } => {
-                        samples += series.rows.iter().map(|r| u64::from(r.n)).sum::<u64>();
-                        want(&mut wanted, order, &block, at, series.rows);
+                        let rows = series.rows.iter().filter(|r| r.may_overlap(self.range));
+                        let rows: Vec<RowSlice> = rows.copied().collect();
+                        samples += rows.iter().map(|r| u64::from(r.n)).sum::<u64>();
+                        wanted.add(order, &block, rows.into_iter().map(|row| (at, row)));
                     }
                 }
             }
             samples += 1;
             self.ready.push_back(loaded);
         }
-        for Wanted { order, block, mut rows } in wanted {
-            rows.sort_unstable_by_key(|(_, row)| row.row);
-            let (owners, rows): (Vec<usize>, Vec<RowSlice>) = rows.into_iter().unzip();
-            let slices = self.blocks.read(&block, &rows).await?;
+        let blocks = &self.blocks;
+        let mut reads = stream::iter(wanted.blocks)
+            .map(|Wanted { order, block, mut rows }| async move {
+                rows.sort_unstable_by_key(|(_, row)| row.row);
+                let (owners, rows): (Vec<usize>, Vec<RowSlice>) = rows.into_iter().unzip();
+                let slices = blocks.read(&block, &rows).await?;
+                Ok::<_, Error>((order, owners, slices))
+            })
+            .buffered(READS);
+        while let Some((order, owners, slices)) = reads.try_next().await? {
             for (owner, slice) in owners.into_iter().zip(slices) {
                 self.ready[owner].slices.push(Ranked { order, slice });
             }
@@ -143,16 +155,24 @@ struct Wanted {
     rows: Vec<(usize, RowSlice)>,
 }
 
-fn want(
-    wanted: &mut Vec<Wanted>,
-    order: u64,
-    block: &Arc<OpenBlock>,
-    owner: usize,
-    rows: Vec<RowSlice>,
-) {
-    let at = wanted.iter().rposition(|w| Arc::ptr_eq(&w.block, block)).unwrap_or_else(|| {
-        wanted.push(Wanted { order, block: Arc::clone(block), rows: Vec::new() });
-        wanted.len() - 1
-    });
-    wanted[at].rows.extend(rows.into_iter().map(|row| (owner, row)));
+#[derive(Default)]
+struct WantedRows {
+    blocks: Vec<Wanted>,
+    /// Object → place among the blocks.
+    places: HashMap<Arc<str>, usize>,
+}
+
+impl WantedRows {
+    fn add(
+        &mut self,
+        order: u64,
+        block: &Arc<OpenBlock>,
+        rows: impl Iterator<Item = (usize, RowSlice)>,
+    ) {
+        let at = *self.places.entry(Arc::clone(block.object())).or_insert_with(|| {
+            self.blocks.push(Wanted { order, block: Arc::clone(block), rows: Vec::new() });
+            self.blocks.len() - 1
+        });
+        self.blocks[at].rows.extend(rows);
+    }
 }

@@ -71,11 +71,7 @@ pub(super) async fn label_names(view: &View, query: Query<'_>) -> Result<Vec<Str
 }
 
 /// Returns the values of a label.
-pub(super) async fn label_values(
-    view: &View,
-    name: &str,
-    query: Query<'_>,
-) -> Result<Vec<String>> {
+pub(super) async fn label_values(view: &View, name: &str, query: Query<'_>) -> Result<Vec<String>> {
     let mut values: BTreeSet<String> = BTreeSet::new();
     if !query.selectors.is_empty() {
         let found = resolve(view, query.tenant, query.selectors, query.limits).await?;
@@ -117,12 +113,7 @@ fn blocks<'a>(
 }
 
 /// Calls `each` with the label pairs of all head series that may have samples in the range.
-fn each_pair(
-    view: &View,
-    query: Query<'_>,
-    name: Option<&str>,
-    mut each: impl FnMut(&str, &str),
-) {
+fn each_pair(view: &View, query: Query<'_>, name: Option<&str>, mut each: impl FnMut(&str, &str)) {
     for generation in &view.heads {
         if let Some(part) = generation.tenant(query.tenant) {
             part.columns.each_pair(name, query.range, &mut each);

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use futures::stream::{self, StreamExt, TryStreamExt};
 use tarn_model::error::{Error, Result};
 use tarn_model::labels::{LabelSet, METRIC_NAME, SeriesId};
 use tarn_model::map::HashMap;
@@ -15,7 +16,8 @@ use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::TimeRange;
 
-use crate::block::reader::{BlockSeries, OpenBlock};
+use crate::block::BlockMeta;
+use crate::block::reader::{BlockSeries, OpenBlock, may_match};
 use crate::head::TenantPart;
 use crate::head::columns::SeriesSnapshot;
 use crate::schema::kind;
@@ -23,6 +25,8 @@ use crate::view::{ScanLimits, SelectedSeries, Selector, View};
 
 /// What a label costs in a label set: two pointers with lengths.
 const LABEL_BYTES: u64 = 32;
+/// Blocks looked up at once: hides the latency of a bucket.
+const LOOKUPS: usize = 8;
 /// What a series costs beyond its labels while it is selected.
 const SERIES_BYTES: u64 = 160;
 
@@ -63,23 +67,44 @@ pub(super) async fn resolve(
             }
         }
     }
-    for meta in view.catalog.blocks(tenant, Signal::Metrics).filter(|m| m.kind == kind::SLICES) {
-        let order = meta.lsn.iter().map(|range| range.hi).max().unwrap_or(0);
-        for (into, selector) in collected.iter_mut().zip(selectors) {
-            if !crate::block::reader::may_match(meta, selector) {
-                continue;
-            }
-            let block = view.blocks.open(meta).await?;
-            for series in view.blocks.matching(&block, selector).await? {
-                into.add_block(order, &block, series, &mut budget)?;
-            }
+    let mut lookups = stream::iter(lookups(view, tenant, selectors))
+        .map(|(at, meta)| async move {
+            let block = view.blocks.open(&meta).await?;
+            let matched = view.blocks.matching(&block, &selectors[at].matchers).await?;
+            Ok::<_, Error>((at, block, matched))
+        })
+        .buffered(LOOKUPS);
+    while let Some((at, block, matched)) = lookups.try_next().await? {
+        for series in matched.iter() {
+            collected[at].add_block(&block, series, selectors[at].range, &mut budget)?;
         }
     }
+    drop(lookups);
     let known = view.head.known_tenant(tenant);
     let family = |metric: &str| {
-        known.as_ref().and_then(|t| t.family_of(metric)).map_or(MetricType::Unknown, |f| f.metric_type)
+        known
+            .as_ref()
+            .and_then(|t| t.family_of(metric))
+            .map_or(MetricType::Unknown, |f| f.metric_type)
     };
-    Ok(collected.into_iter().zip(selectors).map(|(c, s)| c.finish(s.range, &family)).collect())
+    Ok(collected.into_iter().zip(selectors).map(|(c, s)| c.finish(s.range, family)).collect())
+}
+
+/// Returns which selectors are to be looked up in which blocks. Owned, because a stream over
+/// references is not provably `Send` where the future is spawned.
+fn lookups(
+    view: &View,
+    tenant: &TenantId,
+    selectors: &[Selector],
+) -> Vec<(usize, Arc<BlockMeta>)> {
+    let blocks = view.catalog.blocks(tenant, Signal::Metrics);
+    blocks
+        .filter(|meta| meta.kind == kind::SLICES)
+        .flat_map(|meta| {
+            let wanted = selectors.iter().enumerate().filter(|(_, s)| may_match(meta, s));
+            wanted.map(move |(at, _)| (at, Arc::clone(meta)))
+        })
+        .collect()
 }
 
 /// Takes what matches in every generation, each under one lock.
@@ -117,11 +142,16 @@ struct Budget {
 impl Budget {
     fn take(&mut self, labels: &LabelSet) -> Result<()> {
         self.series += 1;
-        self.bytes += SERIES_BYTES + labels.len() as u64 * LABEL_BYTES;
-        let ScanLimits { series_max, bytes_max } = self.limits;
+        let series_max = self.limits.series_max;
         if self.series > series_max {
             return Err(Error::limit(format!("query touches more than {series_max} series")));
         }
+        self.check(SERIES_BYTES + labels.len() as u64 * LABEL_BYTES)
+    }
+
+    fn check(&mut self, more: u64) -> Result<()> {
+        self.bytes += more;
+        let bytes_max = self.limits.bytes_max;
         if self.bytes > bytes_max {
             let message = format!("labels of the query's series take more than {bytes_max} bytes");
             return Err(Error::limit(message));
@@ -152,15 +182,20 @@ impl Collected {
 
     fn add_block(
         &mut self,
-        order: u64,
         block: &Arc<OpenBlock>,
-        series: BlockSeries,
+        series: &BlockSeries,
+        range: TimeRange,
         budget: &mut Budget,
     ) -> Result<()> {
+        if !series.rows.iter().any(|row| row.may_overlap(range)) {
+            return Ok(());
+        }
         let labels = series.labels.clone();
         let at = self.at(labels.series_id(), || labels, budget)?;
-        self.series[at].1.push(Source::Block { order, block: Arc::clone(block), series });
-        Ok(())
+        let order = block.meta.lsn.iter().map(|range| range.hi).max().unwrap_or(0);
+        let (block, series) = (Arc::clone(block), series.clone());
+        self.series[at].1.push(Source::Block { order, block, series });
+        budget.check(size_of::<Source>() as u64)
     }
 
     fn at(

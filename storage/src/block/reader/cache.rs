@@ -40,6 +40,9 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
 
     /// Keeps a value; one that is larger than the bound is not kept.
     pub(super) fn insert(&mut self, key: K, value: V, bytes: usize) {
+        if bytes > self.bytes_max {
+            return;
+        }
         self.uses += 1;
         let entry = Entry { value, bytes, used: self.uses };
         self.order.insert(self.uses, key.clone());
@@ -65,14 +68,17 @@ mod tests {
     #[test]
     fn what_was_not_used_goes_first() {
         let mut cache = Bounded::new(10);
-        for key in ["a", "b"] {
-            cache.insert(key, key, 5);
-        }
+        let present =
+            |cache: &mut Bounded<&str, ()>| ["a", "b", "c"].map(|k| cache.get(&k).is_some());
+        cache.insert("a", (), 5);
+        cache.insert("b", (), 5);
         assert!(cache.get(&"a").is_some());
-        cache.insert("c", "c", 5);
-        assert_eq!([cache.get(&"a"), cache.get(&"b"), cache.get(&"c")], [Some(&"a"), None, Some(&"c")]);
-        cache.insert("c", "larger", 11);
-        assert_eq!([cache.get(&"a"), cache.get(&"c")], [None, None]);
-        assert_eq!((cache.bytes, cache.order.len()), (0, 0));
+        cache.insert("c", (), 5);
+        assert_eq!(present(&mut cache), [true, false, true]);
+        cache.insert("b", (), 11);
+        assert_eq!(present(&mut cache), [true, false, true], "what is too large is not kept");
+        cache.insert("b", (), 10);
+        assert_eq!(present(&mut cache), [false, true, false]);
+        assert_eq!((cache.bytes, cache.order.len()), (10, 1));
     }
 }

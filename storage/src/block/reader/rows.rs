@@ -11,34 +11,47 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, BooleanArray, DictionaryArray, MapArray, RecordBatch};
+use arrow_array::{Array, ArrayRef, DictionaryArray, MapArray, RecordBatch};
 use parquet::arrow::arrow_reader::{ArrowPredicate, ArrowPredicateFn, RowFilter};
 use tarn_model::error::{Error, Result};
 use tarn_model::labels::{Label, LabelSet, METRIC_NAME};
 use tarn_model::map::HashMap;
 use tarn_model::matcher::Matcher;
 use tarn_model::sample::{Metadata, MetricType};
-use tarn_model::time::TimeRange;
 
 use crate::block::columns::label_column;
-use crate::block::reader::{BlockSeries, Blocks, OpenBlock, RowSlice, Scan};
+use crate::block::reader::{BlockSeries, Blocks, Matched, OpenBlock, RowSlice, Scan};
 use crate::schema::column;
-use crate::view::Selector;
 
 type Texts = DictionaryArray<Int32Type>;
 
 impl Blocks {
-    /// Returns the series that a selector finds, with their rows.
+    /// Returns the series that satisfy matchers, with their rows. Blocks never change, so the
+    /// answer is kept: dashboards ask the same again and again.
     ///
     /// # Errors
     /// `Corrupt` where stored bytes fail their checksum; `Unavailable` where they cannot be read.
     pub(crate) async fn matching(
         &self,
         block: &Arc<OpenBlock>,
-        selector: &Selector,
-    ) -> Result<Vec<BlockSeries>> {
-        let rows = candidates(block, &selector.matchers);
-        let Some(filter) = filter(block, selector) else {
+        matchers: &[Matcher],
+    ) -> Result<Matched> {
+        let key = (Arc::clone(&block.object), canonical(matchers));
+        if let Some(known) = self.matched.lock().get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let found: Matched = self.find(block, matchers).await?.into();
+        let bytes = |s: &BlockSeries| {
+            64 + s.labels.len() * size_of::<Label>() + s.rows.len() * size_of::<RowSlice>()
+        };
+        let bytes = key.1.len() + found.iter().map(bytes).sum::<usize>();
+        self.matched.lock().insert(key, Arc::clone(&found), bytes);
+        Ok(found)
+    }
+
+    async fn find(&self, block: &Arc<OpenBlock>, matchers: &[Matcher]) -> Result<Vec<BlockSeries>> {
+        let rows = candidates(block, matchers);
+        let Some(filter) = filter(block, matchers) else {
             return Ok(Vec::new());
         };
         let fixed = [
@@ -49,6 +62,8 @@ impl Blocks {
             column::TIMELINE,
             column::TS_OFFSET,
             column::N,
+            column::TS_FIRST,
+            column::TS_LAST,
             column::STALE,
             column::SCALE,
         ];
@@ -57,8 +72,15 @@ impl Blocks {
         let mut found = Found::default();
         let filter = (!filter.is_empty()).then(|| RowFilter::new(filter));
         self.scan(block, Scan { columns, rows, filter }, |batch| found.add(block, batch)).await?;
-        Ok(found.series)
+        Ok(found.finish())
     }
+}
+
+/// Writes matchers so that equal sets are equal texts.
+fn canonical(matchers: &[Matcher]) -> Arc<str> {
+    let mut texts: Vec<String> = matchers.iter().map(Matcher::to_string).collect();
+    texts.sort_unstable();
+    texts.join(",").into()
 }
 
 fn label_columns(block: &OpenBlock) -> impl Iterator<Item = String> {
@@ -83,9 +105,8 @@ fn candidates(block: &OpenBlock, matchers: &[Matcher]) -> Vec<Range<u32>> {
 }
 
 /// Makes the conditions that rows must meet beside the metric; `None`: no row can.
-fn filter(block: &OpenBlock, selector: &Selector) -> Option<Vec<Box<dyn ArrowPredicate>>> {
-    let mut matchers: Vec<&Matcher> =
-        selector.matchers.iter().filter(|m| *m.name != *METRIC_NAME).collect();
+fn filter(block: &OpenBlock, matchers: &[Matcher]) -> Option<Vec<Box<dyn ArrowPredicate>>> {
+    let mut matchers: Vec<&Matcher> = matchers.iter().filter(|m| *m.name != *METRIC_NAME).collect();
     // What names its values rules out most.
     matchers.sort_by_key(|m| (m.matches_empty(), m.values().is_none()));
     let mut predicates: Vec<Box<dyn ArrowPredicate>> = Vec::new();
@@ -99,11 +120,6 @@ fn filter(block: &OpenBlock, selector: &Selector) -> Option<Vec<Box<dyn ArrowPre
         } else if !matcher.matches_empty() {
             return None;
         }
-    }
-    let meta = &block.meta;
-    let TimeRange { start_ms, end_ms } = selector.range;
-    if meta.time_min_ms < start_ms || end_ms < meta.time_max_ms {
-        predicates.push(on_time(block, selector.range));
     }
     Some(predicates)
 }
@@ -140,22 +156,6 @@ fn on_map(block: &OpenBlock, matcher: Matcher) -> Box<dyn ArrowPredicate> {
     }))
 }
 
-/// Rows whose marker may lie in the range are kept, wherever their last sample is: a marker has no
-/// time of its own in the row.
-fn on_time(block: &OpenBlock, range: TimeRange) -> Box<dyn ArrowPredicate> {
-    let columns = [column::TS_FIRST, column::TS_LAST, column::STALE].map(str::to_owned);
-    Box::new(ArrowPredicateFn::new(block.mask(&columns), move |batch| {
-        let first = batch.column(0).as_primitive::<TimestampMicrosecondType>();
-        let last = batch.column(1).as_primitive::<TimestampMicrosecondType>();
-        let stale = batch.column(2).as_boolean();
-        let inside = |row: usize| {
-            first.value(row).div_euclid(1000) <= range.end_ms
-                && (stale.value(row) || last.value(row).div_euclid(1000) >= range.start_ms)
-        };
-        Ok((0..batch.num_rows()).map(|row| Some(inside(row))).collect::<BooleanArray>())
-    }))
-}
-
 /// Calls `each` with the labels of one row of the map.
 fn each_entry<'a>(map: &'a MapArray, row: usize, mut each: impl FnMut(&'a str, &'a str)) {
     if map.is_null(row) {
@@ -169,9 +169,15 @@ fn each_entry<'a>(map: &'a MapArray, row: usize, mut each: impl FnMut(&'a str, &
 /// Series in row order.
 #[derive(Default)]
 struct Found {
-    series: Vec<BlockSeries>,
+    series: Vec<FoundSeries>,
     /// Texts seen, so that series share them.
     texts: HashMap<String, Arc<str>>,
+}
+
+struct FoundSeries {
+    labels: LabelSet,
+    metric_type: MetricType,
+    rows: Vec<RowSlice>,
 }
 
 /// The label columns of a batch that hold anything.
@@ -188,6 +194,15 @@ impl LabelTexts<'_> {
 }
 
 impl Found {
+    fn finish(self) -> Vec<BlockSeries> {
+        let finish = |FoundSeries { labels, metric_type, rows }| BlockSeries {
+            labels,
+            metric_type,
+            rows: rows.into(),
+        };
+        self.series.into_iter().map(finish).collect()
+    }
+
     fn add(&mut self, block: &OpenBlock, batch: &RecordBatch) -> Result<()> {
         let damaged = || Error::corrupt(format!("block {} lacks fixed columns", block.object));
         let named = |name: &str| batch.column_by_name(name).ok_or_else(damaged);
@@ -198,6 +213,11 @@ impl Found {
         let (row_id, timeline, ts_offset) =
             (int(column::ROW_ID)?, int(column::TIMELINE)?, int(column::TS_OFFSET)?);
         let (n, scale) = (int(column::N)?, int(column::SCALE)?);
+        let time = |name: &str| {
+            let column = named(name)?.as_primitive_opt::<TimestampMicrosecondType>();
+            column.cloned().ok_or_else(damaged)
+        };
+        let (ts_first, ts_last) = (time(column::TS_FIRST)?, time(column::TS_LAST)?);
         let stale = named(column::STALE)?.as_boolean_opt().ok_or_else(damaged)?;
         let kind: &Texts = named(column::TYPE)?.as_dictionary_opt().ok_or_else(damaged)?;
         let labels = self.label_texts(block, batch);
@@ -208,6 +228,8 @@ impl Found {
                 timeline: timeline.value(row) as u32,
                 ts_offset: ts_offset.value(row) as u32,
                 stale: stale.value(row),
+                ts_first: ts_first.value(row).div_euclid(1000),
+                ts_last: ts_last.value(row).div_euclid(1000),
                 scale: scale.is_valid(row).then(|| scale.value(row) as u8),
             };
             if row > 0
@@ -221,8 +243,9 @@ impl Found {
             match self.series.last_mut() {
                 Some(series) if series.labels == set => series.rows.push(slice),
                 _ => {
-                    let metric_type = text(kind, row).map_or(MetricType::Unknown, MetricType::parse);
-                    self.series.push(BlockSeries { labels: set, metric_type, rows: vec![slice] });
+                    let metric_type =
+                        text(kind, row).map_or(MetricType::Unknown, MetricType::parse);
+                    self.series.push(FoundSeries { labels: set, metric_type, rows: vec![slice] });
                 }
             }
         }

@@ -212,7 +212,8 @@ impl<'a> Columns<'a> {
             return Ok(Samples::Floats(Vec::new()));
         }
         if let Some(scale) = row.scale {
-            let mantissas = self.list::<Int64Type>(column::VI, at).ok_or("mantissas are missing")?;
+            let mantissas =
+                self.list::<Int64Type>(column::VI, at).ok_or("mantissas are missing")?;
             return Ok(decode::floats(&mantissas, usize::from(scale)));
         }
         if let Some(values) = self.list::<Float64Type>(column::VF, at) {
