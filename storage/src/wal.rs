@@ -5,7 +5,7 @@
 //! sync runs the next group collects, so the batch grows with the load and no timer is needed.
 //!
 //! - `record`: the bytes of one request; `segment`: the bytes of a file of them
-//! - `pool`: segments written with zeros ahead of need, and recycled
+//! - `pool`, `upkeep`: segments written with zeros ahead of need, and recycled
 //! - `queue`, `group_commit`: who waits, and the commit thread
 //! - `walk`: which bytes count after a crash; `recover`: what a start does about the rest;
 //!   `replay`: the records, for the head
@@ -40,6 +40,8 @@ mod record;
 mod recover;
 mod replay;
 mod segment;
+mod tail;
+mod upkeep;
 mod walk;
 
 pub(crate) use self::mend::{Mended, mend};
@@ -48,10 +50,10 @@ pub(crate) use self::walk::{Problem, Visit, visit};
 
 pub use self::group_commit::{CommitLoop, Step};
 pub use self::metrics::Metrics;
-pub use self::pool::Upkeep;
 pub use self::record::Record;
 pub use self::recover::{Recovery, RecoveryReport, Truncation, inspect, recover};
 pub use self::replay::Records;
+pub use self::upkeep::Upkeep;
 pub use self::walk::fuzz_segment;
 
 use self::queue::{Job, Owner, Shared, ended};

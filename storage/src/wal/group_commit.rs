@@ -18,9 +18,10 @@ use tarn_model::error::{Error, Result};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::metrics::Metrics;
-use super::pool::{SealedSegment, Upkeep};
+use super::pool::SealedSegment;
 use super::queue::{Job, Next, Shared};
 use super::segment::{ActiveSegment, GroupBuffer, GroupKind, SegmentHeader};
+use super::upkeep::Upkeep;
 use super::{Lsn, Options, RecordBuilder, Recovery, Sink, record};
 use crate::{Handles, WalSync};
 

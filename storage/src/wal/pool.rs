@@ -35,10 +35,6 @@ const SPARES_MAX: usize = 16;
 const SEGMENT_BYTES_MIN: u64 = 2048;
 /// Zeros written at a time.
 const ZEROS: usize = 1 << 20;
-/// Pause after a failure of the upkeep, a full disk above all.
-const RETRY: Duration = Duration::from_secs(1);
-/// Longest sleep of the upkeep between two looks; it is woken when there is work.
-const IDLE: Duration = Duration::from_secs(10);
 
 /// A segment that is complete, or was given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +123,11 @@ impl Pool {
         })
     }
 
+    /// Returns the folder, for messages.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Returns the length of an ordinary segment.
     pub(crate) fn segment_bytes(&self) -> u64 {
         self.segment_bytes
@@ -171,6 +172,16 @@ impl Pool {
                 tracing::warn!(%path, %error, "spare log segment could not be removed");
             }
         }
+    }
+
+    /// Sleeps until there may be work, `limit` at most. Returns `false` when the log has ended.
+    pub(crate) fn wait(&self, limit: Duration) -> bool {
+        let mut state = self.state.lock();
+        if !state.closed && !state.work && limit > Duration::ZERO {
+            self.wake.wait_for(&mut state, limit);
+        }
+        state.work = false;
+        !state.closed
     }
 
     /// Ends the upkeep thread.
@@ -299,7 +310,7 @@ impl Pool {
 
     /// Makes a spare if there are too few. Returns whether it did. Not while writes are refused: on
     /// a full disk the room is for the flush.
-    fn prepare(&self) -> io::Result<bool> {
+    pub(crate) fn prepare(&self) -> io::Result<bool> {
         let enough = self.state.lock().spares.len() >= SPARES_AHEAD;
         if enough || self.read_only.reason().is_some() {
             return Ok(false);
@@ -320,7 +331,7 @@ impl Pool {
     }
 
     /// Recycles or removes the oldest segment that is no longer needed. Returns whether it did.
-    fn recycle(&self) -> io::Result<bool> {
+    pub(crate) fn recycle(&self) -> io::Result<bool> {
         let (oldest, keep, spare) = {
             let mut state = self.state.lock();
             let through = state.through;
@@ -352,7 +363,7 @@ impl Pool {
     }
 
     /// Makes the new names of recycled segments durable; only then may they be written again.
-    fn settle_renamed(&self) -> io::Result<bool> {
+    pub(crate) fn settle_renamed(&self) -> io::Result<bool> {
         let count = self.state.lock().renamed.len();
         if count == 0 {
             return Ok(false);
@@ -391,50 +402,4 @@ fn write_zeros(file: &dyn DiskFile, bytes: u64) -> io::Result<()> {
         at = at.saturating_add(chunk.len() as u64);
     }
     file.sync_data()
-}
-
-/// Prepares and recycles segments; on a thread of its own, because both wait for the disk.
-#[derive(Debug)]
-pub struct Upkeep {
-    pool: Arc<Pool>,
-}
-
-impl Upkeep {
-    pub(crate) fn new(pool: Arc<Pool>) -> Self {
-        Self { pool }
-    }
-
-    /// Does the next piece of work. Returns whether there was any.
-    ///
-    /// # Errors
-    /// What the file system answered; the work stays to be done.
-    pub fn step(&self) -> io::Result<bool> {
-        Ok(self.pool.recycle()? || self.pool.settle_renamed()? || self.pool.prepare()?)
-    }
-
-    /// Works until the log ends.
-    pub(crate) fn run(self) {
-        let mut pause = Duration::ZERO;
-        loop {
-            {
-                let mut state = self.pool.state.lock();
-                if !state.closed && !state.work && pause > Duration::ZERO {
-                    self.pool.wake.wait_for(&mut state, pause);
-                }
-                if state.closed {
-                    return;
-                }
-                state.work = false;
-            }
-            pause = match self.step() {
-                Ok(true) => Duration::ZERO,
-                Ok(false) => IDLE,
-                Err(error) => {
-                    let path = self.pool.dir.display();
-                    tracing::warn!(%path, %error, "log segments could not be prepared");
-                    RETRY
-                }
-            };
-        }
-    }
 }

@@ -11,21 +11,17 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tarn_model::error::{Error, Result};
 
 use super::pool::{Pool, SealedSegment};
-use super::record::RECORD_BYTES_MAX;
 use super::replay::{ReplaySegment, read_segment};
-use super::segment::{ActiveSegment, GroupBuffer, GroupKind, SECTOR, SegmentHeader};
-use super::walk::{Found, Scan, Walk, scan};
+use super::segment::{ActiveSegment, SegmentHeader};
+use super::tail::{Tail, begin};
+use super::walk::{Scan, scan};
 use super::{Lsn, Metrics, Options, Records};
 use crate::file::{Disk, Entry};
 use crate::paths;
-
-/// When to try a start again that found the disk full.
-const START_RETRY: Duration = Duration::from_secs(30);
 
 /// A log that has been checked, and made ready to be written. Hand it to
 /// [`Wal::start`](super::Wal::start) when [`Recovery::records`] have been replayed.
@@ -122,7 +118,12 @@ pub fn recover(options: &Options, disk: &Arc<dyn Disk>, committed: Lsn) -> Resul
     let report = report(&checked, durable);
     announce(&report, options);
 
-    let tail = Tail::read(disk.as_ref(), checked.last(), durable)?;
+    let tail = match checked.last() {
+        Some(Checked { entry, scan, last }) => {
+            Tail::read(disk.as_ref(), (&entry.path, scan.header), durable, *last)?
+        }
+        None => Tail::default(),
+    };
     // The newest segment may hold the tail alone: it goes nowhere before the tail is copied.
     let newest = checked.split_last();
     for segment in newest.map_or(&[][..], |(_, older)| older) {
@@ -296,80 +297,6 @@ impl Checked {
             last: self.last.min(durable),
             bytes: self.scan.end,
             recyclable: sound && self.entry.bytes == segment_bytes,
-        }
-    }
-}
-
-/// The valid records of the last group, if nothing proves that they are durable.
-struct Tail {
-    first: Lsn,
-    records: Vec<Vec<u8>>,
-}
-
-impl Tail {
-    fn read(disk: &dyn Disk, last: Option<&Checked>, durable: Lsn) -> Result<Self> {
-        let mut tail = Self { first: durable.next(), records: Vec::new() };
-        let Some(segment) = last.filter(|segment| segment.last > durable) else { return Ok(tail) };
-        let bytes = read_segment(disk, &segment.entry.path)?;
-        let mut walk = Walk::new(&bytes, segment.scan.header, durable);
-        while let Some(Ok((offset, found))) = walk.step() {
-            let Found::Record { lsn, bytes: len } = found else { continue };
-            if lsn > durable && lsn <= segment.last {
-                let start = usize::try_from(offset).unwrap_or(usize::MAX);
-                let record = bytes.get(start..start.saturating_add(len)).unwrap_or_default();
-                if tail.records.is_empty() {
-                    tail.first = lsn;
-                }
-                tail.records.push(record.to_vec());
-            }
-        }
-        Ok(tail)
-    }
-
-    fn last(&self) -> Option<Lsn> {
-        let count = self.records.len() as u64;
-        (count > 0).then(|| Lsn(self.first.0.saturating_add(count)).prev())
-    }
-}
-
-/// Begins the segment of this start, with the tail in it.
-fn begin(
-    options: &Options,
-    pool: &Pool,
-    tail: &Tail,
-    durable: Lsn,
-    next_lsn: Lsn,
-) -> Result<Option<ActiveSegment>> {
-    let first = tail.last().map_or(next_lsn, |_| tail.first);
-    let Options { writer_id, epoch, .. } = *options;
-    let header = |number| SegmentHeader { writer_id, epoch, number, first, durable };
-    let mut group = GroupBuffer::default();
-    group.clear();
-    for record in &tail.records {
-        let copied = group.push(|into| {
-            into.extend_from_slice(record);
-            if into.len() > RECORD_BYTES_MAX.saturating_mul(2) { Err(into.len()) } else { Ok(()) }
-        });
-        copied.map_err(|n| Error::internal(format!("last group of the log has {n} bytes")))?;
-    }
-    let room = group.span().saturating_add(SECTOR as u64);
-    let begun = pool.begin_segment(room, header, |segment| {
-        let Some(last) = tail.last() else { return Ok(()) };
-        let header = segment.header;
-        segment.write(group.finish(&header, GroupKind::Rows, first, durable))?;
-        group.clear();
-        segment.write(group.finish(&header, GroupKind::Witness, next_lsn, last))
-    });
-    match begun {
-        Ok(segment) => Ok(Some(segment)),
-        Err(error) if tail.records.is_empty() => {
-            tracing::error!(%error, "log has no segment to write, writes are refused");
-            options.read_only.set("wal", format!("log has no segment to write: {error}"));
-            Ok(None)
-        }
-        Err(error) => {
-            let message = "make the last group of the log durable";
-            Err(Error::unavailable(message, START_RETRY).with_source(error))
         }
     }
 }
