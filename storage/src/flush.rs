@@ -183,12 +183,9 @@ impl Flusher {
 
     fn not_committed(&self, error: CommitError, pending: &mut Pending) -> Error {
         match error {
-            CommitError::DeadBranch => {
-                // Whatever we wrote may have been swept as an orphan meanwhile.
-                pending.blocks = None;
-                let state = self.catalog.state();
-                self.view.update(|view| view.with_catalog(state));
-            }
+            // Whatever we wrote may have been swept as an orphan meanwhile. The view stays as it
+            // is: the reloaded catalog may hold this very cut, and its generation is in the view.
+            CommitError::DeadBranch => pending.blocks = None,
             CommitError::Fenced { .. } => self.fence(&error),
             CommitError::Unknown(_) | CommitError::Refused(_) => {}
         }
@@ -234,13 +231,23 @@ impl Flusher {
 
     /// A checkpoint only shortens the next load, so its failure is reported and forgotten.
     async fn checkpoint(&self) {
-        match self.catalog.checkpoint_if_due().await {
-            Ok(true) => {
-                let state = self.catalog.state();
-                self.view.update(|view| view.with_catalog(state));
-            }
-            Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "checkpoint could not be written"),
+        if let Err(error) = self.catalog.checkpoint_if_due().await {
+            tracing::warn!(%error, "checkpoint could not be written");
+        }
+    }
+
+    /// Looks what others have committed, and stops this process where one of them has taken our
+    /// identity. The view does not follow: it moves with our own commits, so that a cut of ours and
+    /// its generation are never in it together.
+    pub(crate) async fn poll(&self) {
+        let state = match self.catalog.refresh().await {
+            Ok(state) => state,
+            Err(error) => return tracing::warn!(%error, "catalog could not be polled"),
+        };
+        let Identity { id, epoch } = &self.identity;
+        let theirs = state.writer(id).map_or(0, |record| record.writer.epoch);
+        if theirs > *epoch {
+            self.fence(&CommitError::Fenced { writer: id.clone(), ours: *epoch, theirs });
         }
     }
 }

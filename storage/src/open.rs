@@ -11,6 +11,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tarn_model::error::{Error, ErrorKind, Result};
 use tarn_model::metrics;
+use tarn_model::tenant::TenantId;
+use tarn_model::units::ByteSize;
 use tokio::sync::watch;
 
 use crate::append::{self, Batch};
@@ -29,7 +32,7 @@ use crate::catalog::{Catalog, Identity, State, writers};
 use crate::disk::{BALLAST_BYTES, Ballast, DiskWatch, Level, ReadOnly};
 use crate::file::OpenHow;
 use crate::flush::{self, FlushReport, Flusher, Load, Trigger};
-use crate::head::replay::{Replayer, decode};
+use crate::head::replay::{DecodedRecord, Replayer, decode};
 use crate::head::sink::HeadSink;
 use crate::head::{Head, HeadGeneration};
 use crate::object::Objects;
@@ -37,13 +40,16 @@ use crate::object::local::LocalStore;
 use crate::paths::DataDir;
 use crate::publish;
 use crate::view::ViewCell;
-use crate::wal::{self, Lsn, Wal};
+use crate::wal::{self, Lsn, Records, Wal};
 use crate::{Handles, Options};
 
 /// Bytes that may wait for the commit thread: eight groups of the 8 MiB it aims at.
-const QUEUE_BYTES_MAX: tarn_model::units::ByteSize = tarn_model::units::ByteSize::mib(64);
+const QUEUE_BYTES_MAX: ByteSize = ByteSize::mib(64);
 /// When to try again while the log replays: a GiB takes about five seconds.
 const REPLAY_RETRY: Duration = Duration::from_secs(2);
+/// Decoded records that wait for their insert: enough to keep both threads busy; each is a request
+/// of at most some tens of MiB.
+const DECODED_MAX: usize = 16;
 /// What queries say while rows of the log may be missing.
 const REPLAYING: &str = "the log is being replayed";
 
@@ -61,6 +67,9 @@ pub(crate) struct Shared {
     closing: AtomicBool,
     disk_level: watch::Receiver<Level>,
     ballast: Arc<Ballast>,
+    ballast_released: AtomicBool,
+    /// Others may commit to the same bucket: the catalog is polled.
+    polls: bool,
     published: Mutex<Published>,
     /// Gives the folder free when it goes.
     _lock: FolderLock,
@@ -131,6 +140,8 @@ pub(crate) async fn open(
     let dir = DataDir::new(&options.path);
     let lock = take_lock(&dir, &handles)?;
     mark_unclean(&dir, &handles, registry)?;
+    // A folder of our own has no other writer: the lock sees to that.
+    let polls = store.is_some();
     let store = match store {
         Some(store) => store,
         None => {
@@ -146,7 +157,8 @@ pub(crate) async fn open(
         writers::start(&dir, &*handles.disk, &*handles.rng, &catalog, &options.label).await?;
     let Identity { id, epoch } = &identity;
     tracing::info!(writer = id, epoch, manifest = catalog.state().version(), "data folder is ours");
-    let shared = assemble(options, handles, dir, lock, (objects, catalog, identity), registry)?;
+    let bucket = Bucket { objects, catalog, identity, polls };
+    let shared = assemble(options, handles, dir, lock, bucket, registry)?;
     start_tasks(&shared);
     Ok(shared)
 }
@@ -188,14 +200,23 @@ fn mark_unclean(dir: &DataDir, handles: &Handles, registry: &mut Registry) -> Re
     }
 }
 
+/// The bucket, and who we are in it.
+struct Bucket {
+    objects: Objects,
+    catalog: Catalog,
+    identity: Identity,
+    polls: bool,
+}
+
 fn assemble(
     options: Options,
     handles: Handles,
     dir: DataDir,
     lock: FolderLock,
-    (objects, catalog, identity): (Objects, Catalog, Identity),
+    bucket: Bucket,
     registry: &mut Registry,
 ) -> Result<Arc<Shared>> {
+    let Bucket { objects, catalog, identity, polls } = bucket;
     let head = Head::new(options.limits.clone(), Arc::clone(&handles.clock));
     head.register(registry);
     let state = catalog.state();
@@ -254,6 +275,8 @@ fn assemble(
         closing: AtomicBool::new(false),
         disk_level,
         ballast,
+        ballast_released: AtomicBool::new(false),
+        polls,
         published,
         _lock: lock,
     }))
@@ -308,15 +331,13 @@ struct Replay {
 
 impl Replay {
     fn run(self, ended: &watch::Sender<Option<Replayed>>) {
-        let ballast = self.ballast.clone();
+        let ballast = Arc::clone(&self.ballast);
         let outcome = self.replay().map_err(|error| {
             tracing::error!(%error, "replay failed");
             Arc::new(error)
         });
         ended.send_replace(Some(outcome));
-        if let Err(error) = ballast.fill() {
-            tracing::warn!(%error, "no room can be kept for the last flush");
-        }
+        fill(&ballast);
     }
 
     fn replay(self) -> Result<()> {
@@ -324,14 +345,19 @@ impl Replay {
         let started = handles.clock.monotonic();
         let recovery = wal::recover(&options, &handles.disk, committed)?;
         let mut replayer = Replayer::new(Arc::clone(&head), Arc::clone(&generation));
-        for record in recovery.records(committed) {
+        // Reading and decoding run on another thread than inserting: both cost about the same.
+        let (decoded, to_insert) = std::sync::mpsc::sync_channel(DECODED_MAX);
+        let records = recovery.records(committed);
+        handles
+            .tasks
+            .spawn_thread("replay-decode", Box::new(move || decode_all(records, &decoded)));
+        for record in to_insert {
             if log.closing.load(Ordering::Acquire) {
-                return Err(Error::unavailable("store was closed while its log was replayed", REPLAY_RETRY));
+                let message = "store was closed while its log was replayed";
+                return Err(Error::unavailable(message, REPLAY_RETRY));
             }
-            let record = record?;
-            let decoded = decode(&record.payloads)
-                .map_err(|e| e.context(format_args!("replay record {}", record.lsn.0)))?;
-            replayer.insert(record.lsn, &record.tenant, decoded)?;
+            let (lsn, tenant, rows) = record?;
+            replayer.insert(lsn, &tenant, rows)?;
         }
         let (samples, next) = (generation.samples(), recovery.next_lsn.0);
         let taken = handles.clock.monotonic().saturating_sub(started);
@@ -344,6 +370,21 @@ impl Replay {
     }
 }
 
+/// Decodes records until the last, the first error, or nobody inserts them any more.
+fn decode_all(records: Records, decoded: &SyncSender<Result<(Lsn, TenantId, DecodedRecord)>>) {
+    for record in records {
+        let rows = record.and_then(|record| {
+            let rows = decode(&record.payloads)
+                .map_err(|e| e.context(format_args!("replay record {}", record.lsn.0)))?;
+            Ok((record.lsn, record.tenant, rows))
+        });
+        let last = rows.is_err();
+        if decoded.send(rows).is_err() || last {
+            return;
+        }
+    }
+}
+
 impl Shared {
     /// Flushes everything appended before.
     pub(crate) async fn flush(&self) -> Result<FlushReport> {
@@ -351,6 +392,7 @@ impl Shared {
         if *self.disk_level.borrow() == Level::Hard {
             // The flush may need the room that was kept for it.
             self.ballast.release().map_err(|e| disk_error("remove", &self.dir.ballast(), e))?;
+            self.ballast_released.store(true, Ordering::Release);
             wal.release_spares();
         }
         self.flusher.flush(wal).await
@@ -379,8 +421,16 @@ impl Shared {
         self.log.closing.store(true, Ordering::Release);
     }
 
-    /// Tells foreign readers about new blocks, not too often.
-    pub(crate) async fn publish_if_due(&self) {
+    /// What is looked after every second.
+    pub(crate) async fn upkeep(&self) {
+        if self.polls {
+            self.flusher.poll().await;
+        }
+        let roomy = *self.disk_level.borrow() == Level::Ample;
+        if roomy && self.ballast_released.swap(false, Ordering::AcqRel) {
+            let ballast = Arc::clone(&self.ballast);
+            self.handles.tasks.spawn_thread("ballast", Box::new(move || fill(&ballast)));
+        }
         let now = self.handles.clock.monotonic();
         if now.saturating_sub(self.published.lock().at) >= publish::INTERVAL {
             self.publish().await;
@@ -429,6 +479,12 @@ impl Shared {
         disk.remove(&path)
             .and_then(|()| disk.sync_dir(self.dir.root()))
             .map_err(|e| disk_error("remove", &path, e))
+    }
+}
+
+fn fill(ballast: &Ballast) {
+    if let Err(error) = ballast.fill() {
+        tracing::warn!(%error, "no room can be kept for the last flush");
     }
 }
 

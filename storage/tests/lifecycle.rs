@@ -5,6 +5,7 @@
 mod node;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use node::{Node, expected, read_all, read_view};
@@ -83,6 +84,72 @@ async fn vis_1_power_fails_at_every_step_of_a_flush() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dur_1_power_fails_at_every_step_of_a_start() {
+    let mut survived = false;
+    for operation in 0..400 {
+        let node = Node::simulated(operation);
+        let store = node.open().await;
+        store.write(0..2).await;
+        store.storage.flush().await.expect("flushes");
+        store.write(2..4).await;
+        store.crash().await;
+
+        node.disk().cut_power_after(operation);
+        if let Ok(store) = node.try_open().await {
+            survived = store.storage.replayed().await.is_ok();
+            store.crash().await;
+        } else {
+            node.disk().power_loss();
+        }
+        let store = node.open().await;
+        store.assert_each_row_once(4);
+        assert_eq!(read_all(&store.storage).await, expected(0..4), "operation {operation}");
+        store.close().await;
+        if survived {
+            break;
+        }
+    }
+    assert!(survived, "every step of a start was met");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vis_1_vis_2_queries_race_with_appends_and_flushes() {
+    const REQUESTS: u64 = 60;
+    let node = Node::simulated(9);
+    let store = node.open().await;
+    let acknowledged = AtomicU64::new(0);
+    let writes = async {
+        for request in 0..REQUESTS {
+            store.write(request..request + 1).await;
+            acknowledged.store(request + 1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+        }
+    };
+    let flushes = async {
+        while acknowledged.load(Ordering::SeqCst) < REQUESTS {
+            store.storage.flush().await.expect("flushes");
+        }
+    };
+    let queries = async {
+        loop {
+            let before = acknowledged.load(Ordering::SeqCst);
+            let rows = read_all(&store.storage).await;
+            let seen = rows.get("0").map_or(0, Vec::len) as u64;
+            assert!(seen >= before, "{seen} requests seen, {before} were acknowledged before");
+            assert_eq!(rows, expected(0..seen), "whole requests, each once, in order");
+            if before == REQUESTS {
+                break;
+            }
+            // A query of an empty store never waits.
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::join!(writes, flushes, queries);
+    store.assert_each_row_once(REQUESTS);
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fen_1_a_second_process_is_refused_and_told_what_to_do() {
     let folder = tempfile::tempdir().expect("a folder");
     let node = Node::real(folder.path());
@@ -98,7 +165,7 @@ async fn fen_1_a_second_process_is_refused_and_told_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fen_1_the_earlier_of_two_copies_stops_at_its_next_commit() {
+async fn fen_1_the_earlier_of_two_copies_stops() {
     let bucket: Arc<InMemory> = Arc::default();
     let first = Node::simulated(3).with_bucket(Arc::clone(&bucket) as _);
     let store = first.open().await;
@@ -110,11 +177,11 @@ async fn fen_1_the_earlier_of_two_copies_stops_at_its_next_commit() {
     copy.copy_identity_of(&first);
     let later = copy.open().await;
 
+    let failed = tokio::time::timeout(Duration::from_secs(2), store.storage.failed()).await;
+    assert_eq!(failed.expect("it polls").kind(), ErrorKind::Invalid);
     let error = store.storage.flush().await.expect_err("fenced");
     assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
     assert!(error.message().contains("another process runs on a copy"), "{error:?}");
-    let failed = tokio::time::timeout(Duration::from_secs(1), store.storage.failed()).await;
-    assert_eq!(failed.expect("at once").kind(), ErrorKind::Invalid);
     let refused = store.try_write(4).await.expect_err("it acknowledges nothing more");
     assert!(matches!(refused.kind(), ErrorKind::Unavailable { .. }), "{refused:?}");
     store.crash().await;

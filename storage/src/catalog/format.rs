@@ -235,6 +235,7 @@ pub fn open<T: DeserializeOwned>(magic: Magic, object: &str, bytes: &[u8]) -> Re
     if u32_at(16) as usize != payload.len() || raw_bytes > RAW_BYTES_MAX {
         return Err(corrupt("impossible length"));
     }
+    #[expect(clippy::disallowed_methods, reason = "bounded by the length checked above")]
     let raw = zstd::bulk::decompress(payload, raw_bytes)
         .map_err(|e| corrupt("decompress").with_source(e))?;
     serde_json::from_slice(&raw).map_err(|e| corrupt("not the expected fields").with_source(e))

@@ -88,7 +88,7 @@ pub(crate) async fn run(store: Weak<Shared>, trigger: Trigger) {
         if shared.is_closing() {
             return;
         }
-        shared.publish_if_due().await;
+        shared.upkeep().await;
         let Some(reason) = shared.load().and_then(|load| trigger.due(&load)) else { continue };
         tracing::debug!(?reason, "flush is due");
         match shared.flush().await {
