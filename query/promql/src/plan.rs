@@ -12,7 +12,7 @@ use tarn_model::time::TimeRange;
 
 use crate::ast::{
     Aggregate, AggregateOp, At, Binary, BinaryOp, Call, Expr, MatrixSelector, Sign, Subquery,
-    TimeShift, ValueType, VectorSelector,
+    TimeShift, Unary, ValueType, VectorSelector,
 };
 use crate::ast::{DurationContext, DurationExpr};
 use crate::exec::aggregate::Grouping;
@@ -32,7 +32,11 @@ mod invariant;
 mod node;
 
 pub(crate) use invariant::depends_on_step;
-pub(crate) use node::{MergeRule, Node, Plan, RangePlan, Root, ScalarPlan};
+pub(crate) use node::{
+    AbsentNode, AggregateNode, CountValuesNode, HistogramNode, JoinNode, MapNode, MergeNode,
+    MergeRule, Node, Plan, RangeNode, RangePlan, RelabelNode, Root, ScalarPlan, SelectNode,
+    SetNode, SortNode, TopNode,
+};
 
 /// The plan of a query and what it reads.
 pub(crate) struct Planned {
@@ -96,32 +100,35 @@ impl Planner<'_> {
         })
     }
 
-    /// Plans an expression of type vector.
+    /// Plans an expression of type vector. Recurses as deep as the query is nested, so what happens
+    /// at each level is done in functions of their own: their frames do not stay on the stack.
     fn vector(&mut self, expr: &Expr, grid: Grid) -> Result<Plan> {
         if grid.steps > 1 && invariant::is_invariant(expr) {
-            let once = self.vector(expr, Grid::once(grid.start_ms))?;
-            return Ok(Plan { grid, node: Node::Repeat(Box::new(once)) });
+            return self.repeat(expr, grid);
         }
         match expr {
             Expr::Paren(paren) => self.vector(&paren.expr, grid),
             Expr::Vector(selector) => self.select(selector, grid, Pick::Value),
-            Expr::Unary(unary) => {
-                let child = self.vector(&unary.expr, grid)?;
-                Ok(match unary.sign {
-                    Sign::Plus => child,
-                    Sign::Minus => map(child, MapKind::Negate, Vec::new()),
-                })
-            }
+            Expr::Unary(unary) => self.unary(unary, grid),
             Expr::Binary(binary) => self.binary(binary, grid),
             Expr::Aggregate(aggregate) => self.aggregate(aggregate, grid),
             Expr::Call(call) => self.call(call, grid),
-            Expr::Number(_) | Expr::String(_) | Expr::Matrix(_) | Expr::Subquery(_) => {
-                Err(QueryError::BadData(format!(
-                    "expected an instant vector, got a {}",
-                    expr.value_type().documented()
-                )))
-            }
+            other => Err(wrong_type("an instant vector", other)),
         }
+    }
+
+    fn repeat(&mut self, expr: &Expr, grid: Grid) -> Result<Plan> {
+        let once = self.vector(expr, Grid::once(grid.start_ms))?;
+        let nameless = once.nameless;
+        Ok(Plan { nameless, ..Plan::new(grid, Node::Repeat(Box::new(once))) })
+    }
+
+    fn unary(&mut self, unary: &Unary, grid: Grid) -> Result<Plan> {
+        let child = self.vector(&unary.expr, grid)?;
+        Ok(match unary.sign {
+            Sign::Plus => child,
+            Sign::Minus => map(child, MapKind::Negate, Vec::new()),
+        })
     }
 
     /// Plans an expression of type scalar.
@@ -142,12 +149,7 @@ impl Planner<'_> {
                 Scalar::Binary(binary.op, lhs, Box::new(self.scalar(&binary.rhs, grid)?))
             }
             Expr::Call(call) => self.scalar_call(call, grid)?,
-            other => {
-                return Err(QueryError::BadData(format!(
-                    "expected a scalar, got a {}",
-                    other.value_type().documented()
-                )));
-            }
+            other => return Err(wrong_type("a scalar", other)),
         })
     }
 
@@ -160,9 +162,7 @@ impl Planner<'_> {
             (Function::End, _) => seconds(self.params.end_ms),
             (Function::Step, _) => seconds(self.params.step_ms),
             (Function::Range, _) => seconds(self.params.end_ms - self.params.start_ms),
-            (Function::Scalar, [vector]) => {
-                Scalar::OnlyElement(Box::new(self.vector(vector, grid)?), grid)
-            }
+            (Function::Scalar, [vector]) => Scalar::OnlyElement(self.vector(vector, grid)?, grid),
             (function @ (Function::MaxOf | Function::MinOf), [lhs, rhs]) => Scalar::Extreme(
                 Box::new(self.scalar(lhs, grid)?),
                 Box::new(self.scalar(rhs, grid)?),
@@ -173,68 +173,70 @@ impl Planner<'_> {
     }
 
     fn binary(&mut self, binary: &Binary, grid: Grid) -> Result<Plan> {
-        let scalar = |side: &Expr| side.value_type() == ValueType::Scalar;
-        let operation = Operation { op: binary.op, return_bool: binary.return_bool };
         arithmetic::check(binary.op)?;
-        if scalar(&binary.lhs) || scalar(&binary.rhs) {
-            let numbers_left = scalar(&binary.lhs);
-            let (numbers, vector) = if numbers_left {
-                (&binary.lhs, &binary.rhs)
-            } else {
-                (&binary.rhs, &binary.lhs)
-            };
-            let numbers = self.scalar(numbers, grid)?;
-            let child = self.vector(vector, grid)?;
-            return Ok(map(child, MapKind::Arithmetic { operation, numbers_left }, vec![numbers]));
+        let scalar = |side: &Expr| side.value_type() == ValueType::Scalar;
+        if scalar(&binary.lhs) {
+            return self.with_numbers(binary, (&binary.rhs, &binary.lhs), true, grid);
         }
-        let matching = binary.matching.clone().unwrap_or_default();
-        if matching.fill.left.is_some() || matching.fill.right.is_some() {
+        if scalar(&binary.rhs) {
+            return self.with_numbers(binary, (&binary.lhs, &binary.rhs), false, grid);
+        }
+        let fill = binary.matching.as_ref().map(|m| m.fill).unwrap_or_default();
+        if fill.left.is_some() || fill.right.is_some() {
             return Err(unsupported("fill modifiers"));
         }
-        let lhs = Box::new(self.vector(&binary.lhs, grid)?);
-        let rhs = Box::new(self.vector(&binary.rhs, grid)?);
-        if binary.op.is_set() {
-            let node = Node::Set { lhs, rhs, op: binary.op, matching: Matching::new(&matching) };
-            let plan = Plan { grid, node };
-            let adds = binary.op == BinaryOp::Or;
-            return Ok(if adds { merged(plan, MergeRule::Labels) } else { plan });
-        }
-        let plan = Plan { grid, node: Node::Join { lhs, rhs, operation, matching } };
-        Ok(merged(plan, MergeRule::Join))
+        let lhs = self.vector(&binary.lhs, grid)?;
+        let rhs = self.vector(&binary.rhs, grid)?;
+        Ok(join(binary, lhs, rhs))
+    }
+
+    fn with_numbers(
+        &mut self,
+        binary: &Binary,
+        (vector, numbers): (&Expr, &Expr),
+        numbers_left: bool,
+        grid: Grid,
+    ) -> Result<Plan> {
+        let numbers = self.scalar(numbers, grid)?;
+        let child = self.vector(vector, grid)?;
+        let operation = Operation { op: binary.op, return_bool: binary.return_bool };
+        Ok(map(child, MapKind::Arithmetic { operation, numbers_left }, vec![numbers]))
     }
 
     fn aggregate(&mut self, aggregate: &Aggregate, grid: Grid) -> Result<Plan> {
-        let op = aggregate.op;
-        if matches!(op, AggregateOp::Limitk | AggregateOp::LimitRatio) {
-            return Err(unsupported(op.as_str()));
-        }
+        let child = self.vector(&aggregate.expr, grid)?;
+        self.grouped(aggregate, child)
+    }
+
+    fn grouped(&mut self, aggregate: &Aggregate, child: Plan) -> Result<Plan> {
+        let (op, grid) = (aggregate.op, child.grid);
         let grouping = Grouping::new(aggregate.without, &aggregate.grouping);
-        let child = Box::new(self.vector(&aggregate.expr, grid)?);
-        let param = aggregate.param.as_deref();
-        let node = match (op, param) {
+        let node = match (op, aggregate.param.as_deref()) {
+            (AggregateOp::Limitk | AggregateOp::LimitRatio, _) => {
+                return Err(unsupported(op.as_str()));
+            }
             (AggregateOp::CountValues, Some(param)) => {
                 let label = call::label_name(param)?;
-                Node::CountValues { child, grouping, label }
+                Node::CountValues(Box::new(CountValuesNode { child, grouping, label }))
             }
-            (AggregateOp::Topk | AggregateOp::Bottomk, Some(param)) => Node::Top {
-                child,
-                grouping,
-                k: self.scalar(param, grid)?,
-                largest: op == AggregateOp::Topk,
-                ranked: self.params.is_instant() && grid.steps == 1,
-            },
-            _ => {
+            (AggregateOp::Topk | AggregateOp::Bottomk, Some(param)) => {
+                let k = self.scalar(param, grid)?;
+                let largest = op == AggregateOp::Topk;
+                let ranked = self.params.is_instant() && grid.steps == 1;
+                Node::Top(Box::new(TopNode { child, grouping, k, largest, ranked }))
+            }
+            (_, param) => {
                 let param = param.map(|param| self.scalar(param, grid)).transpose()?;
-                Node::Aggregate { child, op, grouping, param }
+                Node::Aggregate(Box::new(AggregateNode { child, op, grouping, param }))
             }
         };
-        Ok(Plan { grid, node })
+        Ok(Plan::new(grid, node))
     }
 
     fn select(&mut self, selector: &VectorSelector, grid: Grid, pick: Pick) -> Result<Plan> {
         let spec = self.spec(&selector.shift, self.params.lookback_ms, grid)?;
         let slot = self.slot(selector, &spec)?;
-        Ok(Plan { grid, node: Node::Select { slot, spec, pick } })
+        Ok(Plan::new(grid, Node::Select(Box::new(SelectNode { slot, spec, pick }))))
     }
 
     /// Plans an expression of type matrix and the windows over it.
@@ -246,10 +248,7 @@ impl Planner<'_> {
                 Ok((RangePlan::Stored(self.slot(selector, &spec)?), spec))
             }
             Expr::Subquery(subquery) => self.subquery(subquery, grid),
-            other => Err(QueryError::BadData(format!(
-                "expected a range vector, got a {}",
-                other.value_type().documented()
-            ))),
+            other => Err(wrong_type("a range vector", other)),
         }
     }
 
@@ -317,20 +316,52 @@ impl Planner<'_> {
     }
 }
 
+/// Joins two vectors.
+fn join(binary: &Binary, lhs: Plan, rhs: Plan) -> Plan {
+    let (op, grid) = (binary.op, lhs.grid);
+    let matching = binary.matching.clone().unwrap_or_default();
+    if op.is_set() {
+        let matching = Matching::new(&matching);
+        let plan = Plan::new(grid, Node::Set(Box::new(SetNode { lhs, rhs, op, matching })));
+        return if op == BinaryOp::Or { merged(plan, MergeRule::Labels) } else { plan };
+    }
+    let operation = Operation { op, return_bool: binary.return_bool };
+    let node = JoinNode { lhs, rhs, operation, matching };
+    merged(Plan::new(grid, Node::Join(Box::new(node))), MergeRule::Join)
+}
+
 /// Wraps a plan so that series with the same labels become one.
 fn merged(child: Plan, rule: MergeRule) -> Plan {
-    Plan { grid: child.grid, node: Node::Merge { child: Box::new(child), rule } }
+    Plan::new(child.grid, Node::Merge(Box::new(MergeNode { child, rule })))
 }
 
 /// Plans a change of each series that drops its name.
 fn map(child: Plan, kind: MapKind, args: Vec<ScalarPlan>) -> Plan {
-    let grid = child.grid;
-    let plan = Plan { grid, node: Node::Map { child: Box::new(child), kind, args } };
-    merged(plan, MergeRule::Names)
+    let drops = match &kind {
+        MapKind::Arithmetic { operation, .. } => operation.drops_name(),
+        MapKind::Call(_) | MapKind::Negate | MapKind::DropName => true,
+    };
+    let nameless = child.nameless;
+    let plan = Plan::new(child.grid, Node::Map(Box::new(MapNode { child, kind, args })));
+    without_names(plan, drops, nameless)
+}
+
+/// Merges what an operator that drops names has made equal. Where there were no names before, or
+/// none were dropped, nothing can be.
+fn without_names(plan: Plan, drops: bool, nameless_before: bool) -> Plan {
+    if nameless_before || !drops {
+        return Plan { nameless: nameless_before, ..plan };
+    }
+    Plan { nameless: true, ..merged(plan, MergeRule::Names) }
 }
 
 fn absent(child: Plan, labels: LabelSet) -> Plan {
-    Plan { grid: child.grid, node: Node::Absent { child: Box::new(child), labels } }
+    Plan::new(child.grid, Node::Absent(Box::new(AbsentNode { child, labels })))
+}
+
+fn wrong_type(expected: &str, got: &Expr) -> QueryError {
+    let got = got.value_type().documented();
+    QueryError::BadData(format!("expected {expected}, got a {got}"))
 }
 
 fn unsupported(construct: &str) -> QueryError {

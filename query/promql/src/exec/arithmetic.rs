@@ -81,7 +81,8 @@ pub(crate) fn with_numbers(
     }
     for (step, value) in steps.values.iter_mut().enumerate() {
         let number = numbers.get(step);
-        *value = if numbers_left { compute(op, number, *value) } else { compute(op, *value, number) };
+        *value =
+            if numbers_left { compute(op, number, *value) } else { compute(op, *value, number) };
     }
 }
 

@@ -56,7 +56,11 @@ impl Matching {
     /// Returns the match group of a series as error messages show it.
     fn group_text(&self, series: &Series) -> String {
         let labels = series.iter().filter(|l| {
-            if self.on { self.names(&l.name) } else { !is_metadata(&l.name) && !self.names(&l.name) }
+            if self.on {
+                self.names(&l.name)
+            } else {
+                !is_metadata(&l.name) && !self.names(&l.name)
+            }
         });
         braces(labels.map(|l| (&*l.name, &*l.value)))
     }

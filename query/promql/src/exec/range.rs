@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::context::Context;
+use super::context::{Context, Reservation};
 use super::operator::{Operator, Pull, Series};
 use super::samples::SeriesSamples;
 use super::scalar::ScalarOperator;
@@ -91,7 +91,11 @@ pub(crate) struct RangeCall {
     windows: Shared<Windows>,
     shape: Shared<RateShape>,
     resets: Vec<u32>,
+    held: Option<Reservation>,
 }
+
+/// Bytes per step of what is shared between series: windows and the shape of rates.
+const SHARED_BYTES: usize = 48;
 
 impl RangeCall {
     pub(crate) fn new(
@@ -110,10 +114,12 @@ impl RangeCall {
             windows: Shared::default(),
             shape: Shared::default(),
             resets: Vec::new(),
+            held: None,
         }
     }
 
     async fn begin(&mut self, cx: &Context) -> Result<Vec<Series>> {
+        self.held = Some(cx.reserve_bytes(self.spec.grid.steps * SHARED_BYTES)?);
         for arg in &mut self.args {
             self.params.push(arg.evaluate(cx).await?);
         }

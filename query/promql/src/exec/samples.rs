@@ -10,6 +10,10 @@ use tarn_model::sample::Histogram;
 
 use crate::source::{Samples, Slice};
 
+/// A run of ticks: the vector, the first one and how many. Two runs of the same vector have the
+/// same times without looking at them.
+pub(crate) type TickRun = (Arc<[i64]>, usize, usize);
+
 /// The samples of one series.
 #[derive(Debug, Default)]
 pub(crate) struct SeriesSamples {
@@ -101,12 +105,12 @@ impl SeriesSamples {
     }
 
     /// Returns what the times are made of.
-    pub(crate) fn ticks(&self) -> Vec<(Arc<[i64]>, usize, usize)> {
+    pub(crate) fn ticks(&self) -> Vec<TickRun> {
         self.float_slices().map(|s| (Arc::clone(&s.ticks), s.first, s.samples.len())).collect()
     }
 
     /// Returns whether the times are made of exactly these ticks.
-    pub(crate) fn has_ticks(&self, key: &[(Arc<[i64]>, usize, usize)]) -> bool {
+    pub(crate) fn has_ticks(&self, key: &[TickRun]) -> bool {
         let mut slices = self.float_slices();
         key.iter().all(|(ticks, first, len)| {
             slices.next().is_some_and(|s| {

@@ -73,7 +73,8 @@ impl Operator for Repeat {
                 out.values.fill(self.once.values[0]);
             }
             if let Some((_, histogram)) = self.once.histograms.first() {
-                out.histograms.extend((0..self.steps as u32).map(|step| (step, Arc::clone(histogram))));
+                out.histograms
+                    .extend((0..self.steps as u32).map(|step| (step, Arc::clone(histogram))));
             }
             Ok(true)
         })
@@ -231,6 +232,10 @@ impl Operator for Merge {
     }
 
     fn next<'a>(&'a mut self, cx: &'a Context, out: &'a mut Steps) -> Pull<'a, bool> {
+        if self.slots.is_empty() {
+            // Nothing merges: the child's series are ours.
+            return self.child.next(cx, out);
+        }
         Box::pin(self.pull(cx, out))
     }
 }

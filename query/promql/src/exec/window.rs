@@ -4,9 +4,7 @@
 //! series of a selector have the same times (their slices share one tick vector), so its result is
 //! kept and used again as long as the ticks stay the same.
 
-use std::sync::Arc;
-
-use super::samples::SeriesSamples;
+use super::samples::{SeriesSamples, TickRun};
 use super::steps::Grid;
 
 /// Where the windows of a selector lie.
@@ -77,18 +75,14 @@ impl Windows {
 /// What was computed from the times of the last series.
 #[derive(Debug, Default)]
 pub(crate) struct Shared<T> {
-    key: Option<Vec<(Arc<[i64]>, usize, usize)>>,
+    key: Option<Vec<TickRun>>,
     value: T,
 }
 
 impl<T> Shared<T> {
     /// Returns the value for the times of `samples`. Where they differ from those of the call
     /// before, `fill` computes it, into the memory of the old one.
-    pub(crate) fn get(
-        &mut self,
-        samples: &SeriesSamples,
-        fill: impl FnOnce(&[i64], &mut T),
-    ) -> &T {
+    pub(crate) fn get(&mut self, samples: &SeriesSamples, fill: impl FnOnce(&[i64], &mut T)) -> &T {
         if !self.key.as_ref().is_some_and(|key| samples.has_ticks(key)) {
             fill(samples.times(), &mut self.value);
             self.key = Some(samples.ticks());

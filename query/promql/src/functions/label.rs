@@ -43,13 +43,15 @@ impl Relabel {
     /// # Errors
     /// The expression does not compile, or there is no target.
     pub(crate) fn replace([target, replacement, source, pattern]: [Arc<str>; 4]) -> Result<Self> {
-        let pattern = RegexBuilder::new(&format!("^(?s:{pattern})$"))
-            .size_limit(REGEX_BYTES_MAX)
-            .build()
-            .map_err(|_| {
+        let build = |text: &str| {
+            RegexBuilder::new(text).size_limit(REGEX_BYTES_MAX).build().map_err(|_| {
                 let text = "invalid regular expression in label_replace()";
                 QueryError::execution(format!("{text}: {pattern}"))
-            })?;
+            })
+        };
+        // `a)|(b` is no expression, although it becomes one in the parentheses below.
+        build(&pattern)?;
+        let pattern = build(&format!("^(?s:{pattern})$"))?;
         if target.is_empty() {
             let text = "invalid destination label name in label_replace(): ";
             return Err(QueryError::execution(text));
@@ -163,8 +165,11 @@ mod tests {
         ] {
             assert_eq!(replace(parts, &labels), expected, "{parts:?}");
         }
-        let error = Relabel::replace(["d", "", "s", "(.*"].map(Arc::from)).expect_err("fails");
-        assert_eq!(error.to_string(), "invalid regular expression in label_replace(): (.*");
+        for bad in ["(.*", "a)|(b"] {
+            let error = Relabel::replace(["d", "", "s", bad].map(Arc::from)).expect_err("fails");
+            let expected = format!("invalid regular expression in label_replace(): {bad}");
+            assert_eq!(error.to_string(), expected);
+        }
     }
 
     #[test]

@@ -166,7 +166,8 @@ fn extremes(view: &RangeView<'_>, out: &mut Steps, better: impl Fn(f64, f64) -> 
     if widest < SLIDE_SAMPLES_MIN {
         view.each(1, out, |w| {
             let first = f64::NAN;
-            let pick = |best: f64, v: &f64| if better(*v, best) || best.is_nan() { *v } else { best };
+            let pick =
+                |best: f64, v: &f64| if better(*v, best) || best.is_nan() { *v } else { best };
             Some(w.values.iter().fold(first, pick))
         });
         return;

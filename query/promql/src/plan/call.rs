@@ -5,7 +5,10 @@ use std::sync::Arc;
 use tarn_model::labels::{LabelSet, METRIC_NAME};
 use tarn_model::matcher::{MatchOp, Matcher};
 
-use super::{Node, Plan, Planner, absent, map, merged, unsupported};
+use super::{
+    HistogramNode, Node, Plan, Planner, RangeNode, RelabelNode, SortNode, absent, map, merged,
+    unsupported, without_names,
+};
 use crate::ast::{Call, Expr, StringLiteral, ValueType};
 use crate::exec::histogram::HistogramKind;
 use crate::exec::map::MapKind;
@@ -21,58 +24,60 @@ use crate::query::{QueryError, Result};
 
 impl Planner<'_> {
     pub(super) fn call(&mut self, call: &Call, grid: Grid) -> Result<Plan> {
-        let function = call.function.function;
-        match (function, &call.args[..]) {
-            (Function::Vector, [scalar]) => {
-                let scalar = self.scalar(scalar, grid)?;
-                Ok(Plan { grid, node: Node::FromScalar(scalar) })
-            }
-            (Function::Absent, [vector]) => {
-                let child = self.vector(vector, grid)?;
-                Ok(absent(child, absent_labels(vector)))
-            }
-            (Function::AbsentOverTime, [matrix]) => {
-                let child = self.range_call(call, grid)?;
-                Ok(absent(child, absent_labels(matrix)))
-            }
-            (Function::Timestamp, [vector]) => self.timestamp(call, vector, grid),
-            (Function::Info | Function::StartTimestamp, _) => {
+        match call.function.function {
+            Function::Vector => self.scalar_vector(call, grid),
+            Function::Absent | Function::AbsentOverTime => self.absent(call, grid),
+            Function::Timestamp => self.timestamp(call, grid),
+            Function::LabelReplace | Function::LabelJoin => self.relabel(call, grid),
+            Function::Sort
+            | Function::SortDesc
+            | Function::SortByLabel
+            | Function::SortByLabelDesc => self.sort(call, grid),
+            Function::HistogramQuantile
+            | Function::HistogramFraction
+            | Function::HistogramQuantiles => self.histogram(call, grid),
+            Function::Info | Function::StartTimestamp => {
                 Err(unsupported(&format!("{}()", call.function.name)))
             }
-            (Function::LabelReplace | Function::LabelJoin, [vector, texts @ ..]) => {
-                let change = relabel(function, texts)?;
-                let child = Box::new(self.vector(vector, grid)?);
-                let plan = Plan { grid, node: Node::Relabel { child, change } };
-                Ok(merged(plan, MergeRule::Labels))
+            function if is_date(function) && call.args.is_empty() => Ok(date_of_now(call, grid)),
+            _ if call.args.iter().any(|a| a.value_type() == ValueType::Matrix) => {
+                self.over_range(call, grid)
             }
-            (
-                Function::Sort
-                | Function::SortDesc
-                | Function::SortByLabel
-                | Function::SortByLabelDesc,
-                [vector, labels @ ..],
-            ) => self.sort(function, vector, labels, grid),
-            (
-                Function::HistogramQuantile
-                | Function::HistogramFraction
-                | Function::HistogramQuantiles,
-                _,
-            ) => self.histogram(call, grid),
-            (function, []) if is_date(function) => {
-                let now = Plan { grid, node: Node::FromScalar(Scalar::Time(grid)) };
-                Ok(map(now, MapKind::Call(call.function), Vec::new()))
-            }
-            (_, args) if args.iter().any(|a| a.value_type() == ValueType::Matrix) => {
-                let plan = self.range_call(call, grid)?;
-                Ok(merged(plan, MergeRule::Names))
-            }
-            (_, [vector, scalars @ ..]) => {
-                let child = self.vector(vector, grid)?;
-                let args = self.scalars(scalars, grid)?;
-                Ok(map(child, MapKind::Call(call.function), args))
-            }
-            _ => Err(unsupported(&format!("{}()", call.function.name))),
+            _ => self.of_sample(call, grid),
         }
+    }
+
+    fn scalar_vector(&mut self, call: &Call, grid: Grid) -> Result<Plan> {
+        let scalar = self.scalar(arg(call, 0)?, grid)?;
+        Ok(Plan::new(grid, Node::FromScalar(Box::new(scalar))))
+    }
+
+    fn absent(&mut self, call: &Call, grid: Grid) -> Result<Plan> {
+        let child = match call.function.function {
+            Function::AbsentOverTime => self.range_call(call, grid)?,
+            _ => self.vector(arg(call, 0)?, grid)?,
+        };
+        Ok(absent(child, absent_labels(arg(call, 0)?)))
+    }
+
+    fn relabel(&mut self, call: &Call, grid: Grid) -> Result<Plan> {
+        let child = self.vector(arg(call, 0)?, grid)?;
+        let change = relabel(call.function.function, &call.args[1..])?;
+        let node = Node::Relabel(Box::new(RelabelNode { child, change }));
+        Ok(merged(Plan::new(grid, node), MergeRule::Labels))
+    }
+
+    fn over_range(&mut self, call: &Call, grid: Grid) -> Result<Plan> {
+        let plan = self.range_call(call, grid)?;
+        let function = call.function.function;
+        let keeps = matches!(function, Function::LastOverTime | Function::FirstOverTime);
+        Ok(without_names(plan, !keeps, false))
+    }
+
+    fn of_sample(&mut self, call: &Call, grid: Grid) -> Result<Plan> {
+        let child = self.vector(arg(call, 0)?, grid)?;
+        let args = self.scalars(&call.args[1..], grid)?;
+        Ok(map(child, MapKind::Call(call.function), args))
     }
 
     fn scalars(&mut self, args: &[Expr], grid: Grid) -> Result<Vec<ScalarPlan>> {
@@ -96,11 +101,13 @@ impl Planner<'_> {
                 call.function.name
             )));
         };
-        Ok(Plan { grid, node: Node::Range { input, spec, function: call.function, args } })
+        let node = RangeNode { input, spec, function: call.function, args };
+        Ok(Plan::new(grid, Node::Range(Box::new(node))))
     }
 
     /// Directly on a selector, `timestamp` returns the time of the sample; elsewhere the step's.
-    fn timestamp(&mut self, call: &Call, vector: &Expr, grid: Grid) -> Result<Plan> {
+    fn timestamp(&mut self, call: &Call, grid: Grid) -> Result<Plan> {
+        let vector = arg(call, 0)?;
         if let Expr::Vector(selector) = vector.unwrapped() {
             let child = self.select(selector, grid, Pick::Time)?;
             return Ok(map(child, MapKind::DropName, Vec::new()));
@@ -109,23 +116,19 @@ impl Planner<'_> {
         Ok(map(child, MapKind::Call(call.function), Vec::new()))
     }
 
-    fn sort(
-        &mut self,
-        function: Function,
-        vector: &Expr,
-        labels: &[Expr],
-        grid: Grid,
-    ) -> Result<Plan> {
-        let child = self.vector(vector, grid)?;
+    fn sort(&mut self, call: &Call, grid: Grid) -> Result<Plan> {
+        let child = self.vector(arg(call, 0)?, grid)?;
         if !self.params.is_instant() || grid.steps != 1 {
             return Ok(child);
         }
+        let function = call.function.function;
+        let labels = &call.args[1..];
         let by = match function {
             Function::Sort | Function::SortDesc => SortBy::Value,
             _ => SortBy::Labels(labels.iter().map(text).collect::<Result<_>>()?),
         };
         let descending = matches!(function, Function::SortDesc | Function::SortByLabelDesc);
-        Ok(Plan { grid, node: Node::Sort { child: Box::new(child), by, descending } })
+        Ok(Plan::new(grid, Node::Sort(Box::new(SortNode { child, by, descending }))))
     }
 
     fn histogram(&mut self, call: &Call, grid: Grid) -> Result<Plan> {
@@ -141,11 +144,25 @@ impl Planner<'_> {
             }
             _ => return Err(unsupported(&format!("{}()", call.function.name))),
         };
-        let child = Box::new(self.vector(vector, grid)?);
+        let child = self.vector(vector, grid)?;
         let args = self.scalars(numbers, grid)?;
-        let node = Node::Histogram { child, kind, name: call.function.name, args };
-        Ok(merged(Plan { grid, node }, MergeRule::Labels))
+        let node = HistogramNode { child, kind, name: call.function.name, args };
+        let node = Node::Histogram(Box::new(node));
+        Ok(merged(Plan::new(grid, node), MergeRule::Labels))
     }
+}
+
+/// Returns an argument; the parser has counted them.
+fn arg(call: &Call, at: usize) -> Result<&Expr> {
+    call.args.get(at).ok_or_else(|| {
+        QueryError::BadData(format!("{}() lacks argument {}", call.function.name, at + 1))
+    })
+}
+
+/// A part of the date of the step.
+fn date_of_now(call: &Call, grid: Grid) -> Plan {
+    let now = Plan::new(grid, Node::FromScalar(Box::new(Scalar::Time(grid))));
+    map(now, MapKind::Call(call.function), Vec::new())
 }
 
 fn literal(expr: &Expr) -> Result<&StringLiteral> {

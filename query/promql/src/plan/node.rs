@@ -19,7 +19,7 @@ use crate::functions::label::Relabel;
 use crate::functions::signature::Signature;
 
 /// A planned scalar.
-pub(crate) type ScalarPlan = Scalar<Box<Plan>>;
+pub(crate) type ScalarPlan = Scalar<Plan>;
 
 /// What a query evaluates to.
 pub(crate) enum Root {
@@ -38,10 +38,19 @@ pub(crate) enum Root {
     Samples(RangePlan, WindowSpec),
 }
 
-/// One operator and the steps at which it is evaluated.
+/// One operator and the steps at which it is evaluated. Small, because it is handed up through as
+/// many stack frames as the query is deep.
 pub(crate) struct Plan {
     pub(crate) grid: Grid,
     pub(crate) node: Node,
+    /// No series has a name any more, so dropping names changes nothing.
+    pub(crate) nameless: bool,
+}
+
+impl Plan {
+    pub(crate) fn new(grid: Grid, node: Node) -> Self {
+        Self { grid, node, nameless: false }
+    }
 }
 
 /// Where the samples of a range come from.
@@ -65,21 +74,104 @@ pub(crate) enum MergeRule {
     Last,
 }
 
-/// The operators.
+/// The operators. Boxed one by one, so that a node is small whatever it says.
 pub(crate) enum Node {
-    Select { slot: usize, spec: WindowSpec, pick: Pick },
-    Range { input: RangePlan, spec: WindowSpec, function: &'static Signature, args: Vec<ScalarPlan> },
-    Map { child: Box<Plan>, kind: MapKind, args: Vec<ScalarPlan> },
-    FromScalar(ScalarPlan),
+    Select(Box<SelectNode>),
+    Range(Box<RangeNode>),
+    Map(Box<MapNode>),
+    FromScalar(Box<ScalarPlan>),
     Repeat(Box<Plan>),
-    Absent { child: Box<Plan>, labels: LabelSet },
-    Relabel { child: Box<Plan>, change: Relabel },
-    Sort { child: Box<Plan>, by: SortBy, descending: bool },
-    Histogram { child: Box<Plan>, kind: HistogramKind, name: &'static str, args: Vec<ScalarPlan> },
-    Aggregate { child: Box<Plan>, op: AggregateOp, grouping: Grouping, param: Option<ScalarPlan> },
-    Top { child: Box<Plan>, grouping: Grouping, k: ScalarPlan, largest: bool, ranked: bool },
-    CountValues { child: Box<Plan>, grouping: Grouping, label: Arc<str> },
-    Join { lhs: Box<Plan>, rhs: Box<Plan>, operation: Operation, matching: VectorMatching },
-    Set { lhs: Box<Plan>, rhs: Box<Plan>, op: BinaryOp, matching: Matching },
-    Merge { child: Box<Plan>, rule: MergeRule },
+    Absent(Box<AbsentNode>),
+    Relabel(Box<RelabelNode>),
+    Sort(Box<SortNode>),
+    Histogram(Box<HistogramNode>),
+    Aggregate(Box<AggregateNode>),
+    Top(Box<TopNode>),
+    CountValues(Box<CountValuesNode>),
+    Join(Box<JoinNode>),
+    Set(Box<SetNode>),
+    Merge(Box<MergeNode>),
+}
+
+pub(crate) struct SelectNode {
+    pub(crate) slot: usize,
+    pub(crate) spec: WindowSpec,
+    pub(crate) pick: Pick,
+}
+
+pub(crate) struct RangeNode {
+    pub(crate) input: RangePlan,
+    pub(crate) spec: WindowSpec,
+    pub(crate) function: &'static Signature,
+    pub(crate) args: Vec<ScalarPlan>,
+}
+
+pub(crate) struct MapNode {
+    pub(crate) child: Plan,
+    pub(crate) kind: MapKind,
+    pub(crate) args: Vec<ScalarPlan>,
+}
+
+pub(crate) struct AbsentNode {
+    pub(crate) child: Plan,
+    pub(crate) labels: LabelSet,
+}
+
+pub(crate) struct RelabelNode {
+    pub(crate) child: Plan,
+    pub(crate) change: Relabel,
+}
+
+pub(crate) struct SortNode {
+    pub(crate) child: Plan,
+    pub(crate) by: SortBy,
+    pub(crate) descending: bool,
+}
+
+pub(crate) struct HistogramNode {
+    pub(crate) child: Plan,
+    pub(crate) kind: HistogramKind,
+    pub(crate) name: &'static str,
+    pub(crate) args: Vec<ScalarPlan>,
+}
+
+pub(crate) struct AggregateNode {
+    pub(crate) child: Plan,
+    pub(crate) op: AggregateOp,
+    pub(crate) grouping: Grouping,
+    pub(crate) param: Option<ScalarPlan>,
+}
+
+pub(crate) struct TopNode {
+    pub(crate) child: Plan,
+    pub(crate) grouping: Grouping,
+    pub(crate) k: ScalarPlan,
+    pub(crate) largest: bool,
+    /// The ranking is the order of the output.
+    pub(crate) ranked: bool,
+}
+
+pub(crate) struct CountValuesNode {
+    pub(crate) child: Plan,
+    pub(crate) grouping: Grouping,
+    pub(crate) label: Arc<str>,
+}
+
+pub(crate) struct JoinNode {
+    pub(crate) lhs: Plan,
+    pub(crate) rhs: Plan,
+    pub(crate) operation: Operation,
+    pub(crate) matching: VectorMatching,
+}
+
+pub(crate) struct SetNode {
+    pub(crate) lhs: Plan,
+    pub(crate) rhs: Plan,
+    pub(crate) op: BinaryOp,
+    pub(crate) matching: Matching,
+}
+
+pub(crate) struct MergeNode {
+    pub(crate) child: Plan,
+    pub(crate) rule: MergeRule,
 }

@@ -45,7 +45,12 @@ pub(super) enum Expected {
     /// Series with their values, in order.
     Series(Vec<SeriesLine>),
     /// A matrix with points at these times.
-    Matrix { start_ms: i64, end_ms: i64, step_ms: i64, series: Vec<SeriesLine> },
+    Matrix {
+        start_ms: i64,
+        end_ms: i64,
+        step_ms: i64,
+        series: Vec<SeriesLine>,
+    },
 }
 
 /// What an expected failure must say.

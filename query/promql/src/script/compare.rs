@@ -28,7 +28,8 @@ pub(super) fn floats_equal(a: f64, b: f64) -> bool {
 
 fn histograms_equal(a: &Histogram, b: &Histogram) -> bool {
     let buckets = |h: &Histogram| -> Vec<(bool, i32, f64)> {
-        let indexes = h.positive.iter().map(|i| (true, *i)).chain(h.negative.iter().map(|i| (false, *i)));
+        let indexes =
+            h.positive.iter().map(|i| (true, *i)).chain(h.negative.iter().map(|i| (false, *i)));
         let counted = indexes.enumerate().map(|(at, (side, index))| (side, index, h.bucket(at)));
         counted.filter(|(.., count)| *count != 0.0).collect()
     };
@@ -67,10 +68,7 @@ pub(super) fn instant(got: &QueryValue, expected: &Expected, ordered: bool) -> R
         (QueryValue::Vector { samples, .. }, Expected::Series(lines)) => {
             vector(samples, lines, ordered)
         }
-        (
-            QueryValue::Matrix(matrix),
-            Expected::Matrix { start_ms, end_ms, step_ms, series },
-        ) => {
+        (QueryValue::Matrix(matrix), Expected::Matrix { start_ms, end_ms, step_ms, series }) => {
             let times = |at: usize| start_ms + at as i64 * step_ms;
             let steps = (end_ms - start_ms) / step_ms + 1;
             range(matrix, series, &times, steps as usize)
@@ -81,7 +79,11 @@ pub(super) fn instant(got: &QueryValue, expected: &Expected, ordered: bool) -> R
 
 /// Compares a scalar.
 pub(super) fn scalar(got: f64, expected: f64) -> Result<(), String> {
-    if floats_equal(got, expected) { Ok(()) } else { Err(format!("expected {expected}, got {got}")) }
+    if floats_equal(got, expected) {
+        Ok(())
+    } else {
+        Err(format!("expected {expected}, got {got}"))
+    }
 }
 
 /// Compares the elements of an instant vector.

@@ -55,11 +55,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 /// Runs an evaluation.
-pub(super) fn run(
-    case: &Eval,
-    store: &MemoryStore,
-    options: &RunOptions,
-) -> Result<(), Failure> {
+pub(super) fn run(case: &Eval, store: &MemoryStore, options: &RunOptions) -> Result<(), Failure> {
     let runner = Runner { case, store, options };
     match case.at {
         When::Range { start_ms, end_ms, step_ms } => {
@@ -142,11 +138,7 @@ impl Runner<'_> {
         })
     }
 
-    fn eval(
-        &self,
-        expr: &Expr,
-        mut params: QueryParams,
-    ) -> Result<QueryResult, QueryError> {
+    fn eval(&self, expr: &Expr, mut params: QueryParams) -> Result<QueryResult, QueryError> {
         params.options = self.options.query;
         block_on(eval(self.store, expr, &params))
     }

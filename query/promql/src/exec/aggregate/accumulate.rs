@@ -187,7 +187,9 @@ impl Means {
     fn mean(&self, group: usize, at: usize) -> f64 {
         let (sum, low, count) = (self.sum[at], self.low[at], self.count[at]);
         let switched = &self.incremental[group];
-        if *switched != Bits::default() && switched.get(at % (self.sum.len() / self.incremental.len())) {
+        if *switched != Bits::default()
+            && switched.get(at % (self.sum.len() / self.incremental.len()))
+        {
             sum + low
         } else {
             sum / count + low / count

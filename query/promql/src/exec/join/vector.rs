@@ -18,8 +18,7 @@ use crate::query::{QueryError, Result};
 const EXPLICIT: &str =
     "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)";
 /// Error of two output series with the same labels at the same step.
-const GROUPING: &str =
-    "multiple matches for labels: grouping labels must ensure unique matches";
+const GROUPING: &str = "multiple matches for labels: grouping labels must ensure unique matches";
 
 /// A join of two vectors with an arithmetic operator or a comparison.
 pub(crate) struct VectorJoin {

@@ -1,4 +1,4 @@
-use super::{Windows, WindowSpec};
+use super::{WindowSpec, Windows};
 use crate::exec::steps::Grid;
 
 fn spec(range_ms: i64, offset_ms: i64, at_ms: Option<i64>) -> WindowSpec {

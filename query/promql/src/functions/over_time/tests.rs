@@ -17,8 +17,7 @@ fn run(function: Function, spec: &WindowSpec, t: &[i64], v: &[f64], params: &[f6
 fn once(function: Function, values: &[f64], params: &[f64]) -> Option<f64> {
     let times: Vec<i64> = (1..=values.len() as i64).map(|i| i * 10_000).collect();
     let end = values.len() as i64 * 10_000;
-    let spec =
-        WindowSpec { grid: Grid::once(end), range_ms: end, offset_ms: 0, at_ms: None };
+    let spec = WindowSpec { grid: Grid::once(end), range_ms: end, offset_ms: 0, at_ms: None };
     let out = run(function, &spec, &times, values, params);
     out.valid.get(0).then_some(out.values[0])
 }
@@ -80,7 +79,8 @@ fn sliding_extremes_equal_scanned_ones() {
     };
     let out = run(Function::MaxOverTime, &spec, &times, &values, &[]);
     for step in 0..spec.grid.steps {
-        let inside = (0..500).filter(|i| times[*i] > spec.start(step) && times[*i] <= spec.end(step));
+        let inside =
+            (0..500).filter(|i| times[*i] > spec.start(step) && times[*i] <= spec.end(step));
         let inside: Vec<usize> = inside.collect();
         let expected = inside.iter().map(|i| values[*i]).fold(f64::NAN, f64::max);
         assert_eq!(out.valid.get(step), !inside.is_empty(), "step {step}");

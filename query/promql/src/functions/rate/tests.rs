@@ -71,12 +71,8 @@ fn equals_the_definition_bit_for_bit() {
 #[test]
 fn a_counter_is_not_extrapolated_below_zero() {
     let times: Vec<i64> = (0..=10).map(|i| i * 300_000).collect();
-    let spec = |range_ms| WindowSpec {
-        grid: Grid::once(3_000_000),
-        range_ms,
-        offset_ms: 0,
-        at_ms: None,
-    };
+    let spec =
+        |range_ms| WindowSpec { grid: Grid::once(3_000_000), range_ms, offset_ms: 0, at_ms: None };
     for (first, expected) in [(0.0, 100.0), (10.0, 105.0), (1.0, 101.0)] {
         let values: Vec<f64> = (0..=10).map(|i| first + 10.0 * f64::from(i)).collect();
         let spec = spec(6_000_000);
