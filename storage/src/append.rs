@@ -17,7 +17,7 @@ use tarn_model::sample::{Exemplar, Histogram, Metadata};
 use tarn_model::tenant::TenantId;
 
 use crate::head::columns::{FloatRun, HistogramRow, Rows};
-use crate::head::series::{PlaceList, place};
+use crate::head::series::{Place, PlaceList, place};
 use crate::head::{Head, TenantHead};
 use crate::wal::{Lsn, Payload};
 
@@ -217,12 +217,9 @@ impl Appender {
 
     /// Checks the time of a sample and notes it as admitted.
     fn admit(&mut self, series: SeriesRef, time_ms: i64) -> Result<(), Rejection> {
-        self.check(series, time_ms)?;
-        let Some(place) = place(&self.places, series.index) else {
-            return Err(Rejection::StaleReference);
-        };
-        let newest_ms = place.newest_ms();
-        let oldest_ms = newest_ms.saturating_sub(self.window_ms);
+        let window_ms = self.window_ms;
+        let place = self.check(series, time_ms)?;
+        let oldest_ms = place.newest_ms().saturating_sub(window_ms);
         if time_ms < oldest_ms {
             return Err(Rejection::OutOfOrder { time_ms, oldest_ms });
         }
@@ -230,16 +227,16 @@ impl Appender {
         Ok(())
     }
 
-    fn check(&mut self, series: SeriesRef, time_ms: i64) -> Result<(), Rejection> {
+    fn check(&mut self, series: SeriesRef, time_ms: i64) -> Result<&Place, Rejection> {
         if time_ms > self.newest_ms {
             return Err(Rejection::TooFarAhead { time_ms, newest_ms: self.newest_ms });
         }
         if place(&self.places, series.index).is_none() {
             self.places = self.tenant.table.places();
         }
-        let valid = place(&self.places, series.index)
-            .is_some_and(|place| place.touch(series.epoch, self.now_ms));
-        if valid { Ok(()) } else { Err(Rejection::StaleReference) }
+        place(&self.places, series.index)
+            .filter(|place| place.touch(series.epoch, self.now_ms))
+            .ok_or(Rejection::StaleReference)
     }
 }
 

@@ -4,7 +4,7 @@
 //! and drops it. The series tables outlive generations, because senders keep references into them.
 //!
 //! - [`series`], [`pairs`]: who a series is; references, interned labels
-//! - [`columns`]: its samples, and the postings by which queries find it
+//! - [`column`], [`columns`]: its samples, and the postings by which queries find it
 //! - [`sink`]: the commit thread's end: frames requests, inserts what is durable, cuts
 //! - [`replay`]: the same insert after a start, from the log's payloads
 
@@ -27,6 +27,7 @@ use crate::head::columns::{Rows, TenantColumns};
 use crate::head::series::SeriesTable;
 use crate::wal::Lsn;
 
+pub(crate) mod column;
 pub(crate) mod columns;
 pub(crate) mod pairs;
 pub mod replay;
@@ -145,9 +146,15 @@ impl Head {
         let before_ms = self.clock.now().as_millis() - idle;
         let tenants: Vec<_> = self.tenants.read().values().cloned().collect();
         for tenant in tenants {
-            let columns: Vec<_> = generations.iter().filter_map(|g| g.tenant(&tenant.id)).collect();
-            let in_use = |index| columns.iter().any(|c| c.columns.uses(index));
-            tenant.table.sweep(before_ms, in_use);
+            let mut used = Vec::new();
+            for part in generations.iter().filter_map(|g| g.tenant(&tenant.id)) {
+                part.columns.mark_used(&mut used);
+            }
+            let in_use = |index: u32| used.get(index as usize).is_some_and(|used| *used);
+            if tenant.table.sweep(before_ms, in_use) > 0 {
+                let known = |index: &u32| tenant.table.entry(*index).is_some();
+                tenant.exemplars.lock().retain(|index, _| known(index));
+            }
         }
         self.count_series();
     }

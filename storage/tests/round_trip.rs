@@ -175,6 +175,32 @@ async fn blocks_give_back_every_bit() {
     store.end().await;
 }
 
+/// A back-fill over many days: the eight newest get blocks of their own, the rest shares one.
+#[tokio::test(flavor = "multi_thread")]
+async fn older_days_share_a_late_block() {
+    let store = Store::open(5).await.unwrap();
+    let mut appender = store.storage().writer().appender(&TenantId::default_tenant()).unwrap();
+    for job in ["a", "b"] {
+        let labels = LabelSet::from_pairs(&[("__name__", "up"), ("job", job)]);
+        let series = appender.series(&labels).unwrap();
+        for hour in 0..24 * 12 {
+            appender.float(series, BASE_MS + hour * 3_600_000, hour as f64 / 3.0, 0).unwrap();
+        }
+    }
+    appender.commit().await.unwrap();
+    let before = read(&store.storage().reader().view()).await.unwrap();
+    store.storage().flush().await.unwrap();
+    let metas = metas(&store).await;
+    let late: Vec<&Arc<BlockMeta>> = metas.iter().filter(|m| m.day == "late").collect();
+    assert_eq!((metas.len(), late.len()), (9, 1));
+    assert_eq!(
+        late[0].days,
+        ["2025-11-20", "2025-11-21", "2025-11-22", "2025-11-23", "2025-11-24"]
+    );
+    assert_eq!(read(&store.fresh_view()).await.unwrap(), before);
+    store.end().await;
+}
+
 /// COR-1: any flipped byte of a block is found, or lies where nobody reads; it is never served.
 #[tokio::test(flavor = "multi_thread")]
 async fn cor_1_a_damaged_byte_is_never_served() {

@@ -12,7 +12,7 @@ use tarn_model::sample::{Histogram, STALE_NAN_BITS};
 
 use crate::block::table::{RowValues, SeriesInfo, SliceRow, SliceTable};
 use crate::flush::timeline::Timelines;
-use crate::head::columns::Copied;
+use crate::head::column::Copied;
 use crate::slice::encode::{
     Start, histogram_runs, histogram_slice, mantissas, scale_of, start_runs,
 };

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tarn_model::error::Result;
+use tarn_model::error::{Error, Result};
 use tarn_model::labels::{LabelSet, METRIC_NAME};
 use tarn_model::matcher::{MatchOp, Matcher};
 use tarn_model::sample::Metadata;
@@ -97,9 +97,20 @@ pub(super) async fn label_values(view: &View, name: &str, query: Query<'_>) -> R
         if crate::block::reader::may_match(meta, &selector) {
             let block = view.blocks.open(meta).await?;
             view.blocks.label_values(&block, name, &mut values).await?;
+            check_bytes(&values, query.limits)?;
         }
     }
+    check_bytes(&values, query.limits)?;
     Ok(values.into_iter().collect())
+}
+
+fn check_bytes(values: &BTreeSet<String>, limits: ScanLimits) -> Result<()> {
+    let bytes: u64 = values.iter().map(|v| (size_of::<String>() + v.len()) as u64).sum();
+    let ScanLimits { bytes_max, .. } = limits;
+    if bytes > bytes_max {
+        return Err(Error::limit(format!("label values take {bytes} bytes, limit is {bytes_max}")));
+    }
+    Ok(())
 }
 
 fn blocks<'a>(

@@ -92,11 +92,7 @@ pub(super) async fn resolve(
 
 /// Returns which selectors are to be looked up in which blocks. Owned, because a stream over
 /// references is not provably `Send` where the future is spawned.
-fn lookups(
-    view: &View,
-    tenant: &TenantId,
-    selectors: &[Selector],
-) -> Vec<(usize, Arc<BlockMeta>)> {
+fn lookups(view: &View, tenant: &TenantId, selectors: &[Selector]) -> Vec<(usize, Arc<BlockMeta>)> {
     let blocks = view.catalog.blocks(tenant, Signal::Metrics);
     blocks
         .filter(|meta| meta.kind == kind::SLICES)
