@@ -165,6 +165,8 @@ pub struct Options {
     pub metrics: Metrics,
 }
 
+/// The reason under which the log refuses writes.
+const WAL_FAILED: &str = "wal";
 /// How soon a client should try again while the log is too long: flushes take seconds.
 const FULL_RETRY: Duration = Duration::from_secs(5);
 /// While the log or the disk refuses writes. (`reliability.md` names 30 s for a full disk.)
@@ -176,12 +178,12 @@ const READ_ONLY_RETRY: Duration = Duration::from_secs(30);
 pub struct Wal<S: Sink> {
     shared: Arc<Shared<S>>,
     /// Ends the threads when the last clone goes.
-    _owner: Arc<Owner<S>>,
+    owner: Arc<Owner<S>>,
 }
 
 impl<S: Sink> Clone for Wal<S> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), _owner: Arc::clone(&self._owner) }
+        Self { shared: Arc::clone(&self.shared), owner: Arc::clone(&self.owner) }
     }
 }
 
@@ -206,7 +208,7 @@ impl<S: Sink> Wal<S> {
     ) -> (Self, CommitLoop<S>, Upkeep) {
         let (shared, commits, upkeep) = group_commit::start(options, handles, recovery, sink);
         let owner = Arc::new(Owner::new(Arc::clone(&shared)));
-        (Self { shared, _owner: owner }, commits, upkeep)
+        (Self { shared, owner }, commits, upkeep)
     }
 
     /// Makes an item durable and visible, and returns what the sink replied. Waits while the queue

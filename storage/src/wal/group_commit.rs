@@ -22,7 +22,7 @@ use super::pool::SealedSegment;
 use super::queue::{Job, Next, Shared};
 use super::segment::{ActiveSegment, GroupBuffer, GroupKind, SegmentHeader};
 use super::upkeep::Upkeep;
-use super::{Lsn, Options, RecordBuilder, Recovery, Sink, record};
+use super::{Lsn, Options, RecordBuilder, Recovery, Sink, WAL_FAILED, record};
 use crate::{Handles, WalSync};
 
 /// A group is closed at this size. Larger ones do not raise the throughput of a disk, but hold up
@@ -34,8 +34,6 @@ const WITNESS_AFTER: Duration = Duration::from_secs(1);
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// When a client should try again after a failed sync: the probe has run by then.
 const FAILED_RETRY: Duration = Duration::from_secs(2);
-/// The reason under which the log refuses writes.
-const WAL_FAILED: &str = "wal";
 
 /// What one step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

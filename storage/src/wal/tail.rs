@@ -15,7 +15,7 @@ use super::record::RECORD_BYTES_MAX;
 use super::replay::read_segment;
 use super::segment::{ActiveSegment, GroupBuffer, GroupKind, SECTOR, SegmentHeader};
 use super::walk::{Found, Walk};
-use super::{Lsn, Options};
+use super::{Lsn, Options, WAL_FAILED};
 use crate::file::Disk;
 
 /// When to try a start again that found the disk full.
@@ -96,7 +96,7 @@ pub(super) fn begin(
         Ok(segment) => Ok(Some(segment)),
         Err(error) if tail.records.is_empty() => {
             tracing::error!(%error, "log has no segment to write, writes are refused");
-            options.read_only.set("wal", format!("log has no segment to write: {error}"));
+            options.read_only.set(WAL_FAILED, format!("log has no segment to write: {error}"));
             Ok(None)
         }
         Err(error) => {
