@@ -11,15 +11,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tarn_model::error::{Error, Result};
-use tarn_model::labels::LabelSet;
 use tarn_model::limits::Limits;
 use tarn_model::sample::{Exemplar, Histogram, Metadata};
-use tarn_storage::append::{Appender, Rejection, SeriesRef};
+use tarn_storage::append::{Rejection, SeriesRef};
 
 use crate::admit::Permit;
-use crate::decode::key_cache::{KeyCache, KeySpace, Known};
+use crate::decode::key_cache::{KeySpace, Known};
 use crate::reply::{Problems, Written};
-use crate::validate::{Invalid, OLDEST_MS, Pairs, Reason, shown};
+use crate::validate::{Invalid, OLDEST_MS, Pairs, Reason};
+
+mod memory;
+mod place;
+mod sink;
+
+pub(crate) use memory::{Learned, Memory};
+use place::place;
+pub(crate) use sink::{Float, RowSink};
 
 /// What a float holds while it waits for the commit: reference, time, value and start, and the same
 /// again in the record that is made of them.
@@ -32,60 +39,6 @@ const OTHER_BYTES: usize = 128;
 const CHARGE_STEP: usize = 16 << 10;
 /// How long a series beyond the limit is not asked for again.
 const FULL_FOR: Duration = Duration::from_secs(10);
-/// Labels that a message about a series shows.
-const SHOWN_LABELS: usize = 5;
-
-/// Takes rows; storage's appender does.
-pub(crate) trait RowSink {
-    fn series(&mut self, labels: &LabelSet) -> Result<SeriesRef, Rejection>;
-    fn float(&mut self, series: SeriesRef, row: Float) -> Result<(), Rejection>;
-    fn histogram(
-        &mut self,
-        series: SeriesRef,
-        time_ms: i64,
-        value: Arc<Histogram>,
-        start_ms: i64,
-    ) -> Result<(), Rejection>;
-    fn exemplar(&mut self, series: SeriesRef, exemplar: Exemplar) -> Result<(), Rejection>;
-    fn metadata(&mut self, family: &str, metadata: &Metadata);
-}
-
-impl RowSink for Appender {
-    fn series(&mut self, labels: &LabelSet) -> Result<SeriesRef, Rejection> {
-        Self::series(self, labels)
-    }
-
-    fn float(&mut self, series: SeriesRef, row: Float) -> Result<(), Rejection> {
-        Self::float(self, series, row.time_ms, row.value, row.start_ms)
-    }
-
-    fn histogram(
-        &mut self,
-        series: SeriesRef,
-        time_ms: i64,
-        value: Arc<Histogram>,
-        start_ms: i64,
-    ) -> Result<(), Rejection> {
-        Self::histogram(self, series, time_ms, value, start_ms)
-    }
-
-    fn exemplar(&mut self, series: SeriesRef, exemplar: Exemplar) -> Result<(), Rejection> {
-        Self::exemplar(self, series, exemplar)
-    }
-
-    fn metadata(&mut self, family: &str, metadata: &Metadata) {
-        Self::metadata(self, family, metadata);
-    }
-}
-
-/// A float sample as it came.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Float {
-    pub(crate) time_ms: i64,
-    pub(crate) value: f64,
-    /// 0: unknown.
-    pub(crate) start_ms: i64,
-}
 
 /// The labels of a series as they stand in the request.
 pub(crate) trait RawLabels {
@@ -117,36 +70,6 @@ impl Protocol {
             Self::RemoteWrite1 => "remote_write_1",
             Self::RemoteWrite2 => "remote_write_2",
             Self::Own => "own",
-        }
-    }
-}
-
-/// What is remembered between requests.
-#[derive(Debug)]
-pub(crate) struct Memory {
-    /// Seed of all keys of this process.
-    pub(crate) seed: u64,
-    /// Raw labels → series.
-    pub(crate) series: KeyCache<Known>,
-    /// Family name → hash of the metadata last stored.
-    pub(crate) families: KeyCache<u64>,
-}
-
-/// What is remembered of one request once it is stored.
-#[derive(Debug, Default)]
-pub(crate) struct Learned {
-    series: Vec<(u128, Known)>,
-    families: Vec<(u128, u64)>,
-}
-
-impl Learned {
-    /// Puts it into the memory of the process.
-    pub(crate) fn keep(&self, memory: &Memory) {
-        for (key, known) in &self.series {
-            memory.series.put(*key, *known);
-        }
-        for (key, content) in &self.families {
-            memory.families.put(*key, *content);
         }
     }
 }
@@ -463,32 +386,6 @@ fn known_start(start_ms: i64, time_ms: i64) -> i64 {
 
 fn seconds(time: Duration) -> u32 {
     u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
-}
-
-/// Says which series of the request is meant.
-fn place<R: RawLabels>(number: usize, raw: &R) -> String {
-    let mut text = format!("series {number} {{");
-    let mut count = 0;
-    let walked = raw.each(&mut |name, value| {
-        if count > 0 && count <= SHOWN_LABELS {
-            text.push_str(", ");
-        }
-        if count < SHOWN_LABELS {
-            text.push_str(&format!("{}={}", String::from_utf8_lossy(name_cut(name)), shown(value)));
-        } else if count == SHOWN_LABELS {
-            text.push('…');
-        }
-        count += 1;
-    });
-    if walked.is_err() {
-        text.push('?');
-    }
-    text.push('}');
-    text
-}
-
-fn name_cut(name: &[u8]) -> &[u8] {
-    name.get(..64).unwrap_or(name)
 }
 
 #[cfg(test)]

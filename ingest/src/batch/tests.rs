@@ -1,12 +1,13 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use prometheus_client::metrics::gauge::Gauge;
-use tarn_model::labels::Label;
+use tarn_model::labels::{Label, LabelSet};
 use tarn_model::tenant::TenantId;
 use tarn_model::units::ByteSize;
 
 use super::*;
 use crate::admit::Admission;
+use crate::decode::key_cache::KeyCache;
 use crate::fuzz::HandClock;
 
 /// A sink whose references go stale when the test says so, and that has room for two series.
