@@ -4,7 +4,6 @@ use std::env::var_os;
 use std::path::Path;
 use std::process::Command;
 
-#[expect(clippy::print_stdout, reason = "this is how a build script talks to cargo")]
 fn main() {
     // Cargo reads what this program prints.
     println!("cargo::rerun-if-changed=.git/HEAD");

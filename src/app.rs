@@ -17,7 +17,7 @@ use tarn_model::tasks::Tasks;
 use tarn_model::time::Clock;
 use tarn_query::{Engine, EngineOptions};
 use tarn_storage::file::RealDisk;
-use tarn_storage::{Options, Readiness, Storage};
+use tarn_storage::{Options, Readiness, Storage, WalSync};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tracing::{info, warn};
@@ -87,6 +87,8 @@ pub(crate) async fn start(config: Config, query_runtime: Handle) -> anyhow::Resu
     let engine = Engine::new(
         EngineOptions {
             limits: config.limits.clone(),
+            lookback: config.query.lookback,
+            slow_query: config.query.slow,
             version: registry::VERSION.to_owned(),
             revision: env!("TARN_BUILD_REVISION").to_owned(),
             ..EngineOptions::default()
@@ -104,7 +106,7 @@ pub(crate) async fn start(config: Config, query_runtime: Handle) -> anyhow::Resu
     if app.config.telemetry.own_metrics {
         tasks.spawn("tarn-feed", Box::pin(feed.run(Arc::downgrade(&app))));
     }
-    let listener = serve(&app, listener, address, http);
+    let listener = serve(&app, listener, address, &http);
     Ok(Running { app, listener, tasks })
 }
 
@@ -115,6 +117,9 @@ async fn open_storage(
 ) -> anyhow::Result<Storage> {
     let Store { path, label, flush_age, flush_bytes, wal_sync, wal_segment_bytes, wal_bytes_max } =
         config.storage.clone();
+    if wal_sync == WalSync::None {
+        warn!("wal.sync is none: a power cut loses samples that were acknowledged");
+    }
     let label = if label.is_empty() { machine_name() } else { label };
     let limits = config.limits.clone();
     let options = Options {
@@ -139,7 +144,7 @@ fn serve(
     app: &Arc<App>,
     listener: TcpListener,
     address: SocketAddr,
-    http: HttpMetrics,
+    http: &HttpMetrics,
 ) -> Listener {
     let config = &app.config;
     let bounds = Bounds {

@@ -226,9 +226,12 @@ mod tests {
         let age = ("flush.age", "1m".to_owned());
         let uri = ("http.uri_bytes_max", "9KiB".to_owned());
         assert_eq!(flags(&["tarn"]), []);
-        assert_eq!(flags(&["tarn", "--insecure-bind"]), [bind.clone()]);
+        assert_eq!(flags(&["tarn", "--insecure-bind"]), std::slice::from_ref(&bind));
         assert_eq!(flags(&["tarn", "--flush.age", "1m", "server", "--insecure-bind"]), [age, bind]);
-        assert_eq!(flags(&["tarn", "check", "--http.uri-bytes-max=9KiB"]), [uri.clone()]);
+        assert_eq!(
+            flags(&["tarn", "check", "--http.uri-bytes-max=9KiB"]),
+            std::slice::from_ref(&uri)
+        );
         assert_eq!(flags(&["tarn", "check", "--http.uri_bytes_max=9KiB"]), [uri]);
     }
 }

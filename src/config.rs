@@ -27,6 +27,7 @@ mod tests;
 pub(crate) struct Config {
     pub(crate) listen: Listen,
     pub(crate) storage: Store,
+    pub(crate) query: Query,
     pub(crate) tenants: Tenants,
     pub(crate) telemetry: Telemetry,
     pub(crate) log: Log,
@@ -55,6 +56,12 @@ pub(crate) struct Store {
     pub(crate) wal_sync: WalSync,
     pub(crate) wal_segment_bytes: ByteSize,
     pub(crate) wal_bytes_max: ByteSize,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Query {
+    pub(crate) slow: Duration,
+    pub(crate) lookback: Duration,
 }
 
 #[derive(Debug, Clone)]

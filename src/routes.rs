@@ -38,7 +38,7 @@ pub(crate) enum Methods {
     GetAndPost,
 }
 
-/// Who may call a route once somebody has to log in.
+/// What the caller of a route may do; who that is will be asked once there is a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Anyone,
@@ -150,6 +150,13 @@ impl Methods {
     }
 }
 
+impl Role {
+    /// Returns whether what the role may do changes anything: web pages of other origins may not.
+    fn changes(self) -> bool {
+        matches!(self, Self::Ingest | Self::Admin)
+    }
+}
+
 impl BodyLimit {
     /// Returns the bytes; one more than the protocol's own limit, so that its handler is the one to
     /// see that it is exceeded.
@@ -189,6 +196,10 @@ fn methods(route: &'static Route) -> MethodRouter<Arc<App>> {
 
 /// Takes a request to the handler of its route.
 async fn answer(app: Arc<App>, route: &'static Route, request: Request) -> Response {
+    if route.role.changes() && guard::is_cross_site(request.uri(), request.headers()) {
+        let message = "the request comes from a page of another origin";
+        return envelope(StatusCode::FORBIDDEN, "forbidden", message);
+    }
     let limit = route.body.bytes(&app.config.limits);
     let request = request.map(|body| Body::new(Limited::new(Linger::new(body), limit)));
     match route.handler {

@@ -12,7 +12,7 @@ use tarn_model::limits::Limits;
 use tarn_model::units::{ByteSize, format_duration, parse_duration};
 use tarn_storage::WalSync;
 
-use super::{Config, Listen, Log, LogFormat, Shutdown, Store, Telemetry, Tenants};
+use super::{Config, Listen, Log, LogFormat, Query, Shutdown, Store, Telemetry, Tenants};
 
 /// One setting.
 #[derive(Debug)]
@@ -377,6 +377,7 @@ pub(super) fn blank() -> Config {
             wal_segment_bytes: ByteSize(0),
             wal_bytes_max: ByteSize(0),
         },
+        query: Query { slow: nothing, lookback: nothing },
         tenants: Tenants { required: false },
         telemetry: Telemetry {
             interval: nothing,

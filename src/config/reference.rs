@@ -2,8 +2,6 @@
 //!
 //! A copy lies beside this file (`reference.md`); a test keeps the two equal.
 
-use std::fmt::Write as _;
-
 use tarn_model::limits::Limits;
 
 use super::keys::KEYS;
@@ -24,17 +22,16 @@ pub(crate) fn page() -> String {
         let own = key.name.split('.').next().unwrap_or_default();
         if own != section {
             section = own;
-            let _ = write!(page, "\n## {section}\n");
+            page.push_str(&format!("\n## {section}\n"));
         }
         let default = (key.default)(&limits);
         let default = if default.is_empty() { "empty".to_owned() } else { format!("`{default}`") };
         let short = key.short.map(|s| format!(", `--{s}`")).unwrap_or_default();
         let (name, takes, help) = (key.name, key.takes, key.help);
         let (env, flag) = (key.env(), key.flag());
-        let _ = write!(
-            page,
+        page.push_str(&format!(
             "\n### `{name}`\n{help}\n\nTakes {takes}; default {default}. `{env}`, `--{flag}`{short}\n"
-        );
+        ));
     }
     page
 }

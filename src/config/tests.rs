@@ -1,4 +1,5 @@
 //! Every source, every kind of mistake, and the reference page.
+#![expect(clippy::disallowed_methods, reason = "tests write the files they read")]
 
 use std::ffi::OsString;
 use std::path::PathBuf;

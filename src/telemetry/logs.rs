@@ -1,6 +1,6 @@
 //! Tarn's own log lines on standard error: text for people, JSON or logfmt for machines.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::IsTerminal as _;
 
 use anyhow::Context as _;
@@ -67,8 +67,7 @@ impl Pairs {
         if field.name() == "message" {
             self.message = text;
         } else {
-            // Writing to a string does not fail.
-            let _ = write!(self.others, " {}={}", field.name(), Value(&text));
+            self.others.push_str(&format!(" {}={}", field.name(), Value(&text)));
         }
     }
 }
