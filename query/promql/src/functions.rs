@@ -3,6 +3,7 @@
 pub(crate) mod buckets;
 pub(crate) mod label;
 pub(crate) mod math;
+pub(crate) mod mixed;
 pub(crate) mod number;
 pub(crate) mod over_time;
 pub(crate) mod quantile;

@@ -94,7 +94,9 @@ impl Planner<'_> {
             }
             _ => {
                 let plan = self.vector(expr, grid)?;
-                let plan = merged(plan, MergeRule::Last);
+                // Names that were dropped at once are merged where they were dropped.
+                let late = self.params.options.delayed_name_removal;
+                let plan = if late { merged(plan, MergeRule::Last) } else { plan };
                 Root::Vector { plan, ordered: self.params.is_instant() && is_ordered(expr) }
             }
         })

@@ -146,7 +146,12 @@ impl Aggregate {
         };
         let mut at = 0;
         while self.child.next(cx, out).await? {
-            out.floats_only(self.op.as_str())?;
+            if matches!(self.op, AggregateOp::Count | AggregateOp::Group) {
+                // What a sample is does not matter to these.
+                out.valid = out.present();
+            } else {
+                out.floats_only(self.op.as_str())?;
+            }
             if accumulator.holds_input() {
                 self.held.push(cx.reserve_samples(self.steps)?);
             }

@@ -1,5 +1,7 @@
 //! Operators that turn one series into one: functions of a sample, arithmetic with a scalar.
 
+use tarn_model::sample::Histogram;
+
 use super::arithmetic::{Operation, with_numbers};
 use super::context::Context;
 use super::operator::{Operator, Pull, Series};
@@ -81,18 +83,37 @@ impl Map {
     }
 
     fn call(&self, signature: &Signature, out: &mut Steps) -> Result<()> {
-        out.floats_only(&format!("{}()", signature.name))?;
-        match signature.function {
+        let function = signature.function;
+        if function == Function::Timestamp {
             // Directly on a selector the sample's own time is picked there.
-            Function::Timestamp => {
-                for step in 0..self.grid.steps {
-                    out.values[step] = self.grid.time(step) as f64 / 1000.0;
-                }
+            out.valid = out.present();
+            for step in 0..self.grid.steps {
+                out.values[step] = self.grid.time(step) as f64 / 1000.0;
             }
-            function if math::apply(function, out, &self.params) || time::apply(function, out) => {}
-            // What remains takes something out of histograms: floats have no result.
-            _ => out.reset(self.grid.steps),
+            out.histograms.clear();
+        } else if math::apply(function, out, &self.params) || time::apply(function, out) {
+            // Functions of numbers have no result for histograms, and nobody is told, as upstream.
+            out.histograms.clear();
+        } else {
+            return self.of_histograms(signature, out);
         }
+        Ok(())
+    }
+
+    /// Takes a number out of each histogram; floats have no result.
+    fn of_histograms(&self, signature: &Signature, out: &mut Steps) -> Result<()> {
+        let number: fn(&Histogram) -> f64 = match signature.function {
+            Function::HistogramCount => Histogram::count,
+            Function::HistogramSum => |h| h.sum,
+            Function::HistogramAvg => |h| h.sum / h.count(),
+            _ => {
+                out.floats_only(&format!("{}()", signature.name))?;
+                |_| f64::NAN
+            }
+        };
+        let histograms = std::mem::take(&mut out.histograms);
+        out.reset(self.grid.steps);
+        histograms.iter().for_each(|(step, h)| out.set(*step as usize, number(h)));
         Ok(())
     }
 }

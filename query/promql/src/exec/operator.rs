@@ -92,11 +92,9 @@ impl Series {
         }
     }
 
-    fn names_equal(&self, other: &Self) -> bool {
-        self.names == other.names
-            && [METRIC_NAME, "__type__", "__unit__"]
-                .iter()
-                .all(|name| self.labels.get(name) == other.labels.get(name))
+    /// Returns what is lost when names are dropped.
+    fn name_parts(&self) -> (Names, [Option<&str>; 3]) {
+        (self.names, [METRIC_NAME, "__type__", "__unit__"].map(|name| self.labels.get(name)))
     }
 }
 
@@ -112,5 +110,7 @@ pub(crate) fn without_names(labels: &LabelSet) -> LabelSet {
 /// Returns whether all series have the same name. Where their labels differ they still differ after
 /// the name is dropped.
 pub(crate) fn same_names(series: &[Series]) -> bool {
-    series.windows(2).all(|pair| pair[0].names_equal(&pair[1]))
+    let Some((first, rest)) = series.split_first() else { return true };
+    let parts = first.name_parts();
+    rest.iter().all(|one| one.name_parts() == parts)
 }

@@ -9,6 +9,7 @@ use super::scalar::ScalarOperator;
 use super::select::Leaf;
 use super::steps::{Bits, Grid, Steps};
 use super::window::{Shared, WindowSpec, Windows};
+use crate::functions::mixed::{self, MixedView, takes_any};
 use crate::functions::over_time;
 use crate::functions::range::{Numbers, RangeView};
 use crate::functions::rate::{RateKind, RateShape};
@@ -156,16 +157,22 @@ impl RangeCall {
             shape.apply(kind, spec.range_ms, values, &mut self.resets, out);
             return Ok(());
         }
+        if !self.samples.histograms.is_empty() && takes_any(self.signature.function) {
+            let histograms = &self.samples.histograms;
+            let view = MixedView { times, values, histograms };
+            mixed::apply(self.signature.function, view, &spec, out);
+            return Ok(());
+        }
         let windows = self.windows.get(&self.samples, |times, to| spec.fill(times, to));
         let view = RangeView { times, values, windows, spec: &self.spec, params: &self.params };
         over_time::apply(self.signature.function, &view, out)
     }
 
-    /// Fails where an answer would need what is not computed yet: histograms inside a window, or
-    /// start timestamps where they count.
+    /// Fails where an answer would need what is not computed yet: histograms inside a window of a
+    /// function that looks into them, or start timestamps where they count.
     fn refuse_unanswered(&self, cx: &Context) -> Result<()> {
         let name = self.signature.name;
-        if !self.samples.histograms.is_empty() {
+        if !self.samples.histograms.is_empty() && !takes_any(self.signature.function) {
             let times: Vec<i64> = self.samples.histograms.iter().map(|(t, _)| *t).collect();
             if self.spec.windows(&times).iter().any(|window| !window.is_empty()) {
                 return Err(QueryError::histograms(&format!("{name}()")));

@@ -7,7 +7,7 @@ use super::steps::{Grid, Steps};
 use crate::ast::BinaryOp;
 use crate::functions::math::{go_max, go_min};
 use crate::functions::range::Numbers;
-use crate::query::{QueryError, Result};
+use crate::query::Result;
 
 /// A scalar expression over vectors that are planned, or running.
 pub(crate) enum Scalar<V> {
@@ -92,9 +92,7 @@ async fn only_element(child: &mut dyn Operator, grid: Grid, cx: &Context) -> Res
     let mut steps = Steps::default();
     child.open(cx).await?;
     while child.next(cx, &mut steps).await? {
-        if !steps.histograms.is_empty() {
-            return Err(QueryError::histograms("scalar()"));
-        }
+        // Histograms are no candidates.
         for step in steps.valid.iter() {
             elements[step] += 1;
             values[step] = if elements[step] == 1 { steps.values[step] } else { f64::NAN };

@@ -1,0 +1,157 @@
+//! Functions over a range that take samples as they are: floats and native histograms alike.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use tarn_model::sample::Histogram;
+
+use super::signature::Function;
+use crate::exec::steps::Steps;
+use crate::exec::window::WindowSpec;
+
+/// Returns whether the function counts, picks or dates samples without looking inside.
+pub(crate) fn takes_any(function: Function) -> bool {
+    matches!(
+        function,
+        Function::CountOverTime
+            | Function::PresentOverTime
+            | Function::AbsentOverTime
+            | Function::FirstOverTime
+            | Function::LastOverTime
+            | Function::TsOfFirstOverTime
+            | Function::TsOfLastOverTime
+    )
+}
+
+/// The samples of a series that has histograms.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MixedView<'a> {
+    pub(crate) times: &'a [i64],
+    pub(crate) values: &'a [f64],
+    pub(crate) histograms: &'a [(i64, Arc<Histogram>)],
+}
+
+/// A sample of either kind.
+enum Picked<'a> {
+    Float(i64, f64),
+    Histogram(i64, &'a Arc<Histogram>),
+}
+
+impl Picked<'_> {
+    fn time(&self) -> i64 {
+        match self {
+            Self::Float(time, _) | Self::Histogram(time, _) => *time,
+        }
+    }
+}
+
+/// Computes a function that takes any sample over all windows of a series.
+pub(crate) fn apply(
+    function: Function,
+    view: MixedView<'_>,
+    spec: &WindowSpec,
+    out: &mut Steps,
+) {
+    let histogram_times: Vec<i64> = view.histograms.iter().map(|(time, _)| *time).collect();
+    let (floats, histograms) = (spec.windows(view.times), spec.windows(&histogram_times));
+    for (step, (floats, histograms)) in floats.iter().zip(histograms.iter()).enumerate() {
+        if floats.is_empty() && histograms.is_empty() {
+            continue;
+        }
+        let seconds = |picked: Option<Picked<'_>>| picked.map_or(0.0, |p| p.time() as f64 / 1000.0);
+        let value = match function {
+            Function::CountOverTime => (floats.len() + histograms.len()) as f64,
+            Function::TsOfFirstOverTime => seconds(view.pick(floats, histograms, false)),
+            Function::TsOfLastOverTime => seconds(view.pick(floats, histograms, true)),
+            Function::FirstOverTime | Function::LastOverTime => {
+                let newest = function == Function::LastOverTime;
+                match view.pick(floats, histograms, newest) {
+                    Some(Picked::Float(_, value)) => value,
+                    Some(Picked::Histogram(_, histogram)) => {
+                        out.histograms.push((step as u32, Arc::clone(histogram)));
+                        continue;
+                    }
+                    None => continue,
+                }
+            }
+            _ => 1.0,
+        };
+        out.set(step, value);
+    }
+}
+
+impl MixedView<'_> {
+    /// Returns the oldest or the newest sample of a window.
+    fn pick(
+        &self,
+        floats: Range<usize>,
+        histograms: Range<usize>,
+        newest: bool,
+    ) -> Option<Picked<'_>> {
+        let end = |range: Range<usize>| match (range.is_empty(), newest) {
+            (true, _) => None,
+            (false, true) => Some(range.end - 1),
+            (false, false) => Some(range.start),
+        };
+        let float = end(floats).map(|at| Picked::Float(self.times[at], self.values[at]));
+        let histogram = end(histograms).map(|at| {
+            let (time, histogram) = &self.histograms[at];
+            Picked::Histogram(*time, histogram)
+        });
+        match (float, histogram) {
+            (Some(a), Some(b)) => Some(if (a.time() > b.time()) == newest { a } else { b }),
+            (a, b) => a.or(b),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tarn_model::sample::{Counts, Histogram, ResetHint};
+
+    use super::{Function, MixedView, apply};
+    use crate::exec::steps::{Grid, Steps};
+    use crate::exec::window::WindowSpec;
+
+    #[test]
+    fn samples_of_both_kinds_count() {
+        let histogram = Arc::new(Histogram {
+            schema: 0,
+            bounds: Vec::new(),
+            zero_threshold: 0.0,
+            sum: 1.0,
+            positive: Vec::new(),
+            negative: Vec::new(),
+            counts: Counts::Float { count: 1.0, zero: 0.0, buckets: Vec::new() },
+            reset_hint: ResetHint::Unknown,
+        });
+        let histograms = [(2000, Arc::clone(&histogram)), (4000, histogram)];
+        let view = MixedView { times: &[1000, 3000], values: &[5.0, 6.0], histograms: &histograms };
+        let grid = Grid::until(1000, 7000, 1000);
+        let spec = WindowSpec { grid, range_ms: 2000, offset_ms: 0, at_ms: None };
+        let floats = |function| {
+            let mut out = Steps::default();
+            out.reset(grid.steps);
+            apply(function, view, &spec, &mut out);
+            let steps = 0..grid.steps;
+            let text = steps.map(|step| match out.valid.get(step) {
+                true => out.values[step].to_string(),
+                false if out.histograms.iter().any(|(at, _)| *at as usize == step) => "h".into(),
+                false => "_".into(),
+            });
+            text.collect::<Vec<String>>().join(" ")
+        };
+        for (function, expected) in [
+            (Function::CountOverTime, "1 2 2 2 1 _ _"),
+            (Function::PresentOverTime, "1 1 1 1 1 _ _"),
+            (Function::LastOverTime, "5 h 6 h h _ _"),
+            (Function::FirstOverTime, "5 5 h 6 h _ _"),
+            (Function::TsOfLastOverTime, "1 2 3 4 4 _ _"),
+            (Function::TsOfFirstOverTime, "1 1 2 3 4 _ _"),
+        ] {
+            assert_eq!(floats(function), expected, "{function:?}");
+        }
+    }
+}
