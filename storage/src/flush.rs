@@ -10,10 +10,11 @@
 //! 5. **truncate** the log up to the committed position.
 //!
 //! A failure at any step leaves generation and log where they are; the next flush takes the same
-//! cut again, before it makes a new one. Blocks that were put and never committed are named by
-//! nobody.
+//! cut again, before it makes a new one. What waits is read off the view (the generations that were
+//! cut), so a flush may also be dropped halfway, as the request of a client who went away is. Blocks
+//! that were put and never committed are named by nobody.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -31,13 +32,13 @@ use tokio::sync::watch;
 use crate::blocking;
 use crate::block::{BlockMeta, LsnRange};
 use crate::catalog::commit::propose_cut;
-use crate::catalog::{Catalog, CommitError, Identity};
+use crate::catalog::{Catalog, CommitError, Identity, State, writers};
 use crate::disk::ReadOnly;
 use crate::head::HeadGeneration;
 use crate::head::sink::HeadSink;
 use crate::object::{CreateError, Objects};
 use crate::view::ViewCell;
-use crate::wal::Wal;
+use crate::wal::{Lsn, Wal};
 
 pub mod build;
 pub(crate) mod cut;
@@ -81,18 +82,11 @@ pub(crate) struct Flusher {
     pub(crate) read_only: ReadOnly,
     /// Told once, when the process must stop.
     pub(crate) fatal: watch::Sender<Option<Arc<Error>>>,
-    /// Cuts that are not committed, oldest first. One flush at a time.
-    pub(crate) pending: tokio::sync::Mutex<VecDeque<Pending>>,
+    /// One flush at a time. Holds blocks that are in the store and not committed, by the first log
+    /// position of their cut.
+    pub(crate) written: tokio::sync::Mutex<Written>,
     pub(crate) fenced: AtomicBool,
     pub(crate) metrics: Metrics,
-}
-
-/// A generation on its way into the catalog.
-#[derive(Debug)]
-pub(crate) struct Pending {
-    generation: Arc<HeadGeneration>,
-    /// Its blocks, once they are in the store.
-    blocks: Option<Vec<Arc<BlockMeta>>>,
 }
 
 impl Flusher {
@@ -117,29 +111,34 @@ impl Flusher {
     }
 
     async fn flush_all(&self, wal: &Wal<HeadSink>) -> Result<FlushReport> {
-        let mut pending = self.pending.lock().await;
+        let mut written = self.written.lock().await;
         let mut report = FlushReport::default();
         // What failed before comes first: cuts are committed in the order of the log.
-        self.flush_pending(&mut pending, wal, &mut report).await?;
-        let cut = wal
-            .run(|sink, last| (sink.active().first() <= last).then(|| sink.cut(last)))
-            .await
-            .map_err(|e| e.context("cut the head"))?;
-        pending.extend(cut.map(|generation| Pending { generation, blocks: None }));
-        self.flush_pending(&mut pending, wal, &mut report).await?;
+        self.flush_cuts(&mut written, wal, &mut report).await?;
+        let cut = wal.run(|sink, last| {
+            if sink.active().first() <= last {
+                // It is in the view from now on, as one that was cut.
+                drop(sink.cut(last));
+            }
+        });
+        cut.await.map_err(|e| e.context("cut the head"))?;
+        self.flush_cuts(&mut written, wal, &mut report).await?;
         report.manifest = self.catalog.state().version();
         Ok(report)
     }
 
-    async fn flush_pending(
+    async fn flush_cuts(
         &self,
-        pending: &mut VecDeque<Pending>,
+        written: &mut Written,
         wal: &Wal<HeadSink>,
         report: &mut FlushReport,
     ) -> Result<()> {
-        while let Some(next) = pending.front_mut() {
-            let blocks = self.flush_one(next, wal).await?;
-            pending.pop_front();
+        let view = self.view.load();
+        for generation in view.heads() {
+            let Some(last) = generation.last() else { continue };
+            let blocks = self.flush_one(written, generation, last).await?;
+            wal.truncate(last);
+            self.checkpoint().await;
             report.blocks += blocks.len();
             report.samples += blocks.iter().map(|block| block.samples).sum::<u64>();
             report.bytes += blocks.iter().map(|block| block.bytes).sum::<u64>();
@@ -149,47 +148,39 @@ impl Flusher {
 
     async fn flush_one(
         &self,
-        pending: &mut Pending,
-        wal: &Wal<HeadSink>,
+        written: &mut Written,
+        generation: &Arc<HeadGeneration>,
+        last: Lsn,
     ) -> Result<Vec<Arc<BlockMeta>>> {
-        let generation = Arc::clone(&pending.generation);
-        let last = generation
-            .last()
-            .ok_or_else(|| Error::internal("flush a generation that was not cut"))?;
-        let blocks = match &pending.blocks {
+        let first = generation.first();
+        let blocks = match written.get(&first) {
             Some(blocks) => blocks.clone(),
             None => {
-                let blocks = self.write_blocks(&generation).await?;
-                pending.blocks.insert(blocks).clone()
+                let blocks = self.write_blocks(generation).await?;
+                written.insert(first, blocks.clone());
+                blocks
             }
         };
-        let cut = LsnRange {
-            writer: self.identity.id.clone(),
-            epoch: self.identity.epoch,
-            lo: generation.first().0,
-            hi: last.0,
-        };
+        let Identity { id, epoch } = &self.identity;
+        let cut = LsnRange { writer: id.clone(), epoch: *epoch, lo: first.0, hi: last.0 };
         let committed =
             self.catalog.commit(&self.identity, |base| propose_cut(base, &cut, &blocks)).await;
         let state = match committed {
             Ok(state) => state,
-            Err(error) => return Err(self.not_committed(error, pending)),
+            Err(error) => {
+                match &error {
+                    // What we wrote may have been swept as an orphan meanwhile. The view stays as
+                    // it is: the reloaded catalog may hold this very cut.
+                    CommitError::DeadBranch => drop(written.remove(&first)),
+                    CommitError::Fenced { .. } => self.fence(&error),
+                    CommitError::Unknown(_) | CommitError::Refused(_) => {}
+                }
+                return Err(Error::from(error).context("flush"));
+            }
         };
-        self.view.update(|view| view.with_catalog(state).without_generation(&generation));
-        wal.truncate(last);
-        self.checkpoint().await;
+        self.view.update(|view| view.with_catalog(state).without_generation(generation));
+        written.remove(&first);
         Ok(blocks)
-    }
-
-    fn not_committed(&self, error: CommitError, pending: &mut Pending) -> Error {
-        match error {
-            // Whatever we wrote may have been swept as an orphan meanwhile. The view stays as it
-            // is: the reloaded catalog may hold this very cut, and its generation is in the view.
-            CommitError::DeadBranch => pending.blocks = None,
-            CommitError::Fenced { .. } => self.fence(&error),
-            CommitError::Unknown(_) | CommitError::Refused(_) => {}
-        }
-        Error::from(error).context("flush")
     }
 
     /// FEN-1: from here on nothing is acknowledged; the rows that are not committed stay in the
@@ -236,9 +227,8 @@ impl Flusher {
         }
     }
 
-    /// Looks what others have committed, and stops this process where one of them has taken our
-    /// identity. The view does not follow: it moves with our own commits, so that a cut of ours and
-    /// its generation are never in it together.
+    /// Takes over what others have committed, and stops this process where one of them has taken our
+    /// identity.
     pub(crate) async fn poll(&self) {
         let state = match self.catalog.refresh().await {
             Ok(state) => state,
@@ -249,8 +239,28 @@ impl Flusher {
         if theirs > *epoch {
             self.fence(&CommitError::Fenced { writer: id.clone(), ours: *epoch, theirs });
         }
+        self.follow(&state);
+    }
+
+    /// Moves the view to a newer catalog version, unless that moves our own boundary: a cut of ours
+    /// comes into the view only as its generation leaves it.
+    fn follow(&self, state: &Arc<State>) {
+        let own = &self.identity.id;
+        self.view.update(|view| {
+            let current = view.catalog();
+            let newer = state.version() > current.version();
+            if newer && state.committed(own) == current.committed(own) {
+                let silent = writers::silent(state, own);
+                view.with_catalog(Arc::clone(state)).with_replaying(silent.as_deref())
+            } else {
+                view.clone()
+            }
+        });
     }
 }
+
+/// Blocks that are in the store and not committed.
+type Written = BTreeMap<Lsn, Vec<Arc<BlockMeta>>>;
 
 /// Counters: `tarn_flush_*`.
 #[derive(Debug)]

@@ -10,125 +10,46 @@
 //! 6. the log takes appends, the mark is removed.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use object_store::ObjectStore;
 use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use tarn_model::error::{Error, ErrorKind, Result};
+use tarn_model::error::{Error, Result};
 use tarn_model::metrics;
-use tarn_model::tenant::TenantId;
 use tarn_model::units::ByteSize;
 use tokio::sync::watch;
 
-use crate::append::{self, Batch};
 use crate::block::reader::Blocks;
-use crate::catalog::{Catalog, Identity, State, writers};
-use crate::disk::{BALLAST_BYTES, Ballast, DiskWatch, Level, ReadOnly};
+use crate::catalog::{Catalog, Identity, writers};
+use crate::disk::{BALLAST_BYTES, Ballast, DiskWatch, ReadOnly};
 use crate::file::OpenHow;
-use crate::flush::{self, FlushReport, Flusher, Load, Trigger};
-use crate::head::replay::{DecodedRecord, Replayer, decode};
-use crate::head::sink::HeadSink;
-use crate::head::{Head, HeadGeneration};
+use crate::flush::{self, Flusher, Trigger};
+use crate::head::Head;
 use crate::object::Objects;
 use crate::object::local::LocalStore;
 use crate::paths::DataDir;
-use crate::publish;
 use crate::view::ViewCell;
-use crate::wal::{self, Lsn, Records, Wal};
+use crate::wal::{self, Lsn};
 use crate::{Handles, Options};
+
+mod replay;
+mod shared;
+
+pub(crate) use shared::Shared;
+
+use replay::Replay;
+use shared::{FolderLock, LogHandle, Published};
 
 /// Bytes that may wait for the commit thread: eight groups of the 8 MiB it aims at.
 const QUEUE_BYTES_MAX: ByteSize = ByteSize::mib(64);
 /// When to try again while the log replays: a GiB takes about five seconds.
 const REPLAY_RETRY: Duration = Duration::from_secs(2);
-/// Decoded records that wait for their insert: enough to keep both threads busy; each is a request
-/// of at most some tens of MiB.
-const DECODED_MAX: usize = 16;
 /// What queries say while rows of the log may be missing.
 const REPLAYING: &str = "the log is being replayed";
-
-/// What all handles of an open store share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) options: Options,
-    pub(crate) handles: Handles,
-    pub(crate) dir: DataDir,
-    pub(crate) head: Arc<Head>,
-    pub(crate) view: Arc<ViewCell>,
-    pub(crate) log: Arc<LogHandle>,
-    pub(crate) flusher: Flusher,
-    pub(crate) replayed: watch::Receiver<Option<Replayed>>,
-    closing: AtomicBool,
-    disk_level: watch::Receiver<Level>,
-    ballast: Arc<Ballast>,
-    ballast_released: AtomicBool,
-    /// Others may commit to the same bucket: the catalog is polled.
-    polls: bool,
-    published: Mutex<Published>,
-    /// Gives the folder free when it goes.
-    _lock: FolderLock,
-}
-
-/// How the replay ended.
-pub(crate) type Replayed = std::result::Result<(), Arc<Error>>;
-
-/// What foreign readers were told last.
-#[derive(Debug)]
-struct Published {
-    state: Arc<State>,
-    at: Duration,
-}
-
-struct FolderLock(#[expect(dead_code, reason = "held, not used")] Box<dyn Send + Sync>);
-
-impl std::fmt::Debug for FolderLock {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("FolderLock")
-    }
-}
-
-/// The log, once it has been replayed.
-#[derive(Debug)]
-pub(crate) struct LogHandle {
-    wal: OnceLock<Wal<HeadSink>>,
-    closing: AtomicBool,
-}
-
-impl LogHandle {
-    pub(crate) fn wal(&self) -> Result<&Wal<HeadSink>> {
-        if self.closing.load(Ordering::Acquire) {
-            return Err(Error::unavailable("store is being closed", REPLAY_RETRY));
-        }
-        self.replayed()
-    }
-
-    /// Returns the log for the last work of a stop.
-    pub(crate) fn replayed(&self) -> Result<&Wal<HeadSink>> {
-        self.wal.get().ok_or_else(|| Error::unavailable(REPLAYING, REPLAY_RETRY))
-    }
-}
-
-impl append::Log for LogHandle {
-    fn ready(&self) -> Result<()> {
-        self.wal()?.writable()
-    }
-
-    fn append(&self, batch: Batch) -> BoxFuture<'static, Result<Lsn>> {
-        match self.wal() {
-            Ok(wal) => {
-                let wal = wal.clone();
-                Box::pin(async move { wal.append(batch).await })
-            }
-            Err(error) => Box::pin(std::future::ready(Err(error))),
-        }
-    }
-}
 
 /// Opens the folder; `store` stands in for the local bucket.
 pub(crate) async fn open(
@@ -228,7 +149,7 @@ fn assemble(
         view.with_generation(Arc::clone(&generation)).with_replaying(Some(REPLAYING))
     });
     let read_only = ReadOnly::register(registry);
-    let log = Arc::new(LogHandle { wal: OnceLock::new(), closing: AtomicBool::new(false) });
+    let log = Arc::new(LogHandle::default());
     let (ended, replayed) = watch::channel(None);
     let disk = Arc::clone(&handles.disk);
     // Whoever chose small segments has small heads, too.
@@ -258,7 +179,7 @@ fn assemble(
         rng: Arc::clone(&handles.rng),
         read_only,
         fatal: watch::Sender::new(None),
-        pending: tokio::sync::Mutex::default(),
+        written: tokio::sync::Mutex::default(),
         fenced: AtomicBool::new(false),
         metrics: flush::Metrics::register(registry),
     };
@@ -317,177 +238,6 @@ fn start_tasks(shared: &Arc<Shared>) {
     shared.handles.tasks.spawn("flush", Box::pin(flushes));
 }
 
-/// What the replay thread needs.
-struct Replay {
-    options: wal::Options,
-    handles: Handles,
-    committed: Lsn,
-    head: Arc<Head>,
-    view: Arc<ViewCell>,
-    generation: Arc<HeadGeneration>,
-    log: Arc<LogHandle>,
-    ballast: Arc<Ballast>,
-}
-
-impl Replay {
-    fn run(self, ended: &watch::Sender<Option<Replayed>>) {
-        let ballast = Arc::clone(&self.ballast);
-        let outcome = self.replay().map_err(|error| {
-            tracing::error!(%error, "replay failed");
-            Arc::new(error)
-        });
-        ended.send_replace(Some(outcome));
-        fill(&ballast);
-    }
-
-    fn replay(self) -> Result<()> {
-        let Self { options, handles, committed, head, view, generation, log, .. } = self;
-        let started = handles.clock.monotonic();
-        let recovery = wal::recover(&options, &handles.disk, committed)?;
-        let mut replayer = Replayer::new(Arc::clone(&head), Arc::clone(&generation));
-        // Reading and decoding run on another thread than inserting: both cost about the same.
-        let (decoded, to_insert) = std::sync::mpsc::sync_channel(DECODED_MAX);
-        let records = recovery.records(committed);
-        handles
-            .tasks
-            .spawn_thread("replay-decode", Box::new(move || decode_all(records, &decoded)));
-        for record in to_insert {
-            if log.closing.load(Ordering::Acquire) {
-                let message = "store was closed while its log was replayed";
-                return Err(Error::unavailable(message, REPLAY_RETRY));
-            }
-            let (lsn, tenant, rows) = record?;
-            replayer.insert(lsn, &tenant, rows)?;
-        }
-        let (samples, next) = (generation.samples(), recovery.next_lsn.0);
-        let taken = handles.clock.monotonic().saturating_sub(started);
-        tracing::info!(samples, next_lsn = next, ?taken, "log replayed");
-        let sink = HeadSink::new(head, generation, Arc::clone(&view));
-        let wal = Wal::start(options, &handles, recovery, sink);
-        assert!(log.wal.set(wal).is_ok(), "a log is replayed once");
-        view.update(|view| view.with_replaying(None));
-        Ok(())
-    }
-}
-
-/// Decodes records until the last, the first error, or nobody inserts them any more.
-fn decode_all(records: Records, decoded: &SyncSender<Result<(Lsn, TenantId, DecodedRecord)>>) {
-    for record in records {
-        let rows = record.and_then(|record| {
-            let rows = decode(&record.payloads)
-                .map_err(|e| e.context(format_args!("replay record {}", record.lsn.0)))?;
-            Ok((record.lsn, record.tenant, rows))
-        });
-        let last = rows.is_err();
-        if decoded.send(rows).is_err() || last {
-            return;
-        }
-    }
-}
-
-impl Shared {
-    /// Flushes everything appended before.
-    pub(crate) async fn flush(&self) -> Result<FlushReport> {
-        let wal = self.log.replayed()?;
-        if *self.disk_level.borrow() == Level::Hard {
-            // The flush may need the room that was kept for it.
-            self.ballast.release().map_err(|e| disk_error("remove", &self.dir.ballast(), e))?;
-            self.ballast_released.store(true, Ordering::Release);
-            wal.release_spares();
-        }
-        self.flusher.flush(wal).await
-    }
-
-    /// What there is to flush; `None` before the replay has ended, or where there is nothing.
-    pub(crate) fn load(&self) -> Option<Load> {
-        let wal = self.log.wal.get()?;
-        let view = self.view.load();
-        let oldest = view.heads().iter().find(|generation| !generation.is_empty())?;
-        Some(Load {
-            age: self.handles.clock.monotonic().saturating_sub(oldest.born()),
-            head_bytes: self.head.bytes(),
-            log_bytes: wal.bytes().0,
-            disk: *self.disk_level.borrow(),
-        })
-    }
-
-    pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire)
-    }
-
-    /// Refuses writes from now on.
-    pub(crate) fn begin_close(&self) {
-        self.closing.store(true, Ordering::Release);
-        self.log.closing.store(true, Ordering::Release);
-    }
-
-    /// What is looked after every second.
-    pub(crate) async fn upkeep(&self) {
-        if self.polls {
-            self.flusher.poll().await;
-        }
-        let roomy = *self.disk_level.borrow() == Level::Ample;
-        if roomy && self.ballast_released.swap(false, Ordering::AcqRel) {
-            let ballast = Arc::clone(&self.ballast);
-            self.handles.tasks.spawn_thread("ballast", Box::new(move || fill(&ballast)));
-        }
-        let now = self.handles.clock.monotonic();
-        if now.saturating_sub(self.published.lock().at) >= publish::INTERVAL {
-            self.publish().await;
-        }
-    }
-
-    /// Tells foreign readers about new blocks. A failure heals with the next change.
-    pub(crate) async fn publish(&self) {
-        let state = self.flusher.catalog.state();
-        let before = Arc::clone(&self.published.lock().state);
-        if Arc::ptr_eq(&before, &state) {
-            return;
-        }
-        let now_ms = self.handles.clock.now().as_millis();
-        match publish::publish(&self.flusher.objects, &before, &state, now_ms).await {
-            Ok(()) => {
-                let at = self.handles.clock.monotonic();
-                *self.published.lock() = Published { state, at };
-            }
-            Err(error) => tracing::warn!(%error, "listing of blocks could not be published"),
-        }
-    }
-
-    /// Waits for the end of the replay.
-    pub(crate) async fn replayed(&self) -> Result<()> {
-        let mut replayed = self.replayed.clone();
-        let gone = |_| Error::internal("the replay thread has ended without an outcome");
-        let outcome = replayed.wait_for(Option::is_some).await.map_err(gone)?;
-        match outcome.as_ref() {
-            Some(Err(error)) => Err(error.duplicate()),
-            _ => Ok(()),
-        }
-    }
-
-    /// Returns whether the replay ended because the store was closed.
-    pub(crate) fn replay_was_cancelled(&self) -> bool {
-        let failed = matches!(&*self.replayed.borrow(), Some(Err(e))
-            if matches!(e.kind(), ErrorKind::Unavailable { .. }));
-        failed && self.is_closing()
-    }
-
-    /// Removes the mark of a run that has not stopped cleanly.
-    pub(crate) fn unmark(&self) -> Result<()> {
-        let path = self.dir.unclean();
-        let disk = &self.handles.disk;
-        disk.remove(&path)
-            .and_then(|()| disk.sync_dir(self.dir.root()))
-            .map_err(|e| disk_error("remove", &path, e))
-    }
-}
-
-fn fill(ballast: &Ballast) {
-    if let Err(error) = ballast.fill() {
-        tracing::warn!(%error, "no room can be kept for the last flush");
-    }
-}
-
-pub(crate) fn disk_error(what: &str, path: &std::path::Path, error: io::Error) -> Error {
+fn disk_error(what: &str, path: &std::path::Path, error: io::Error) -> Error {
     Error::internal(format!("{what} {}", path.display())).with_source(error)
 }

@@ -11,8 +11,10 @@ use std::time::Duration;
 use node::{Node, expected, read_all, read_view};
 use object_store::memory::InMemory;
 use tarn_model::error::ErrorKind;
+use tarn_model::time::Clock;
 use tarn_storage::operate::{block_list, catalog_log};
 use tarn_storage::paths;
+use tarn_testkit::clock::RealClock;
 use tarn_testkit::sim_disk::SimDisk;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -177,8 +179,11 @@ async fn fen_1_the_earlier_of_two_copies_stops() {
     copy.copy_identity_of(&first);
     let later = copy.open().await;
 
-    let failed = tokio::time::timeout(Duration::from_secs(2), store.storage.failed()).await;
-    assert_eq!(failed.expect("it polls").kind(), ErrorKind::Invalid);
+    let failed = tokio::select! {
+        failed = store.storage.failed() => Some(failed.kind()),
+        () = RealClock::default().sleep(Duration::from_secs(2)) => None,
+    };
+    assert_eq!(failed, Some(ErrorKind::Invalid), "it polls");
     let error = store.storage.flush().await.expect_err("fenced");
     assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
     assert!(error.message().contains("another process runs on a copy"), "{error:?}");
@@ -230,6 +235,58 @@ async fn a_failed_flush_keeps_everything_and_is_taken_up_again() {
     assert_eq!(read_all(&store.storage).await, expected(0..4));
     assert_eq!(store.storage.catalog().writers().next().map(|w| w.committed), Some(4));
     store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vis_1_a_flush_that_is_dropped_halfway_is_taken_up_by_the_next() {
+    let node = Node::simulated(10);
+    let store = node.open().await;
+    for pause in 0..40u64 {
+        store.write(pause..pause + 1).await;
+        let gone = RealClock::default().sleep(Duration::from_micros(pause * 150));
+        tokio::select! {
+            flushed = store.storage.flush() => drop(flushed.expect("flushes")),
+            () = gone => {}
+        }
+        store.assert_each_row_once(pause + 1);
+    }
+    store.storage.flush().await.expect("flushes");
+    assert_eq!(store.storage.reader().view().heads().len(), 1, "nothing waits");
+    assert_eq!(read_all(&store.storage).await, expected(0..40));
+    store.close().await;
+    let store = node.open().await;
+    store.assert_each_row_once(40);
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn par_1_a_live_writer_on_the_same_bucket_makes_answers_partial() {
+    let bucket: Arc<InMemory> = Arc::default();
+    let first = Node::simulated(11).with_bucket(Arc::clone(&bucket) as _).open().await;
+    let second = Node::simulated(12).with_bucket(bucket).open().await;
+    first.write(0..2).await;
+    first.storage.flush().await.expect("flushes");
+    eventually(|| async { read_all(&second.storage).await == expected(0..2) }).await;
+    let reason = second.storage.reader().view().partial().expect("the first may have more");
+    assert!(reason.contains("not here"), "{reason}");
+    first.write(2..4).await;
+    first.close().await;
+    eventually(|| async { second.storage.reader().view().partial().is_none() }).await;
+    assert_eq!(read_all(&second.storage).await, expected(0..4));
+    second.close().await;
+}
+
+/// Waits for what the other process finds out by polling.
+async fn eventually<F: Future<Output = bool>>(mut holds: impl FnMut() -> F) {
+    let mut held = false;
+    for _ in 0..500 {
+        held = holds().await;
+        if held {
+            break;
+        }
+        RealClock::default().sleep(Duration::from_millis(10)).await;
+    }
+    assert!(held, "it never came to hold");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -20,7 +20,8 @@ use tarn_model::error::{Error, Result};
 use tarn_model::rng::Rng;
 
 use crate::catalog::commit::{Catalog, CommitError, Draft};
-use crate::catalog::format::{WriterState, WriterUpdate};
+use crate::catalog::format::{WriterRecord, WriterState, WriterUpdate};
+use crate::catalog::state::State;
 use crate::file::{Disk, OpenHow};
 use crate::paths::DataDir;
 
@@ -125,6 +126,17 @@ pub async fn start(
         .map_err(|e| Error::internal(format!("write {}", dir.writer().display())).with_source(e))?;
     set_state(catalog, &identity, WriterState::Live, label, |_| true).await?;
     Ok(identity)
+}
+
+/// Returns why rows may be missing where other writers are live: their newest rows are in logs that
+/// this process cannot read (PAR-1).
+pub fn silent(state: &State, own: &str) -> Option<String> {
+    let live = |record: &&WriterRecord| {
+        record.writer.id != own && record.writer.state == WriterState::Live
+    };
+    let record = state.writers().find(live)?;
+    let WriterUpdate { id, label, .. } = &record.writer;
+    Some(format!("the newest rows of writer {id} ({label:?}) are not here"))
 }
 
 /// Commits a new state of the own writer, where `still` holds for what is committed of its log.

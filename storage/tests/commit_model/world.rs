@@ -1,4 +1,6 @@
 //! The processes, the bucket and the checks of the commit model.
+#![expect(clippy::panic, reason = "a model fails loudly")]
+#![expect(clippy::future_not_send, reason = "the simulation has one thread")]
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

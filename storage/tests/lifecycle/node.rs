@@ -284,8 +284,10 @@ pub(crate) async fn read_view(reader: &Reader) -> Rows {
             let of_series = rows.entry(series.labels.get("n").unwrap_or_default().to_owned());
             let of_series = of_series.or_default();
             for slice in &slices {
-                let Samples::Floats(values) = &slice.samples else { panic!("floats") };
-                let bits = values.iter().map(|value| value.to_bits());
+                let bits: Vec<u64> = match &slice.samples {
+                    Samples::Floats(values) => values.iter().map(|value| value.to_bits()).collect(),
+                    Samples::Histograms(_) => Vec::new(),
+                };
                 of_series.extend(slice.times().iter().copied().zip(bits));
             }
         }
