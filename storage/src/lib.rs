@@ -27,9 +27,11 @@
 //! environment, or delete anything that it was not asked to delete.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use object_store::ObjectStore;
 use prometheus_client::registry::Registry;
 use tarn_model::error::{Error, Result};
@@ -109,6 +111,10 @@ pub struct Handles {
     /// The local file system.
     pub disk: Arc<dyn Disk>,
 }
+
+/// What a stop waits for the last flush: beyond that a start replays the log, which costs less than
+/// being killed.
+const FLUSH_AT_STOP_MAX: Duration = Duration::from_secs(10);
 
 /// The open store of one data folder.
 #[derive(Debug)]
@@ -225,16 +231,32 @@ impl Storage {
             }
             return Err(error);
         }
-        let flushed = shared.flush().await;
+        let flushed = self.within(FLUSH_AT_STOP_MAX, shared.flush()).await;
         let wal = shared.log.replayed()?;
         let last = wal.run(|_, last| last).await?;
         wal.close().await?;
         if flushed.is_ok() {
-            self.retire(last.0).await;
-            shared.publish().await;
+            let last_words = async {
+                self.retire(last.0).await;
+                shared.publish().await;
+                Ok(())
+            };
+            if let Err(error) = self.within(FLUSH_AT_STOP_MAX, last_words).await {
+                tracing::warn!(%error, "writer stays live in the catalog");
+            }
         }
         shared.unmark()?;
         flushed.map(drop).map_err(|e| e.context("flush at the stop"))
+    }
+
+    /// Gives up on a bucket that does not answer.
+    async fn within<T>(&self, limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+        match select(pin!(work), self.shared.handles.clock.sleep(limit)).await {
+            Either::Left((done, _)) => done,
+            Either::Right(((), _)) => {
+                Err(Error::unavailable(format!("not done within {limit:?}"), limit))
+            }
+        }
     }
 
     /// Tells the catalog that nothing of this writer is outside the blocks.

@@ -326,6 +326,22 @@ async fn an_inspection_sees_every_row_and_writes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dur_1_a_stop_without_the_bucket_leaves_the_rows_in_the_log() {
+    let node = Node::faulty(13);
+    let store = node.open().await;
+    store.write(0..3).await;
+    node.break_bucket(true);
+    let error = store.try_close().await.expect_err("nothing could be flushed");
+    assert!(matches!(error.kind(), ErrorKind::Unavailable { .. }), "{error:?}");
+    node.break_bucket(false);
+    let store = node.open().await;
+    assert!(!store.unclean(), "it stopped in order all the same");
+    store.assert_each_row_once(3);
+    assert_eq!(read_all(&store.storage).await, expected(0..3));
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_published_listing_names_the_live_blocks() {
     let bucket: Arc<InMemory> = Arc::default();
     let node = Node::simulated(7).with_bucket(Arc::clone(&bucket) as _);

@@ -208,8 +208,13 @@ impl Open {
     }
 
     pub(crate) async fn close(self) {
-        self.storage.close().await.expect("closes");
+        self.try_close().await.expect("closes");
+    }
+
+    pub(crate) async fn try_close(self) -> Result<()> {
+        let closed = self.storage.close().await;
         stop(self.tasks).await;
+        closed
     }
 
     /// Power loss: nothing more reaches the disk, then the process is gone, then what was not
