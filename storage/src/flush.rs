@@ -36,6 +36,7 @@ use crate::catalog::{Catalog, CommitError, Identity, State, writers};
 use crate::disk::ReadOnly;
 use crate::head::HeadGeneration;
 use crate::head::sink::HeadSink;
+use crate::invariants::{Invariants, VIS_1};
 use crate::object::{CreateError, Objects};
 use crate::view::ViewCell;
 use crate::wal::{Lsn, Wal};
@@ -86,6 +87,7 @@ pub(crate) struct Flusher {
     /// position of their cut.
     pub(crate) written: tokio::sync::Mutex<Written>,
     pub(crate) fenced: AtomicBool,
+    pub(crate) invariants: Invariants,
     pub(crate) metrics: Metrics,
 }
 
@@ -173,7 +175,9 @@ impl Flusher {
                     // it is: the reloaded catalog may hold this very cut.
                     CommitError::DeadBranch => drop(written.remove(&first)),
                     CommitError::Fenced { .. } => self.fence(&error),
-                    CommitError::Unknown(_) | CommitError::Refused(_) => {}
+                    // A cut that does not follow, or a catalog that breaks its own rules.
+                    CommitError::Refused(reason) => self.invariants.broken(VIS_1, reason),
+                    CommitError::Unknown(_) => {}
                 }
                 return Err(Error::from(error).context("flush"));
             }

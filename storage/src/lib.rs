@@ -49,6 +49,7 @@ pub mod disk;
 pub mod file;
 pub mod flush;
 pub mod head;
+mod invariants;
 pub mod object;
 mod open;
 pub mod operate;

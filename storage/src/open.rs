@@ -29,6 +29,7 @@ use crate::disk::{BALLAST_BYTES, Ballast, DiskWatch, ReadOnly};
 use crate::file::OpenHow;
 use crate::flush::{self, Flusher, Trigger};
 use crate::head::Head;
+use crate::invariants::Invariants;
 use crate::object::Objects;
 use crate::object::local::LocalStore;
 use crate::paths::DataDir;
@@ -181,6 +182,7 @@ fn assemble(
         fatal: watch::Sender::new(None),
         written: tokio::sync::Mutex::default(),
         fenced: AtomicBool::new(false),
+        invariants: Invariants::register(registry),
         metrics: flush::Metrics::register(registry),
     };
     let published = Mutex::new(Published { state: Arc::default(), at: handles.clock.monotonic() });
