@@ -216,7 +216,7 @@ async fn answer(app: Arc<App>, route: &'static Route, request: Request) -> Respo
 }
 
 async fn not_found(request: Request) -> Response {
-    let message = format!("there is no {}", request.uri().path());
+    let message = format!("path not found: {}", request.uri().path());
     std::future::ready(envelope(StatusCode::NOT_FOUND, "not_found", &message)).await
 }
 

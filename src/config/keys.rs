@@ -252,6 +252,13 @@ pub(crate) static KEYS: &[Key] = &[
         |c, v| put(&mut c.limits.query_timeout, positive_duration(v))
     ),
     key!(
+        "query.slow",
+        "duration",
+        |_| "10s".to_owned(),
+        "Queries that take this long are logged with their text.",
+        |c, v| put(&mut c.query.slow, positive_duration(v))
+    ),
+    key!(
         "query.series_max",
         "number",
         |l| l.query_series_max.to_string(),
@@ -271,6 +278,13 @@ pub(crate) static KEYS: &[Key] = &[
         |l| l.query_points_max.to_string(),
         "Steps of a range query.",
         |c, v| put(&mut c.limits.query_points_max, count(v))
+    ),
+    key!(
+        "promql.lookback",
+        "duration",
+        |_| "5m".to_owned(),
+        "How far an instant selector looks back for the newest sample, unless a query says lookback_delta.",
+        |c, v| put(&mut c.query.lookback, positive_duration(v))
     ),
     key!(
         "memory.budget",

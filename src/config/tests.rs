@@ -111,6 +111,17 @@ fn keys_are_unique_and_well_formed() {
     }
 }
 
+/// A field that no key sets would keep what `blank` put there.
+#[test]
+fn defaults_fill_every_field() {
+    let config = load(&Sources::default()).unwrap();
+    let text = format!("{config:?}");
+    let zero = text.matches("0ns").count();
+    assert_eq!((zero, config.shutdown.delay.is_zero()), (1, true), "{text}");
+    assert!(!text.contains("ByteSize(0)"), "{text}");
+    assert!(!config.storage.path.as_os_str().is_empty() && config.telemetry.rows_max > 0);
+}
+
 /// `TARN_UPDATE=1 cargo test reference` writes the page.
 #[test]
 fn the_reference_page_is_current() {

@@ -63,7 +63,8 @@ pub(super) fn settings(tree: &Tree) -> Vec<String> {
     let (Some(keys), Some(page)) = (tree.get(keys), tree.get(page)) else {
         return vec![format!("{keys} or {page}: missing")];
     };
-    let names = keys.text.split("key!(\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let rows = keys.text.split("key!(").skip(1).map(str::trim_start);
+    let names = rows.filter_map(|row| row.strip_prefix('"')?.split('"').next());
     let lost = names.filter(|name| !page.text.contains(&format!("### `{name}`\n")));
     lost.map(|name| format!("{}: lacks the setting {name}", page.path)).collect()
 }
