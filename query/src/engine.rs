@@ -192,22 +192,19 @@ impl Engine {
         let engine = self.clone();
         let work = {
             let cancel = cancel.clone();
-            async move { engine.query(request, cancel).await.0 }
+            async move { engine.query(request, cancel).await }
         };
         Task::spawn(&self.0.runtime, cancel, work).join().await.unwrap_or(Err(QueryError::Canceled))
     }
 
-    /// Runs a query on the current task. Returns the time it had left as well, for sending.
+    /// Runs a query on the current task.
     pub(crate) async fn query(
         &self,
         request: Request,
         cancel: Cancel,
-    ) -> (Result<Answer, QueryError>, Duration) {
+    ) -> Result<Answer, QueryError> {
         let timeout = request.options.timeout;
-        let running = match self.0.governor.admit(Language::Promql, timeout, cancel).await {
-            Ok(running) => running,
-            Err(error) => return (Err(QueryError::Source(error)), Duration::ZERO),
-        };
+        let running = self.0.governor.admit(Language::Promql, timeout, cancel).await?;
         let result = tokio::select! {
             biased;
             () = running.expired() => Err(QueryError::Timeout),
@@ -221,9 +218,8 @@ impl Engine {
             samples: stats.samples,
             bytes_peak: stats.bytes_peak,
         };
-        let left = running.remaining();
         running.finish(outcome(&result), &report);
-        (result, left)
+        result
     }
 
     async fn evaluate(&self, request: &Request, running: &Running) -> Result<Answer, QueryError> {
@@ -306,8 +302,8 @@ impl Engine {
         &self.0.runtime
     }
 
-    pub(crate) fn clock(&self) -> &dyn Clock {
-        &*self.0.clock
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
     }
 
     pub(crate) fn started(&self) -> UnixNanos {

@@ -194,11 +194,6 @@ impl Running {
         self.governor.memory_per_query
     }
 
-    /// Returns how much of the query's time is left.
-    pub(crate) fn remaining(&self) -> Duration {
-        self.deadline.saturating_sub(self.governor.clock.monotonic())
-    }
-
     /// Returns the time since the request arrived, and how much of it was spent waiting.
     pub(crate) fn elapsed(&self) -> (Duration, Duration) {
         let total = self.governor.clock.monotonic().saturating_sub(self.arrived);
@@ -207,7 +202,8 @@ impl Running {
 
     /// Completes when the deadline has passed.
     pub(crate) async fn expired(&self) {
-        self.governor.clock.sleep(self.remaining()).await;
+        let clock = &self.governor.clock;
+        clock.sleep(self.deadline.saturating_sub(clock.monotonic())).await;
     }
 
     /// Gives the slot back and counts the query; logs it where it was slow.

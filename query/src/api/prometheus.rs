@@ -117,7 +117,7 @@ pub async fn handle(
     let call = Call { engine: engine.clone(), tenant, params, cancel: Cancel::default() };
     let cancel = call.cancel.clone();
     let path = parts.uri.path().to_owned();
-    reply::run(engine.runtime(), cancel, move |sink| async move {
+    reply::run(engine.runtime(), engine.clock(), cancel, move |sink| async move {
         // The only error is that nobody listens any more, and the task ends here anyway.
         call.answer(endpoint, &path, sink).await.ok();
     })

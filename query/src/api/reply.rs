@@ -7,10 +7,12 @@
 //!
 //! The response owns the task. When the client goes away the server drops the response, and with it
 //! the query ends. In turn, a body whose task ended early ends with an error, so that the client
-//! sees a broken connection instead of a short answer that looks complete.
+//! sees a broken connection instead of a short answer that looks complete. A client that takes no
+//! chunk for [`STALLED`] counts as gone: its answer would hold memory for ever.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,6 +20,9 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures::Stream;
 use http::{HeaderValue, Response, StatusCode, header};
+use tarn_model::time::Clock;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::json;
@@ -30,6 +35,9 @@ const CHUNK: usize = 64 << 10;
 
 /// Chunks on their way. With the one being filled they are what an answer holds of its text.
 const CHUNKS: usize = 4;
+
+/// How long a client may take for one chunk. Slow networks deliver 64 KiB in a second.
+const STALLED: Duration = Duration::from_secs(30);
 
 /// How many remarks of a kind are sent, as upstream; the rest is counted.
 const REMARKS_MAX: usize = 10;
@@ -72,12 +80,13 @@ pub(crate) struct Sink {
     head: Head,
     start: Option<oneshot::Sender<Start>>,
     chunks: Option<mpsc::Sender<Part>>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Sink {
-    fn new(start: oneshot::Sender<Start>) -> Self {
+    fn new(start: oneshot::Sender<Start>, clock: Arc<dyn Clock>) -> Self {
         let head = Head { status: StatusCode::OK, partial: false, retry_after: None };
-        Self { out: Vec::new(), head, start: Some(start), chunks: None }
+        Self { out: Vec::new(), head, start: Some(start), chunks: None, clock }
     }
 
     /// Says in the headers that rows may be missing; before anything is sent.
@@ -137,9 +146,16 @@ impl Sink {
     }
 
     async fn send(&self, part: Part) -> Result<(), Gone> {
-        match &self.chunks {
-            Some(chunks) => chunks.send(part).await.map_err(|_| Gone),
-            None => Err(Gone),
+        let chunks = self.chunks.as_ref().ok_or(Gone)?;
+        // No timer where there is room, which is nearly always.
+        let part = match chunks.try_send(part) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Closed(_)) => return Err(Gone),
+            Err(TrySendError::Full(part)) => part,
+        };
+        tokio::select! {
+            sent = chunks.send(part) => sent.map_err(|_| Gone),
+            () = self.clock.sleep(STALLED) => Err(Gone),
         }
     }
 }
@@ -216,7 +232,8 @@ impl Failure {
 
 /// Runs `work` as a task on the query runtime and returns what it sends.
 pub(crate) async fn run<F>(
-    runtime: &tokio::runtime::Handle,
+    runtime: &Handle,
+    clock: &Arc<dyn Clock>,
     cancel: Cancel,
     work: impl FnOnce(Sink) -> F,
 ) -> Response<Body>
@@ -224,7 +241,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let (sender, receiver) = oneshot::channel();
-    let task = Task::spawn(runtime, cancel, work(Sink::new(sender)));
+    let task = Task::spawn(runtime, cancel, work(Sink::new(sender, Arc::clone(clock))));
     match receiver.await {
         Ok(Start { head, body: StartBody::Whole(bytes) }) => respond(head, Body::from(bytes)),
         Ok(Start { head, body: StartBody::Chunks(parts) }) => {
@@ -280,3 +297,6 @@ impl Stream for Parts {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

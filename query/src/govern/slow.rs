@@ -41,3 +41,16 @@ fn cut(text: &str) -> &str {
     let end = text.floor_char_boundary(TEXT_MAX);
     text.get(..end).unwrap_or(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(cut("up"), "up");
+        let long = "ü".repeat(600);
+        assert_eq!(cut(&long), "ü".repeat(512));
+        assert_eq!(cut(&format!("x{long}")).len(), 1023);
+    }
+}

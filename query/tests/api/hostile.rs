@@ -107,20 +107,25 @@ async fn random_parameters_never_break_anything() {
 
 /// A world with an answer that is larger than all buffers on its way.
 async fn large(limits: Limits) -> (World, String) {
+    (series(limits, 40).await, request("m"))
+}
+
+async fn series(limits: Limits, count: usize) -> World {
     let world = World::with(limits).await;
+    let samples = [(NOW_MS - 60_000, 1.0)];
     world
         .write(|a| {
-            for i in 0..40 {
-                float(
-                    a,
-                    &[("__name__", "m"), ("i", &i.to_string())],
-                    &[(NOW_MS - 60_000, f64::from(i))],
-                );
+            for i in 0..count {
+                float(a, &[("__name__", "m"), ("i", &i.to_string())], &samples);
             }
         })
         .await;
+    world
+}
+
+fn request(query: &str) -> String {
     let (start, end) = (NOW_MS / 1000 - 60, NOW_MS / 1000 + 200);
-    (world, format!("/query_range?query=m&start={start}&end={end}&step=0.1"))
+    format!("/query_range?query={query}&start={start}&end={end}&step=0.1")
 }
 
 #[tokio::test]
@@ -165,4 +170,35 @@ async fn a_query_beyond_its_memory_is_refused_with_the_limit() {
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.line());
     assert_eq!(answer.json()["errorType"], "execution");
     assert!(world.has_metric("tarn_query_memory_bytes 0"), "nothing stays reserved");
+}
+
+/// A world and a query that computes for seconds in it, series by series.
+async fn heavy() -> (World, String) {
+    let world = series(Limits::default(), 3000).await;
+    (world, request("count(quantile_over_time(0.5,m%5B10m:1s%5D))"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_ends_when_its_client_has_gone() {
+    let (world, request) = heavy().await;
+    let sent = world.send(Method::GET, &request, &[], axum::body::Body::empty());
+    let gone = tokio::time::timeout(Duration::from_millis(50), sent).await;
+    assert!(gone.is_err(), "the query is too light for this test");
+    for _ in 0..1000 {
+        if world.has_metric("tarn_query_cancelled_total{reason=\"canceled\"} 1") {
+            assert!(world.has_metric("tarn_query_inflight 0"), "its slot is free");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the query runs on: {}", world.metrics("tarn_query"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_ends_at_its_time_limit() {
+    let (world, request) = heavy().await;
+    let answer = world.get(&format!("{request}&timeout=50ms")).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.line());
+    assert_eq!(answer.json()["errorType"], "timeout");
+    assert!(world.has_metric("tarn_query_cancelled_total{reason=\"timeout\"} 1"));
 }

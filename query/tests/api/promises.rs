@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::body::Body;
 use http::{Method, StatusCode};
@@ -40,10 +41,14 @@ async fn par_1_answers_during_the_replay_are_marked() {
     let now = world.engine.instant(tenant, "up", NOW_MS, tarn_query::QueryOptions::default());
     assert!(now.await.unwrap().partial.is_some(), "rules can tell");
 
-    for (_, work) in tasks.take_threads() {
-        std::thread::spawn(work);
+    // The replay starts further threads while it runs.
+    let mut replayed = std::pin::pin!(world.storage.replayed());
+    let moment = Duration::from_millis(5);
+    while tokio::time::timeout(moment, &mut replayed).await.map(Result::unwrap).is_err() {
+        for (_, work) in tasks.take_threads() {
+            std::thread::spawn(work);
+        }
     }
-    world.storage.replayed().await.unwrap();
     for request in requests {
         let response = world.send(Method::GET, request, &[], Body::empty()).await;
         assert!(response.headers().get(HEADER).is_none(), "{request}");

@@ -138,9 +138,14 @@ impl World {
 
     /// Returns whether the metrics hold a line.
     pub(crate) fn has_metric(&self, line: &str) -> bool {
+        self.metrics("").lines().any(|l| l == line)
+    }
+
+    /// Returns the lines of the metrics whose names begin with `prefix`.
+    pub(crate) fn metrics(&self, prefix: &str) -> String {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
-        text.lines().any(|l| l == line)
+        text.lines().filter(|l| l.starts_with(prefix)).fold(String::new(), |all, l| all + l + "\n")
     }
 }
 

@@ -9,7 +9,7 @@ use tarn_model::sample::Metadata;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::TimeRange;
 use tarn_promql::parse::{ParseLimits, parse_selector};
-use tarn_promql::query::QueryError;
+use tarn_promql::query::{Hooks, QueryError};
 use tarn_storage::view::{ScanLimits, Selector, View};
 
 use super::Call;
@@ -18,6 +18,7 @@ use crate::api::json;
 use crate::api::reply::{Failure, Gone, Remarks, Sink};
 use crate::engine::names_outcome;
 use crate::govern::Report;
+use crate::govern::memory::Account;
 use crate::govern::metrics::Outcome;
 
 const TRUNCATED: &str = "results truncated due to limit";
@@ -75,7 +76,7 @@ pub(super) async fn metadata(call: &Call, mut sink: Sink) -> Result<(), Gone> {
         Err(failure) => return sink.fail(&failure).await,
     };
     let found = look(call, |scan| async move { scan.view.families(&scan.tenant).await }).await;
-    let Found { rows, partial } = match found {
+    let Found { rows, partial, _account } = match found {
         Ok(found) => found,
         Err(failure) => return sink.fail(&failure).await,
     };
@@ -192,19 +193,46 @@ struct Scan {
     limits: ScanLimits,
 }
 
-/// Rows, and why some may be missing.
+/// Rows, why some may be missing, and the memory they take until they are sent.
 struct Found<T> {
     rows: Vec<T>,
     partial: Option<String>,
+    _account: Account,
+}
+
+/// What can be listed.
+trait Row {
+    /// Returns what the row holds on the heap; what it shares with the store does not count.
+    fn bytes(&self) -> usize;
+}
+
+impl Row for String {
+    fn bytes(&self) -> usize {
+        self.len()
+    }
+}
+
+impl Row for LabelSet {
+    fn bytes(&self) -> usize {
+        size_of_val(self.as_slice())
+    }
+}
+
+impl Row for (String, Metadata) {
+    fn bytes(&self) -> usize {
+        self.0.len()
+    }
 }
 
 /// Asks a view, with a slot and within the time limit.
 async fn look<T, F>(call: &Call, ask: impl FnOnce(Scan) -> F) -> Result<Found<T>, Failure>
 where
+    T: Row,
     F: Future<Output = Result<Vec<T>, Error>>,
 {
     let engine = &call.engine;
     let running = engine.admit_names(call.cancel.clone()).await?;
+    let account = running.account();
     let view = engine.view();
     let partial = view.partial();
     let tenant = call.tenant.clone();
@@ -221,7 +249,15 @@ where
     let tenant = &call.tenant;
     running.finish(outcome, &Report { tenant, text: &text, series: 0, samples: 0, bytes_peak: 0 });
     match result {
-        Some(Ok(rows)) => Ok(Found { rows, partial }),
+        Some(Ok(rows)) => {
+            let bytes: usize = rows.iter().map(|row| size_of::<T>() + row.bytes()).sum();
+            if account.reserve(bytes as u64) {
+                return Ok(Found { rows, partial, _account: account });
+            }
+            let message =
+                format!("memory of all queries is used up: the answer needs {bytes} bytes");
+            Err(Error::limit(message).into())
+        }
         Some(Err(error)) => Err(error.into()),
         None => Err(QueryError::Timeout.into()),
     }
@@ -233,7 +269,7 @@ async fn list<T: Send + Sync>(
     mut sink: Sink,
     write: impl Fn(&mut Vec<u8>, &T) + Send,
 ) -> Result<(), Gone> {
-    let Found { rows, partial } = match found {
+    let Found { rows, partial, _account } = match found {
         Ok(found) => found,
         Err(failure) => return sink.fail(&failure).await,
     };

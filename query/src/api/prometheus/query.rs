@@ -13,9 +13,6 @@ use crate::engine::{Answer, QueryOptions, Request};
 
 const TRUNCATED: &str = "results truncated due to limit";
 
-/// A client that reads slowly has at least this long for the answer, however little the query left.
-const SENDING_MIN: Duration = Duration::from_secs(30);
-
 /// Evaluates an expression at one time.
 pub(super) async fn instant(call: Call, sink: Sink) -> Result<(), Gone> {
     let now_ms = call.engine.clock().now().as_millis();
@@ -92,15 +89,8 @@ async fn respond(call: Call, asked: Result<Asked, Failure>, sink: Sink) -> Resul
         step_ms: asked.steps.step_ms,
         options: asked.options,
     };
-    let (result, left) = call.engine.query(request, call.cancel).await;
-    match result {
-        Ok(answer) => {
-            // A client that stops reading must not hold the answer's memory for ever.
-            tokio::select! {
-                sent = write(answer, &asked, sink) => sent,
-                () = call.engine.clock().sleep(left.max(SENDING_MIN)) => Err(Gone),
-            }
-        }
+    match call.engine.query(request, call.cancel).await {
+        Ok(answer) => write(answer, &asked, sink).await,
         Err(error) => sink.fail(&error.into()).await,
     }
 }
