@@ -13,7 +13,11 @@ use proptest::prelude::{ProptestConfig, any, proptest};
 use world::{Weather, World};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: if std::env::var_os("TARN_TEST_SLOW").is_some() { 10_000 } else { 150 },
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn vis_1_fen_1_each_cut_enters_once_whatever_happens(seed in any::<u64>()) {

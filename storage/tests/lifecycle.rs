@@ -15,6 +15,7 @@ use tarn_model::time::Clock;
 use tarn_storage::operate::{block_list, catalog_log};
 use tarn_storage::paths;
 use tarn_testkit::clock::RealClock;
+use tarn_testkit::sim::SimRng;
 use tarn_testkit::sim_disk::SimDisk;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -274,6 +275,47 @@ async fn par_1_a_live_writer_on_the_same_bucket_makes_answers_partial() {
     eventually(|| async { second.storage.reader().view().partial().is_none() }).await;
     assert_eq!(read_all(&second.storage).await, expected(0..4));
     second.close().await;
+}
+
+/// Whatever happens to disk and bucket, in any order: at every start each acknowledged row is there
+/// once, and no other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dur_1_vis_1_any_sequence_of_faults_stops_and_crashes() {
+    let seeds = if std::env::var_os("TARN_TEST_SLOW").is_some() { 2_000 } else { 40 };
+    for seed in 0..seeds {
+        let chance = SimRng::new(seed);
+        let node = Node::faulty(seed);
+        let mut written = 0;
+        for _life in 0..4 {
+            node.weather(&chance);
+            let store = node.open_sometime().await;
+            store.assert_each_row_once(written);
+            for _ in 0..chance.below(5) {
+                store.write(written..written + 1).await;
+                written += 1;
+                if chance.chance(500) {
+                    // It may fail: the next one takes it up.
+                    drop(store.storage.flush().await);
+                }
+                store.assert_each_row_once(written);
+            }
+            match chance.below(3) {
+                0 => drop(store.try_close().await),
+                1 => store.crash().await,
+                _ => {
+                    node.disk().cut_power_after(chance.below(60));
+                    drop(store.storage.flush().await);
+                    store.crash().await;
+                }
+            }
+        }
+        node.break_bucket(false);
+        let store = node.open_sometime().await;
+        assert_eq!(read_all(&store.storage).await, expected(0..written), "seed {seed}");
+        store.storage.flush().await.expect("flushes in calm weather");
+        store.assert_each_row_once(written);
+        store.close().await;
+    }
 }
 
 /// Waits for what the other process finds out by polling.

@@ -10,7 +10,7 @@ use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
-use tarn_model::error::Result;
+use tarn_model::error::{ErrorKind, Result};
 use tarn_model::labels::LabelSet;
 use tarn_model::limits::Limits;
 use tarn_model::matcher::Matcher;
@@ -102,6 +102,37 @@ impl Node {
     pub(crate) fn break_bucket(&self, broken: bool) {
         let plan = FaultPlan { before: if broken { 1000 } else { 0 }, ..FaultPlan::default() };
         self.faulty.as_ref().expect("a faulty bucket").set_plan(plan);
+    }
+
+    /// Lets the bucket misbehave in a mixture that `chance` decides.
+    pub(crate) fn weather(&self, chance: &SimRng) {
+        let some = || if chance.chance(500) { chance.below(250) } else { 0 };
+        let plan = FaultPlan {
+            before: some(),
+            after: some(),
+            exists: some(),
+            late: some(),
+            stall: 0,
+            stall_max: Duration::from_millis(20),
+            latency_max: Duration::ZERO,
+            stale_list: some(),
+        };
+        self.faulty.as_ref().expect("a faulty bucket").set_plan(plan);
+    }
+
+    /// Opens, however often the bucket fails.
+    pub(crate) async fn open_sometime(&self) -> Open {
+        loop {
+            match self.try_open().await {
+                Ok(open) => {
+                    open.storage.replayed().await.expect("replays");
+                    return open;
+                }
+                Err(e) => {
+                    assert!(matches!(e.kind(), ErrorKind::Unavailable { .. }), "{e:?}");
+                }
+            }
+        }
     }
 
     /// Copies the identity file: what `cp -r` of the folder does, as far as the catalog can tell.
