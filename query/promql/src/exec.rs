@@ -12,7 +12,7 @@ use tarn_model::sample::Histogram;
 use crate::ast::Expr;
 use crate::plan::{self, RangePlan, Root};
 use crate::query::{
-    Annotations, MatrixSeries, QueryError, QueryParams, QueryResult, QueryValue, Result,
+    MatrixSeries, QueryError, QueryParams, QueryResult, QueryValue, Result,
     SampleValue, VectorSample,
 };
 use crate::source::{Select as Selection, Source};
@@ -72,7 +72,7 @@ where
         }
     }
     let value = run(planned.root, planned.grid, leaves, &cx).await?;
-    Ok(QueryResult { value, annotations: Annotations::default(), stats: cx.stats() })
+    Ok(QueryResult { value, annotations: cx.annotations(), stats: cx.stats() })
 }
 
 fn selector_text(selection: &Selection) -> String {

@@ -9,7 +9,12 @@
 
 use tarn_model::sample::{CUSTOM_SCHEMA, Histogram, ResetHint};
 
+mod buckets;
 mod layout;
+mod reset;
+
+pub(crate) use buckets::{Interval, intervals};
+pub(crate) use reset::is_reset;
 
 use layout::Layout;
 
@@ -65,7 +70,7 @@ fn combine(a: &Histogram, b: &Histogram, sign: f64) -> Result<Combined, Incompat
 }
 
 /// Returns what is known of the sum's resets, and whether the two sides contradict each other.
-fn combined_hint(a: ResetHint, b: ResetHint) -> (ResetHint, bool) {
+pub(crate) fn combined_hint(a: ResetHint, b: ResetHint) -> (ResetHint, bool) {
     match (a, b) {
         (a, b) if a == b => (a, false),
         (ResetHint::Gauge, _) | (_, ResetHint::Gauge) => (ResetHint::Gauge, false),

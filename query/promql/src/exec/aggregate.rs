@@ -19,12 +19,14 @@ use crate::query::{QueryError, Result};
 
 mod accumulate;
 mod count_values;
+mod histograms;
 mod top;
 
 pub(crate) use count_values::CountValues;
 pub(crate) use top::Top;
 
 use accumulate::Accumulator;
+use histograms::HistogramGroups;
 
 /// The labels by which series are grouped.
 #[derive(Debug, Clone, Default)]
@@ -99,6 +101,7 @@ pub(crate) struct Aggregate {
     groups: Vec<u32>,
     group_count: usize,
     accumulator: Option<Accumulator>,
+    histograms: HistogramGroups,
     emitted: usize,
     held: Vec<Reservation>,
 }
@@ -120,6 +123,7 @@ impl Aggregate {
             groups: Vec::new(),
             group_count: 0,
             accumulator: None,
+            histograms: HistogramGroups::default(),
             emitted: 0,
             held: Vec::new(),
         }
@@ -146,11 +150,9 @@ impl Aggregate {
         };
         let mut at = 0;
         while self.child.next(cx, out).await? {
-            if matches!(self.op, AggregateOp::Count | AggregateOp::Group) {
-                // What a sample is does not matter to these.
-                out.valid = out.present();
-            } else {
-                out.floats_only(self.op.as_str())?;
+            if !out.histograms.is_empty() {
+                let bytes = self.histograms.add(self.op, self.groups[at], out, cx);
+                self.held.push(cx.reserve_bytes(bytes)?);
             }
             if accumulator.holds_input() {
                 self.held.push(cx.reserve_samples(self.steps)?);
@@ -172,6 +174,7 @@ impl Aggregate {
         if let Some(accumulator) = &mut self.accumulator {
             accumulator.finish(self.emitted, out);
         }
+        self.histograms.finish(self.emitted as u32, out, cx);
         self.emitted += 1;
         Ok(true)
     }

@@ -1,7 +1,11 @@
 //! Binary operators on floats, over whole step vectors.
 
+use std::sync::Arc;
+
 use crate::ast::BinaryOp;
+use crate::exec::context::Context;
 use crate::exec::steps::Steps;
+use crate::functions::native::{self, Operand, Outcome};
 use crate::functions::range::Numbers;
 use crate::query::{QueryError, Result};
 
@@ -111,6 +115,71 @@ pub(crate) fn with_steps(operation: Operation, lhs: &mut Steps, rhs: &Steps, swa
         (BinaryOp::Div, false) => pairs.for_each(|(a, b)| *a /= b),
         (op, false) => pairs.for_each(|(a, b)| *a = compute(op, *a, *b)),
         (op, true) => pairs.for_each(|(a, b)| *a = compute(op, *b, *a)),
+    }
+}
+
+/// Returns the sample of a step.
+fn operand(steps: &Steps, step: usize) -> Option<Operand> {
+    if steps.valid.get(step) {
+        return Some(Operand::Float(steps.values[step]));
+    }
+    let at = steps.histograms.binary_search_by_key(&(step as u32), |(at, _)| *at).ok()?;
+    Some(Operand::Histogram(Arc::clone(&steps.histograms[at].1)))
+}
+
+/// Stores what comes of two operands, and tells the user where nothing does.
+fn store(outcome: Outcome, step: u32, out: &mut Steps, cx: &Context) {
+    match outcome {
+        Outcome::Value(Operand::Float(value)) => out.set(step as usize, value),
+        Outcome::Value(Operand::Histogram(histogram)) => out.histograms.push((step, histogram)),
+        Outcome::Filtered => {}
+        Outcome::NoSuch(text) => cx.inform(&text),
+        Outcome::Layouts => cx.warn(MIXED_LAYOUTS),
+    }
+}
+
+/// Told where exponential and custom buckets meet.
+pub(crate) const MIXED_LAYOUTS: &str =
+    "vector contains a mix of histograms with exponential and custom buckets schemas";
+
+/// Computes the histogram lane of [`with_numbers`]; the float lane is computed apart.
+pub(crate) fn histograms_with_numbers(
+    operation: Operation,
+    steps: &mut Steps,
+    numbers: &Numbers,
+    numbers_left: bool,
+    cx: &Context,
+) {
+    for (step, histogram) in std::mem::take(&mut steps.histograms) {
+        let histogram = Operand::Histogram(histogram);
+        let number = Operand::Float(numbers.get(step as usize));
+        let (lhs, rhs) =
+            if numbers_left { (&number, &histogram) } else { (&histogram, &number) };
+        let outcome = native::binary(operation.op, operation.return_bool, lhs, rhs);
+        store(outcome, step, steps, cx);
+    }
+}
+
+/// Computes the steps of a join at which at least one side has a histogram, into `out`, which has
+/// the others.
+pub(crate) fn histograms_with_steps(
+    operation: Operation,
+    (many, one): (&Steps, &Steps),
+    swapped: bool,
+    out: &mut Steps,
+    cx: &Context,
+) {
+    let steps = many.histograms.iter().chain(&one.histograms).map(|(step, _)| *step);
+    let mut steps: Vec<u32> = steps.collect();
+    steps.sort_unstable();
+    steps.dedup();
+    for step in steps {
+        let (many, one) = (operand(many, step as usize), operand(one, step as usize));
+        if let (Some(many), Some(one)) = (many, one) {
+            let (lhs, rhs) = if swapped { (&one, &many) } else { (&many, &one) };
+            let outcome = native::binary(operation.op, operation.return_bool, lhs, rhs);
+            store(outcome, step, out, cx);
+        }
     }
 }
 

@@ -6,8 +6,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
+
 use crate::exec::steps::STEP_BYTES;
-use crate::query::{Hooks, Interrupt, QueryError, QueryLimits, QueryParams, QueryStats, Result};
+use crate::query::{
+    Annotations, Hooks, Interrupt, QueryError, QueryLimits, QueryParams, QueryStats, Result,
+};
 
 /// Text that clients of Prometheus know.
 const TOO_MANY_SAMPLES: &str =
@@ -22,6 +26,7 @@ pub(crate) struct Context {
     series: AtomicU64,
     /// The selectors as text and how many series each matched: who to blame for size.
     matched: Vec<(String, u64)>,
+    annotations: Mutex<Annotations>,
 }
 
 #[derive(Debug)]
@@ -50,6 +55,14 @@ impl Drop for Reservation {
     }
 }
 
+/// Adds a remark once, in order.
+fn note(list: &mut Vec<String>, kind: &str, text: &str) {
+    let text = format!("PromQL {kind}: {text}");
+    if let Err(at) = list.binary_search(&text) {
+        list.insert(at, text);
+    }
+}
+
 impl Context {
     pub(crate) fn new(params: &QueryParams) -> Self {
         let budget = Budget {
@@ -66,7 +79,23 @@ impl Context {
             samples_read: AtomicU64::new(0),
             series: AtomicU64::new(0),
             matched: Vec::new(),
+            annotations: Mutex::new(Annotations::default()),
         }
+    }
+
+    /// Tells the user that something is probably wrong.
+    pub(crate) fn warn(&self, text: &str) {
+        note(&mut self.annotations.lock().warnings, "warning", text);
+    }
+
+    /// Tells the user what might surprise.
+    pub(crate) fn inform(&self, text: &str) {
+        note(&mut self.annotations.lock().infos, "info", text);
+    }
+
+    /// Returns what the user is told.
+    pub(crate) fn annotations(&self) -> Annotations {
+        self.annotations.lock().clone()
     }
 
     /// Notes how many series a selector matched.

@@ -1,12 +1,15 @@
 //! Operators that turn one series into one: functions of a sample, arithmetic with a scalar.
 
+use std::sync::Arc;
+
 use tarn_model::sample::Histogram;
 
-use super::arithmetic::{Operation, with_numbers};
+use super::arithmetic::{Operation, histograms_with_numbers, with_numbers};
 use super::context::Context;
 use super::operator::{Operator, Pull, Series};
 use super::scalar::ScalarOperator;
 use super::steps::{Grid, Steps};
+use crate::functions::native::scaled;
 use crate::functions::range::Numbers;
 use crate::functions::signature::{Function, Signature};
 use crate::functions::{math, time};
@@ -71,12 +74,17 @@ impl Map {
             MapKind::DropName => {}
             MapKind::Call(signature) => self.call(signature, out)?,
             MapKind::Negate => {
-                out.floats_only("unary minus")?;
                 out.values.iter_mut().for_each(|v| *v = -*v);
+                for (_, histogram) in &mut out.histograms {
+                    *histogram = Arc::new(scaled(histogram, -1.0));
+                }
             }
             MapKind::Arithmetic { operation, numbers_left } => {
-                out.floats_only(&format!("operator {}", operation.op.as_str()))?;
                 with_numbers(*operation, out, &self.params[0], *numbers_left);
+                if !out.histograms.is_empty() {
+                    let numbers = &self.params[0];
+                    histograms_with_numbers(*operation, out, numbers, *numbers_left, cx);
+                }
             }
         }
         Ok(true)

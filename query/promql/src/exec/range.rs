@@ -9,7 +9,7 @@ use super::scalar::ScalarOperator;
 use super::select::Leaf;
 use super::steps::{Bits, Grid, Steps};
 use super::window::{Shared, WindowSpec, Windows};
-use crate::functions::mixed::{self, MixedView, takes_any};
+use crate::functions::mixed::{self, MixedView, takes_any, takes_floats};
 use crate::functions::over_time;
 use crate::functions::range::{Numbers, RangeView};
 use crate::functions::rate::{RateKind, RateShape};
@@ -139,11 +139,11 @@ impl RangeCall {
         }
         out.reset(self.spec.grid.steps);
         self.refuse_unanswered(cx)?;
-        self.compute(out)?;
+        self.compute(cx, out)?;
         Ok(true)
     }
 
-    fn compute(&mut self, out: &mut Steps) -> Result<()> {
+    fn compute(&mut self, cx: &Context, out: &mut Steps) -> Result<()> {
         let spec = self.spec;
         let kind = match self.signature.function {
             Function::Rate => Some(RateKind::RATE),
@@ -157,22 +157,39 @@ impl RangeCall {
             shape.apply(kind, spec.range_ms, values, &mut self.resets, out);
             return Ok(());
         }
-        if !self.samples.histograms.is_empty() && takes_any(self.signature.function) {
-            let histograms = &self.samples.histograms;
-            let view = MixedView { times, values, histograms };
-            mixed::apply(self.signature.function, view, &spec, out);
+        let histograms = &self.samples.histograms;
+        let mixed = MixedView { times, values, histograms };
+        let function = self.signature.function;
+        if !histograms.is_empty() && takes_any(function) {
+            mixed::apply(function, mixed, &spec, out);
             return Ok(());
         }
         let windows = self.windows.get(&self.samples, |times, to| spec.fill(times, to));
         let view = RangeView { times, values, windows, spec: &self.spec, params: &self.params };
-        over_time::apply(self.signature.function, &view, out)
+        over_time::apply(function, &view, out)?;
+        if !histograms.is_empty() {
+            if let Some(warning) = match function {
+                Function::SumOverTime => mixed::add_histograms(false, mixed, &spec, out),
+                Function::AvgOverTime => mixed::add_histograms(true, mixed, &spec, out),
+                _ => None,
+            } {
+                cx.warn(warning);
+            } else if takes_floats(function) && mixed.is_mixed(&spec) {
+                cx.inform("ignored histograms in a range containing both floats and histograms");
+            }
+        }
+        Ok(())
     }
 
     /// Fails where an answer would need what is not computed yet: histograms inside a window of a
     /// function that looks into them, or start timestamps where they count.
     fn refuse_unanswered(&self, cx: &Context) -> Result<()> {
         let name = self.signature.name;
-        if !self.samples.histograms.is_empty() && !takes_any(self.signature.function) {
+        let function = self.signature.function;
+        let takes = takes_any(function)
+            || takes_floats(function)
+            || matches!(function, Function::SumOverTime | Function::AvgOverTime);
+        if !self.samples.histograms.is_empty() && !takes {
             let times: Vec<i64> = self.samples.histograms.iter().map(|(t, _)| *t).collect();
             if self.spec.windows(&times).iter().any(|window| !window.is_empty()) {
                 return Err(QueryError::histograms(&format!("{name}()")));

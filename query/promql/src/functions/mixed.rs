@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use tarn_model::sample::Histogram;
 
+use super::native_sum::HistogramSum;
 use super::signature::Function;
+use crate::exec::arithmetic::MIXED_LAYOUTS;
 use crate::exec::steps::Steps;
 use crate::exec::window::WindowSpec;
 
@@ -20,6 +22,25 @@ pub(crate) fn takes_any(function: Function) -> bool {
             | Function::LastOverTime
             | Function::TsOfFirstOverTime
             | Function::TsOfLastOverTime
+    )
+}
+
+/// Returns whether the function is one of numbers only: it leaves histograms out, and where a window
+/// has both kinds the user is told.
+pub(crate) fn takes_floats(function: Function) -> bool {
+    matches!(
+        function,
+        Function::MinOverTime
+            | Function::MaxOverTime
+            | Function::StddevOverTime
+            | Function::StdvarOverTime
+            | Function::QuantileOverTime
+            | Function::MadOverTime
+            | Function::TsOfMinOverTime
+            | Function::TsOfMaxOverTime
+            | Function::Deriv
+            | Function::PredictLinear
+            | Function::DoubleExponentialSmoothing
     )
 }
 
@@ -80,7 +101,41 @@ pub(crate) fn apply(
     }
 }
 
+/// Adds the sums or means of histograms to the result of the float lane. A window with both kinds
+/// has no result. Returns what the user is told.
+pub(crate) fn add_histograms(
+    mean: bool,
+    view: MixedView<'_>,
+    spec: &WindowSpec,
+    out: &mut Steps,
+) -> Option<&'static str> {
+    let histogram_times: Vec<i64> = view.histograms.iter().map(|(time, _)| *time).collect();
+    let mut told = None;
+    for (step, window) in spec.windows(&histogram_times).iter().enumerate() {
+        let Some(((_, first), rest)) = view.histograms[window].split_first() else { continue };
+        if out.valid.get(step) {
+            out.valid.unset(step);
+            told = Some("encountered a mix of histograms and floats");
+            continue;
+        }
+        let mut sum = HistogramSum::new(mean, first);
+        if rest.iter().any(|(_, histogram)| sum.add(histogram).is_err()) {
+            told = Some(MIXED_LAYOUTS);
+            continue;
+        }
+        out.histograms.push((step as u32, sum.finish()));
+    }
+    told
+}
+
 impl MixedView<'_> {
+    /// Returns whether some window has samples of both kinds.
+    pub(crate) fn is_mixed(&self, spec: &WindowSpec) -> bool {
+        let histogram_times: Vec<i64> = self.histograms.iter().map(|(time, _)| *time).collect();
+        let (floats, histograms) = (spec.windows(self.times), spec.windows(&histogram_times));
+        floats.iter().zip(histograms.iter()).any(|(f, h)| !f.is_empty() && !h.is_empty())
+    }
+
     /// Returns the oldest or the newest sample of a window.
     fn pick(
         &self,

@@ -37,6 +37,11 @@ pub(crate) struct Mean {
 }
 
 impl Mean {
+    /// Returns the mean of so many zeros, to go on from.
+    pub(crate) fn of_zeros(count: usize) -> Self {
+        Self { count: count as f64, ..Self::default() }
+    }
+
     pub(crate) fn add(&mut self, value: f64) {
         self.count += 1.0;
         if self.count == 1.0 {

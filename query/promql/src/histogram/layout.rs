@@ -10,7 +10,7 @@ pub(super) type Side = Vec<(i32, f64)>;
 pub(super) struct Layout {
     pub(super) schema: i32,
     bounds: Vec<f64>,
-    zero_threshold: f64,
+    pub(super) zero_threshold: f64,
     pub(super) zero: f64,
     pub(super) positive: Side,
     pub(super) negative: Side,
@@ -89,7 +89,7 @@ impl Layout {
     }
 
     /// Widens the zero bucket up to `threshold` or somewhat more, and takes the buckets inside.
-    fn widen_zero(&mut self, threshold: f64) {
+    pub(super) fn widen_zero(&mut self, threshold: f64) {
         let (zero, threshold) = self.zero_with(threshold);
         (self.zero, self.zero_threshold) = (zero, threshold);
         let schema = self.schema;
@@ -161,7 +161,7 @@ pub(super) fn merged(a: &Side, b: &Side, sign: f64) -> Side {
 }
 
 /// Returns the upper bound of exponential bucket `at`: `2^(at / 2^schema)`.
-fn bound(schema: i32, at: i32) -> f64 {
+pub(super) fn bound(schema: i32, at: i32) -> f64 {
     debug_assert_ne!(schema, CUSTOM_SCHEMA);
     let at = i64::from(at);
     let (whole, fraction) = if schema <= 0 {

@@ -93,7 +93,10 @@ impl Top {
         let mut series = 0;
         let mut candidates = 0;
         while self.child.next(cx, &mut steps).await? {
-            steps.floats_only(if self.largest { "topk" } else { "bottomk" })?;
+            if !steps.histograms.is_empty() {
+                let name = if self.largest { "topk" } else { "bottomk" };
+                cx.inform(&format!("ignored histogram in {name} aggregation"));
+            }
             let base = self.groups[series] as usize * self.steps;
             for step in steps.valid.iter() {
                 let value = steps.values[step];

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{Matching, Signatures, braces};
 use crate::ast::{Cardinality, VectorMatching};
-use crate::exec::arithmetic::{Operation, with_steps};
+use crate::exec::arithmetic::{Operation, histograms_with_steps, with_steps};
 use crate::exec::context::{Context, Reservation};
 use crate::exec::operator::{Operator, Pull, Series, without_names};
 use crate::exec::steps::{Bits, Steps};
@@ -251,25 +251,19 @@ impl VectorJoin {
             }
             matched.union(&both);
         }
-        self.combine(one, out)?;
+        self.combine(one, out, cx);
         Ok(true)
     }
 
-    fn combine(&self, one: &Steps, out: &mut Steps) -> Result<()> {
-        if !self.current.histograms.is_empty() || !one.histograms.is_empty() {
-            let (mut many, other) = (self.current.present(), one.present());
-            many.intersect(&other);
-            let steps = self.current.histograms.iter().chain(&one.histograms);
-            if steps.into_iter().any(|(step, _)| many.get(*step as usize)) {
-                let op = self.operation.op.as_str();
-                return Err(QueryError::histograms(&format!("operator {op}")));
-            }
-        }
+    fn combine(&self, one: &Steps, out: &mut Steps, cx: &Context) {
         out.reset(self.steps);
         out.values.copy_from_slice(&self.current.values);
         out.valid.clone_from(&self.current.valid);
         with_steps(self.operation, out, one, self.swapped);
-        Ok(())
+        if !self.current.histograms.is_empty() || !one.histograms.is_empty() {
+            let sides = (&self.current, one);
+            histograms_with_steps(self.operation, sides, self.swapped, out, cx);
+        }
     }
 }
 

@@ -1,0 +1,145 @@
+//! Quantiles, fractions and spread of native histograms.
+//!
+//! Observations are taken to lie evenly on a logarithmic scale inside exponential buckets, and
+//! evenly on a linear one inside the zero bucket and custom buckets. A zero bucket of a histogram
+//! with observations on one side only is taken to lie on that side.
+
+use tarn_model::sample::{CUSTOM_SCHEMA, Histogram};
+
+use super::sum::Sum;
+use crate::histogram::{Interval, intervals};
+
+/// Returns the `q` quantile.
+pub(crate) fn quantile(q: f64, histogram: &Histogram) -> f64 {
+    if q < 0.0 {
+        return f64::NEG_INFINITY;
+    }
+    if q > 1.0 {
+        return f64::INFINITY;
+    }
+    let all = histogram.count();
+    let buckets = intervals(histogram);
+    if all == 0.0 || q.is_nan() || buckets.is_empty() {
+        return f64::NAN;
+    }
+    // From the nearer end, which is more exact; NaN observations count as the highest.
+    let forward = histogram.sum.is_nan() || q < 0.5;
+    let mut rank = if forward { q * all } else { (1.0 - q) * all };
+    let mut seen = 0.0;
+    let mut at = if forward { 0 } else { buckets.len() - 1 };
+    loop {
+        seen += buckets[at].count;
+        let more = if forward { at + 1 < buckets.len() } else { at > 0 };
+        if seen >= rank || !more {
+            break;
+        }
+        at = if forward { at + 1 } else { at - 1 };
+    }
+    if histogram.sum.is_nan() && seen < rank {
+        return f64::NAN;
+    }
+    let bucket = one_sided(buckets[at], histogram);
+    if histogram.schema == CUSTOM_SCHEMA {
+        if bucket.lower == f64::NEG_INFINITY {
+            return bucket.upper;
+        }
+        if bucket.upper == f64::INFINITY {
+            return bucket.lower;
+        }
+    }
+    seen = seen.min(all);
+    rank = if forward { rank - (seen - bucket.count) } else { seen - rank };
+    inside(bucket, rank / bucket.count, histogram.schema == CUSTOM_SCHEMA)
+}
+
+/// Cuts the zero bucket to the side on which there are observations, and lets the lowest custom
+/// bucket start at zero.
+fn one_sided(mut bucket: Interval, histogram: &Histogram) -> Interval {
+    if histogram.schema == CUSTOM_SCHEMA {
+        if bucket.lower == f64::NEG_INFINITY && bucket.upper > 0.0 {
+            bucket.lower = 0.0;
+        }
+    } else if bucket.lower < 0.0 && bucket.upper > 0.0 {
+        match (histogram.negative.is_empty(), histogram.positive.is_empty()) {
+            (true, false) => bucket.lower = 0.0,
+            (false, true) => bucket.upper = 0.0,
+            _ => {}
+        }
+    }
+    bucket
+}
+
+/// Returns the value at a fraction of the way through a bucket.
+fn inside(bucket: Interval, fraction: f64, custom: bool) -> f64 {
+    if custom || (bucket.lower <= 0.0 && bucket.upper >= 0.0) {
+        return bucket.lower + (bucket.upper - bucket.lower) * fraction;
+    }
+    let (lower, upper) = (bucket.lower.abs().log2(), bucket.upper.abs().log2());
+    if bucket.lower > 0.0 {
+        (lower + (upper - lower) * fraction).exp2()
+    } else {
+        -(upper + (lower - upper) * (1.0 - fraction)).exp2()
+    }
+}
+
+/// Returns the fraction of observations between two values.
+pub(crate) fn fraction(lower: f64, upper: f64, histogram: &Histogram) -> f64 {
+    if histogram.count() == 0.0 || lower.is_nan() || upper.is_nan() {
+        return f64::NAN;
+    }
+    if lower >= upper {
+        return 0.0;
+    }
+    let buckets = intervals(histogram);
+    // NaN observations are in no bucket; they belong to no fraction.
+    let all = if histogram.sum.is_nan() {
+        buckets.iter().map(|b| b.count).sum()
+    } else {
+        histogram.count()
+    };
+    let rank = |value: f64| rank_of(value, &buckets, histogram).min(all);
+    (rank(upper) - rank(lower)) / all
+}
+
+/// Returns how many observations lie below a value.
+fn rank_of(value: f64, buckets: &[Interval], histogram: &Histogram) -> f64 {
+    let custom = histogram.schema == CUSTOM_SCHEMA;
+    let mut before = 0.0;
+    for bucket in buckets {
+        let bucket = one_sided(*bucket, histogram);
+        if bucket.lower >= value {
+            return before;
+        }
+        if bucket.upper > value {
+            let share = if bucket.lower == f64::NEG_INFINITY {
+                1.0
+            } else if custom || (bucket.lower <= 0.0 && bucket.upper >= 0.0) {
+                (value - bucket.lower) / (bucket.upper - bucket.lower)
+            } else {
+                let (lower, upper) = (bucket.lower.abs().log2(), bucket.upper.abs().log2());
+                (value.abs().log2() - lower) / (upper - lower)
+            };
+            return before + bucket.count * share;
+        }
+        before += bucket.count;
+    }
+    // Beyond the last bucket lies nothing.
+    histogram.count()
+}
+
+/// Returns the variance, taking the middle of each bucket for its observations.
+pub(crate) fn variance(histogram: &Histogram) -> f64 {
+    let mean = histogram.sum / histogram.count();
+    let mut squares = Sum::default();
+    for bucket in intervals(histogram) {
+        let middle = if histogram.schema == CUSTOM_SCHEMA {
+            (bucket.upper + bucket.lower) / 2.0
+        } else if bucket.lower <= 0.0 && bucket.upper >= 0.0 {
+            0.0
+        } else {
+            (bucket.upper * bucket.lower).sqrt().copysign(bucket.upper)
+        };
+        squares.add(bucket.count * (middle - mean) * (middle - mean));
+    }
+    (squares.sum + squares.low) / histogram.count()
+}
