@@ -1,4 +1,6 @@
 //! A block gives back what went in, bit for bit, or says that it is damaged: never anything else.
+#![expect(clippy::disallowed_methods, reason = "golden files are no part of a data folder")]
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -150,7 +152,7 @@ fn compact(histogram: &Histogram) -> String {
     format!("{schema} {bounds:?} {zero_threshold:?} {sum:?} {head} {}", kept.join(" "))
 }
 
-async fn metas(store: &Store) -> Vec<Arc<BlockMeta>> {
+fn metas(store: &Store) -> Vec<Arc<BlockMeta>> {
     store.storage().catalog().all_blocks().cloned().collect()
 }
 
@@ -167,7 +169,7 @@ async fn blocks_give_back_every_bit() {
         assert_eq!(after.get(labels), Some(samples), "{labels}");
     }
     assert_eq!(before.len(), after.len());
-    let kinds: Vec<String> = metas(&store).await.iter().map(|m| m.kind.clone()).collect();
+    let kinds: Vec<String> = metas(&store).iter().map(|m| m.kind.clone()).collect();
     assert_eq!(kinds.iter().filter(|k| *k == "slices").count(), 2, "two days: {kinds:?}");
     let families = view.families(&TenantId::default_tenant()).await.unwrap();
     assert_eq!(families.len(), 1, "{families:?}");
@@ -190,7 +192,7 @@ async fn older_days_share_a_late_block() {
     appender.commit().await.unwrap();
     let before = read(&store.storage().reader().view()).await.unwrap();
     store.storage().flush().await.unwrap();
-    let metas = metas(&store).await;
+    let metas = metas(&store);
     let late: Vec<&Arc<BlockMeta>> = metas.iter().filter(|m| m.day == "late").collect();
     assert_eq!((metas.len(), late.len()), (9, 1));
     assert_eq!(
@@ -210,7 +212,7 @@ async fn cor_1_a_damaged_byte_is_never_served() {
     let whole = read(&store.storage().reader().view()).await.unwrap();
     let mut found = 0;
     let mut tried = 0;
-    for meta in metas(&store).await.iter().filter(|m| m.kind == "slices") {
+    for meta in metas(&store).iter().filter(|m| m.kind == "slices") {
         let path = object_store::path::Path::from(meta.object.as_str());
         let sound = store.bucket.get(&path).await.unwrap().bytes().await.unwrap();
         // Every tenth byte; all of the tail, which has the most structure.
@@ -255,7 +257,6 @@ fn golden(name: &str) -> PathBuf {
 
 /// Every released format opens forever. `TARN_WRITE_GOLDEN` writes the files of this version.
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::disallowed_methods, reason = "golden files are no part of a data folder")]
 async fn golden_blocks_of_version_1_open() {
     if std::env::var_os("TARN_WRITE_GOLDEN").is_some() {
         write_golden().await;
@@ -284,13 +285,12 @@ fn render(all: &Everything) -> String {
     lines.map(|line| line + "\n").collect()
 }
 
-#[expect(clippy::disallowed_methods, reason = "golden files are no part of a data folder")]
 async fn write_golden() {
     let store = Store::open(4).await.unwrap();
     fill(&store).await;
     store.storage().flush().await.unwrap();
     std::fs::create_dir_all(golden("")).unwrap();
-    let metas = metas(&store).await;
+    let metas = metas(&store);
     for (i, meta) in metas.iter().enumerate() {
         let object = store.storage().objects().get(&meta.object).await.unwrap();
         std::fs::write(golden(&format!("{i}-{}.parquet", meta.kind)), &object.bytes).unwrap();

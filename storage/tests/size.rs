@@ -1,5 +1,8 @@
 //! How many bytes a sample takes, everything on disk included: real scrapes of the corpus, and
 //! integers in the shape of TSBS' cpu-only set. Prints the figures and holds their ceilings.
+#![expect(clippy::disallowed_methods, reason = "real time, and a corpus outside any data folder")]
+#![expect(clippy::print_stdout, reason = "the figures are what the test is for")]
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -22,7 +25,6 @@ struct Series {
 
 fn corpus() -> Option<PathBuf> {
     let own = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpus");
-    #[expect(clippy::disallowed_methods, reason = "tests are told where the corpus is")]
     let root = std::env::var_os("TARN_CORPUS").map_or_else(|| own.into(), PathBuf::from);
     let file = root.join("metrics/node-10min.tar.zst");
     file.is_file().then_some(file)
@@ -46,7 +48,6 @@ fn untar<'a>(archive: &'a [u8], wanted: &str) -> Option<&'a [u8]> {
 }
 
 fn node_10min(file: &std::path::Path) -> Vec<Series> {
-    #[expect(clippy::disallowed_methods, reason = "the corpus is no part of a data folder")]
     let packed = std::fs::File::open(file).unwrap();
     let mut archive = Vec::new();
     let mut decoder = zstd::stream::read::Decoder::new(packed).unwrap();

@@ -1,5 +1,6 @@
 //! VIS-1, VIS-2, ORD-1: any sequence of appends, flushes, kills and closes reads back as a plain
 //! map from time to value, where the last write wins. Values are compared by their bits.
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -375,7 +375,8 @@ mod tests {
         let dense: Vec<i64> = (0..10_000).map(|i| i * 100).collect();
         let two_hours: Vec<i64> = (0..300).map(|i| i * 30_000).collect();
         let sparse: Vec<i64> = (0..10).map(|i| i * 60 * minute).collect();
-        let cases: [(&[i64], &[usize], &[(usize, usize)]); 6] = [
+        type Case<'a> = (&'a [i64], &'a [usize], &'a [(usize, usize)]);
+        let cases: [Case<'_>; 6] = [
             (&[], &[], &[]),
             (&dense, &[], &[(0, 8192), (8192, 10_000)]),
             (&two_hours, &[], &[(0, 240), (240, 300)]),

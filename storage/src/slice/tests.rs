@@ -43,7 +43,8 @@ fn overlapping_slices_are_merged_and_the_later_row_wins() {
     // ORD-1
     let v = |x: f64| x.to_bits();
     let s = STALE_NAN_BITS;
-    let rows: [(&[(u64, &[i64], &[u64])], &str); 5] = [
+    type Part<'a> = (u64, &'a [i64], &'a [u64]);
+    let rows: [(&[Part<'_>], &str); 5] = [
         (&[(1, &[1, 2], &[v(1.0), v(2.0)]), (2, &[3], &[v(3.0)])], "[1=1.0 2=2.0][3=3.0]"),
         (&[(2, &[3], &[v(3.0)]), (1, &[1, 2], &[v(1.0), v(2.0)])], "[1=1.0 2=2.0][3=3.0]"),
         (

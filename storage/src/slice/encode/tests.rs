@@ -110,13 +110,13 @@ fn histograms_share_a_slice_until_a_reset_or_a_wasteful_layout() {
     let far = histogram(&[&[(1, 1), (2, 5)], &far[..]].concat(), &[(0, 2)], 900);
     for (histograms, expected) in [
         (vec![], vec![]),
-        (vec![&a, &a, &grown, &grown], vec![0..4]),
-        (vec![&a, &reset, &a], vec![0..1, 1..3]),
-        (vec![&a, &a, &a, &a, &a, &far, &far], vec![0..5, 5..7]),
+        (vec![&a, &a, &grown, &grown], vec![(0, 4)]),
+        (vec![&a, &reset, &a], vec![(0, 1), (1, 3)]),
+        (vec![&a, &a, &a, &a, &a, &far, &far], vec![(0, 5), (5, 7)]),
     ] {
         let histograms: Vec<Arc<Histogram>> = histograms.into_iter().cloned().collect();
         let runs = histogram_runs(&histograms);
-        assert_eq!(runs, expected);
+        assert_eq!(runs.iter().map(|r| (r.start, r.end)).collect::<Vec<_>>(), expected);
         for run in runs {
             let slice = histogram_slice(&histograms[run.clone()]).unwrap();
             let back = decode::histograms(&slice, run.len()).unwrap();
