@@ -208,7 +208,7 @@ impl Engine {
         let result = tokio::select! {
             biased;
             () = running.expired() => Err(QueryError::Timeout),
-            result = self.evaluate(&request, &running) => result,
+            result = self.evaluate(&request, &running), if !running.is_over() => result,
         };
         let stats = result.as_ref().map(|a| a.stats).unwrap_or_default();
         let report = Report {
@@ -245,7 +245,8 @@ impl Engine {
             limits: QueryLimits {
                 samples_max: limits.query_samples_max,
                 memory_bytes_max: memory,
-                points_max: limits.query_points_max,
+                // Upstream counts the steps between the points, of which there is one more.
+                points_max: limits.query_points_max.saturating_add(1),
                 series_max: limits.query_series_max,
             },
             options: self.0.options.semantics,

@@ -200,6 +200,11 @@ impl Running {
         (total, self.started.saturating_sub(self.arrived))
     }
 
+    /// Returns whether the deadline has passed.
+    pub(crate) fn is_over(&self) -> bool {
+        self.governor.clock.monotonic() >= self.deadline
+    }
+
     /// Completes when the deadline has passed.
     pub(crate) async fn expired(&self) {
         let clock = &self.governor.clock;

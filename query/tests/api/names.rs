@@ -102,6 +102,12 @@ async fn what_is_asked_wrongly_is_told() {
             ]],
         ),
         (
+            "/labels?match[]=%7B%7D",
+            expect![[
+                r#"400 {"status":"error","errorType":"bad_data","error":"match[] must contain at least one non-empty matcher"}"#
+            ]],
+        ),
+        (
             "/labels?start=x",
             expect![[
                 r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"start\": invalid time value for 'start': cannot parse \"x\" to a valid timestamp"}"#

@@ -180,6 +180,16 @@ async fn errors_have_the_code_and_text_that_clients_know() {
             ]],
         ),
         (
+            "/query?query=1&timeout=-1",
+            expect![[
+                r#"503 {"status":"error","errorType":"timeout","error":"query timed out in expression evaluation"}"#
+            ]],
+        ),
+        (
+            "/query_range?query=nothing&start=0&end=11000&step=1",
+            expect![[r#"200 {"status":"success","data":{"resultType":"matrix","result":[]}}"#]],
+        ),
+        (
             "/query_range?query=up[1m]&start=0&end=1&step=1",
             expect![[
                 r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": invalid expression type \"range vector\" for range query, must be Scalar or instant Vector"}"#

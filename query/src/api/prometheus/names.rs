@@ -1,5 +1,6 @@
 //! `labels`, `label/<name>/values`, `series` and `metadata`: what there is, without samples.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use tarn_model::error::Error;
@@ -158,13 +159,17 @@ impl Asked {
         let limit = params.limit()?;
         let range = params.range()?;
         let limits = ParseLimits::from(&call.engine.options().limits);
+        // Upstream names the parameter where it is required, and does not where it is optional.
+        let wrong = |e: &dyn Display| match needs_match {
+            true => Failure::parameter("match[]", e),
+            false => Failure::bad_data(e.to_string()),
+        };
         let mut selectors = Vec::new();
         for text in params.all("match[]") {
-            let matchers =
-                parse_selector(text, limits).map_err(|e| Failure::parameter("match[]", e))?;
+            let matchers = parse_selector(text, limits).map_err(|e| wrong(&e))?;
             if matchers.iter().all(Matcher::matches_empty) {
                 let message = "match[] must contain at least one non-empty matcher";
-                return Err(Failure::parameter("match[]", message));
+                return Err(wrong(&message));
             }
             selectors.push(Selector { matchers, range });
         }
