@@ -12,8 +12,8 @@ use tarn_model::sample::Histogram;
 use crate::ast::Expr;
 use crate::plan::{self, RangePlan, Root};
 use crate::query::{
-    MatrixSeries, QueryError, QueryParams, QueryResult, QueryValue, Result,
-    SampleValue, VectorSample,
+    MatrixSeries, QueryError, QueryParams, QueryResult, QueryValue, Result, SampleValue,
+    VectorSample,
 };
 use crate::source::{Select as Selection, Source};
 

@@ -12,7 +12,7 @@
 //!    the labels of its series, then yields one step vector per series. Windows over the same times
 //!    are computed once; aggregations add into their groups; joins hold one side.
 //! 5. [`functions`] holds what is computed: signatures, and the kernels over windows, samples, labels
-//!    and buckets. `histogram` adds native histograms.
+//!    and buckets. `histogram` has the arithmetic of native histograms.
 //! 6. [`query::QueryResult`] is the answer.
 //!
 //! [`script`] runs test scripts in Prometheus' own language against all of it, and [`notation`] is
@@ -25,12 +25,13 @@
 //!   grow, and every series that is pulled asks whether the query must stop.
 //! - `rate`, `increase` and `delta` are bit-exact, sums are compensated; results do not depend on
 //!   how samples are cut into slices.
-//! - What is not answered yet (functions of native histograms, `fill`, `info`, `limitk`, `anchored`
-//!   and `smoothed`) is an error that says so, never a wrong number.
+//! - What is not answered yet (`fill`, `info`, `limitk` and `limit_ratio`, `anchored` and `smoothed`,
+//!   trimming of native histograms, start timestamps in `rate`) is an error that says so, never a
+//!   wrong number.
 //!
 //! What it deliberately leaves out: HTTP and JSON, limits on the number of queries, caching, and
-//! storage: `tarn-query` does these, and reads through [`source::Source`]. Annotations are not
-//! produced yet.
+//! storage: `tarn-query` does these, and reads through [`source::Source`]. Annotations say what was
+//! left out and why, but not yet where in the text.
 
 pub mod ast;
 mod check;

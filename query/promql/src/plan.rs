@@ -367,7 +367,7 @@ fn wrong_type(expected: &str, got: &Expr) -> QueryError {
 }
 
 fn unsupported(construct: &str) -> QueryError {
-    QueryError::Unsupported(format!("{construct} is not answered yet"))
+    QueryError::Unsupported(format!("not answered yet: {construct}"))
 }
 
 /// Returns whether the order of an instant result is part of the answer.

@@ -153,8 +153,7 @@ pub(crate) fn histograms_with_numbers(
     for (step, histogram) in std::mem::take(&mut steps.histograms) {
         let histogram = Operand::Histogram(histogram);
         let number = Operand::Float(numbers.get(step as usize));
-        let (lhs, rhs) =
-            if numbers_left { (&number, &histogram) } else { (&histogram, &number) };
+        let (lhs, rhs) = if numbers_left { (&number, &histogram) } else { (&histogram, &number) };
         let outcome = native::binary(operation.op, operation.return_bool, lhs, rhs);
         store(outcome, step, steps, cx);
     }

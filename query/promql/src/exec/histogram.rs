@@ -1,4 +1,5 @@
-//! Functions of classic histograms: the buckets of a histogram come as series with a label `le`.
+//! Functions of histograms. Native ones come as samples; the buckets of a classic one come as series
+//! with a label `le`.
 //!
 //! Series that differ only in `le` make one histogram. Their counts are held as a matrix of buckets
 //! × steps per histogram, sorted by bound once; each step then takes one column.
@@ -7,12 +8,14 @@ use std::sync::Arc;
 
 use tarn_model::labels::{LE, LabelSet};
 use tarn_model::map::HashMap;
+use tarn_model::sample::Histogram;
 
 use super::context::{Context, Reservation};
 use super::operator::{Operator, Pull, Series};
 use super::scalar::ScalarOperator;
 use super::steps::Steps;
 use crate::functions::buckets::{Bucket, fraction, quantile};
+use crate::functions::native_quantile;
 use crate::functions::number::open_metrics;
 use crate::functions::range::Numbers;
 use crate::query::Result;
@@ -28,7 +31,10 @@ pub(crate) enum HistogramKind {
     Quantiles(Arc<str>),
 }
 
-/// A function of classic histograms.
+/// Told where a series of numbers is no bucket.
+const BAD_BOUND: &str = "bucket label \"le\" is missing or has a malformed value";
+
+/// A function of histograms.
 pub(crate) struct HistogramCall {
     child: Box<dyn Operator>,
     kind: HistogramKind,
@@ -36,9 +42,11 @@ pub(crate) struct HistogramCall {
     args: Vec<ScalarOperator>,
     params: Vec<Numbers>,
     steps: usize,
-    /// The histogram and the bound of each input series; `None` where it is no bucket.
-    inputs: Vec<Option<(usize, f64)>>,
+    /// The histogram of each input series, and the bound where the series is a bucket.
+    inputs: Vec<(usize, Option<f64>)>,
     histograms: Vec<Vec<(f64, Steps)>>,
+    /// Native histograms that came as samples, by step.
+    natives: Vec<Vec<(u32, Arc<Histogram>)>>,
     read: bool,
     emitted: usize,
     held: Vec<Reservation>,
@@ -61,6 +69,7 @@ impl HistogramCall {
             steps,
             inputs: Vec::new(),
             histograms: Vec::new(),
+            natives: Vec::new(),
             read: false,
             emitted: 0,
             held: Vec::new(),
@@ -74,11 +83,8 @@ impl HistogramCall {
         let mut ids: HashMap<LabelSet, usize> = HashMap::default();
         let mut series = Vec::new();
         for one in self.child.open(cx).await? {
-            let Ok(bound) = one.value(LE).parse::<f64>() else {
-                self.inputs.push(None);
-                continue;
-            };
-            let labels = one.shown().with(LE, "");
+            let bound = one.value(LE).parse::<f64>().ok();
+            let labels = if bound.is_some() { one.shown().with(LE, "") } else { one.shown() };
             let next = series.len();
             let id = *ids.entry(labels.clone()).or_insert(next);
             if id == next {
@@ -86,8 +92,9 @@ impl HistogramCall {
                 histogram.drop_name(cx.delayed_names());
                 series.push(histogram);
             }
-            self.inputs.push(Some((id, bound)));
+            self.inputs.push((id, bound));
         }
+        self.natives.resize_with(series.len(), Vec::new);
         self.histograms.resize_with(series.len(), Vec::new);
         Ok(match &self.kind {
             HistogramKind::Quantiles(label) => self.named_quantiles(&series, label),
@@ -107,11 +114,22 @@ impl HistogramCall {
         let mut steps = Steps::default();
         let mut at = 0;
         while self.child.next(cx, &mut steps).await? {
-            steps.floats_only(&format!("{}()", self.name))?;
-            if let Some((histogram, bound)) = self.inputs[at].filter(|_| steps.valid.any()) {
-                self.held.push(cx.reserve_samples(self.steps)?);
-                self.histograms[histogram].push((bound, steps.clone()));
+            let (histogram, bound) = self.inputs[at];
+            match bound {
+                Some(bound) if steps.valid.any() => {
+                    self.held.push(cx.reserve_samples(self.steps)?);
+                    self.histograms[histogram].push((bound, steps.clone()));
+                }
+                None if steps.valid.any() => cx.warn(BAD_BOUND),
+                _ => {}
             }
+            if bound.is_some() {
+                // A native histogram has no bound; both at once is nothing that anybody writes.
+                steps.floats_only(&format!("{}() with a label le", self.name))?;
+            }
+            let bytes: usize = steps.histograms.iter().map(|(_, h)| h.bytes()).sum();
+            self.held.push(cx.reserve_bytes(bytes)?);
+            self.natives[histogram].append(&mut steps.histograms);
             at += 1;
         }
         for histogram in &mut self.histograms {
@@ -120,7 +138,7 @@ impl HistogramCall {
         Ok(())
     }
 
-    fn compute(&self, histogram: usize, q: usize, out: &mut Steps) {
+    fn classic(&self, histogram: usize, q: usize, out: &mut Steps) {
         let mut column = Vec::new();
         for step in 0..self.steps {
             column.clear();
@@ -140,6 +158,26 @@ impl HistogramCall {
         }
     }
 
+    /// Adds the native histograms; a step that has a classic one as well has no result.
+    fn native(&self, histogram: usize, q: usize, out: &mut Steps, cx: &Context) {
+        for (step, native) in &self.natives[histogram] {
+            let step = *step as usize;
+            if out.valid.get(step) {
+                out.valid.unset(step);
+                cx.warn("vector contains a mix of classic and native histograms");
+                continue;
+            }
+            let param = |at: usize| self.params[at].get(step);
+            let value = match self.kind {
+                HistogramKind::Fraction => native_quantile::fraction(param(0), param(1), native),
+                HistogramKind::Quantile | HistogramKind::Quantiles(_) => {
+                    native_quantile::quantile(param(q), native)
+                }
+            };
+            out.set(step, value);
+        }
+    }
+
     async fn pull(&mut self, cx: &Context, out: &mut Steps) -> Result<bool> {
         if !std::mem::replace(&mut self.read, true) {
             self.read_buckets(cx).await?;
@@ -153,7 +191,8 @@ impl HistogramCall {
             return Ok(false);
         }
         out.reset(self.steps);
-        self.compute(histogram, self.emitted % per_histogram, out);
+        self.classic(histogram, self.emitted % per_histogram, out);
+        self.native(histogram, self.emitted % per_histogram, out, cx);
         self.emitted += 1;
         Ok(true)
     }

@@ -10,6 +10,7 @@ use super::operator::{Operator, Pull, Series};
 use super::scalar::ScalarOperator;
 use super::steps::{Grid, Steps};
 use crate::functions::native::scaled;
+use crate::functions::native_quantile;
 use crate::functions::range::Numbers;
 use crate::functions::signature::{Function, Signature};
 use crate::functions::{math, time};
@@ -114,6 +115,8 @@ impl Map {
             Function::HistogramCount => Histogram::count,
             Function::HistogramSum => |h| h.sum,
             Function::HistogramAvg => |h| h.sum / h.count(),
+            Function::HistogramStdvar => native_quantile::variance,
+            Function::HistogramStddev => |h| native_quantile::variance(h).sqrt(),
             _ => {
                 out.floats_only(&format!("{}()", signature.name))?;
                 |_| f64::NAN

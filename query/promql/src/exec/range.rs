@@ -9,7 +9,8 @@ use super::scalar::ScalarOperator;
 use super::select::Leaf;
 use super::steps::{Bits, Grid, Steps};
 use super::window::{Shared, WindowSpec, Windows};
-use crate::functions::mixed::{self, MixedView, takes_any, takes_floats};
+use crate::functions::mixed::{self, MixedView, takes_any};
+use crate::functions::native_rate;
 use crate::functions::over_time;
 use crate::functions::range::{Numbers, RangeView};
 use crate::functions::rate::{RateKind, RateShape};
@@ -145,66 +146,77 @@ impl RangeCall {
 
     fn compute(&mut self, cx: &Context, out: &mut Steps) -> Result<()> {
         let spec = self.spec;
-        let kind = match self.signature.function {
-            Function::Rate => Some(RateKind::RATE),
-            Function::Increase => Some(RateKind::INCREASE),
-            Function::Delta => Some(RateKind::DELTA),
-            _ => None,
-        };
+        let function = self.signature.function;
         let (times, values) = (self.samples.times(), self.samples.values());
-        if let Some(kind) = kind {
+        if let Some(kind) = rate_kind(function) {
             let shape = self.shape.get(&self.samples, |times, shape| shape.fill(times, &spec));
             shape.apply(kind, spec.range_ms, values, &mut self.resets, out);
-            return Ok(());
+        } else {
+            let windows = self.windows.get(&self.samples, |times, to| spec.fill(times, to));
+            let view = RangeView { times, values, windows, spec: &self.spec, params: &self.params };
+            over_time::apply(function, &view, out)?;
         }
-        let histograms = &self.samples.histograms;
-        let mixed = MixedView { times, values, histograms };
-        let function = self.signature.function;
-        if !histograms.is_empty() && takes_any(function) {
-            mixed::apply(function, mixed, &spec, out);
-            return Ok(());
-        }
-        let windows = self.windows.get(&self.samples, |times, to| spec.fill(times, to));
-        let view = RangeView { times, values, windows, spec: &self.spec, params: &self.params };
-        over_time::apply(function, &view, out)?;
-        if !histograms.is_empty() {
-            if let Some(warning) = match function {
-                Function::SumOverTime => mixed::add_histograms(false, mixed, &spec, out),
-                Function::AvgOverTime => mixed::add_histograms(true, mixed, &spec, out),
-                _ => None,
-            } {
-                cx.warn(warning);
-            } else if takes_floats(function) && mixed.is_mixed(&spec) {
-                cx.inform("ignored histograms in a range containing both floats and histograms");
-            }
+        if !self.samples.histograms.is_empty() {
+            self.add_histograms(cx, out);
         }
         Ok(())
     }
 
-    /// Fails where an answer would need what is not computed yet: histograms inside a window of a
-    /// function that looks into them, or start timestamps where they count.
-    fn refuse_unanswered(&self, cx: &Context) -> Result<()> {
-        let name = self.signature.name;
-        let function = self.signature.function;
-        let takes = takes_any(function)
-            || takes_floats(function)
-            || matches!(function, Function::SumOverTime | Function::AvgOverTime);
-        if !self.samples.histograms.is_empty() && !takes {
-            let times: Vec<i64> = self.samples.histograms.iter().map(|(t, _)| *t).collect();
-            if self.spec.windows(&times).iter().any(|window| !window.is_empty()) {
-                return Err(QueryError::histograms(&format!("{name}()")));
+    /// Completes the result of the float lane by what histograms contribute.
+    fn add_histograms(&self, cx: &Context, out: &mut Steps) {
+        let (spec, function) = (&self.spec, self.signature.function);
+        let view = MixedView {
+            times: self.samples.times(),
+            values: self.samples.values(),
+            histograms: &self.samples.histograms,
+        };
+        let mut tell = |text: &'static str| cx.warn(text);
+        match (function, rate_kind(function)) {
+            (_, Some(kind)) => native_rate::add_rates(kind, view, spec, out, &mut tell),
+            (Function::Irate | Function::Idelta, _) => {
+                let is_rate = function == Function::Irate;
+                native_rate::add_instants(is_rate, view, spec, out, &mut tell);
             }
+            (Function::Changes | Function::Resets, _) => {
+                mixed::transitions(function == Function::Changes, view, spec, out);
+            }
+            (Function::SumOverTime | Function::AvgOverTime, _) => {
+                let mean = function == Function::AvgOverTime;
+                if let Some(text) = mixed::add_histograms(mean, view, spec, out) {
+                    cx.warn(text);
+                }
+            }
+            _ if takes_any(function) => mixed::apply(function, view, spec, out),
+            _ if view.is_mixed(spec) => {
+                cx.inform("ignored histograms in a range containing both floats and histograms");
+            }
+            _ => {}
         }
+    }
+
+    /// Fails where start timestamps would count, which they do not yet.
+    fn refuse_unanswered(&self, cx: &Context) -> Result<()> {
         let counts = matches!(
             self.signature.function,
             Function::Rate | Function::Increase | Function::Irate | Function::Resets
         );
         if counts && self.samples.has_starts && cx.params.options.use_start_timestamps {
             return Err(QueryError::Unsupported(format!(
-                "start timestamps in {name}() are not answered yet"
+                "start timestamps in {}() are not answered yet",
+                self.signature.name
             )));
         }
         Ok(())
+    }
+}
+
+/// Returns how the function extrapolates, where it does.
+fn rate_kind(function: Function) -> Option<RateKind> {
+    match function {
+        Function::Rate => Some(RateKind::RATE),
+        Function::Increase => Some(RateKind::INCREASE),
+        Function::Delta => Some(RateKind::DELTA),
+        _ => None,
     }
 }
 

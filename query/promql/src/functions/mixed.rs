@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use tarn_model::sample::Histogram;
 
+use super::native::equal;
 use super::native_sum::HistogramSum;
 use super::signature::Function;
 use crate::exec::arithmetic::MIXED_LAYOUTS;
 use crate::exec::steps::Steps;
 use crate::exec::window::WindowSpec;
+use crate::histogram::is_reset;
 
 /// Returns whether the function counts, picks or dates samples without looking inside.
 pub(crate) fn takes_any(function: Function) -> bool {
@@ -25,24 +27,8 @@ pub(crate) fn takes_any(function: Function) -> bool {
     )
 }
 
-/// Returns whether the function is one of numbers only: it leaves histograms out, and where a window
-/// has both kinds the user is told.
-pub(crate) fn takes_floats(function: Function) -> bool {
-    matches!(
-        function,
-        Function::MinOverTime
-            | Function::MaxOverTime
-            | Function::StddevOverTime
-            | Function::StdvarOverTime
-            | Function::QuantileOverTime
-            | Function::MadOverTime
-            | Function::TsOfMinOverTime
-            | Function::TsOfMaxOverTime
-            | Function::Deriv
-            | Function::PredictLinear
-            | Function::DoubleExponentialSmoothing
-    )
-}
+/// Told where floats and histograms meet in a window.
+pub(crate) const MIXED_KINDS: &str = "encountered a mix of histograms and floats";
 
 /// The samples of a series that has histograms.
 #[derive(Debug, Clone, Copy)]
@@ -67,18 +53,14 @@ impl Picked<'_> {
 }
 
 /// Computes a function that takes any sample over all windows of a series.
-pub(crate) fn apply(
-    function: Function,
-    view: MixedView<'_>,
-    spec: &WindowSpec,
-    out: &mut Steps,
-) {
+pub(crate) fn apply(function: Function, view: MixedView<'_>, spec: &WindowSpec, out: &mut Steps) {
     let histogram_times: Vec<i64> = view.histograms.iter().map(|(time, _)| *time).collect();
     let (floats, histograms) = (spec.windows(view.times), spec.windows(&histogram_times));
     for (step, (floats, histograms)) in floats.iter().zip(histograms.iter()).enumerate() {
         if floats.is_empty() && histograms.is_empty() {
             continue;
         }
+        out.valid.unset(step);
         let seconds = |picked: Option<Picked<'_>>| picked.map_or(0.0, |p| p.time() as f64 / 1000.0);
         let value = match function {
             Function::CountOverTime => (floats.len() + histograms.len()) as f64,
@@ -115,7 +97,7 @@ pub(crate) fn add_histograms(
         let Some(((_, first), rest)) = view.histograms[window].split_first() else { continue };
         if out.valid.get(step) {
             out.valid.unset(step);
-            told = Some("encountered a mix of histograms and floats");
+            told = Some(MIXED_KINDS);
             continue;
         }
         let mut sum = HistogramSum::new(mean, first);
@@ -126,6 +108,29 @@ pub(crate) fn add_histograms(
         out.histograms.push((step as u32, sum.finish()));
     }
     told
+}
+
+/// Computes `changes` or `resets`: a change of kind is a change, and a reset.
+pub(crate) fn transitions(changes: bool, view: MixedView<'_>, spec: &WindowSpec, out: &mut Steps) {
+    let floats = view.times.iter().zip(view.values).map(|(t, v)| Picked::Float(*t, *v));
+    let histograms = view.histograms.iter().map(|(t, h)| Picked::Histogram(*t, h));
+    let mut samples: Vec<Picked<'_>> = floats.chain(histograms).collect();
+    samples.sort_by_key(Picked::time);
+    let times: Vec<i64> = samples.iter().map(Picked::time).collect();
+    let counts = |pair: &&[Picked<'_>]| match (&pair[0], &pair[1]) {
+        (Picked::Float(_, a), Picked::Float(_, b)) if changes => {
+            a != b && !(a.is_nan() && b.is_nan())
+        }
+        (Picked::Float(_, a), Picked::Float(_, b)) => b < a,
+        (Picked::Histogram(_, a), Picked::Histogram(_, b)) if changes => !equal(a, b),
+        (Picked::Histogram(_, a), Picked::Histogram(_, b)) => is_reset(a, b),
+        _ => true,
+    };
+    for (step, window) in spec.windows(&times).iter().enumerate() {
+        if !window.is_empty() {
+            out.set(step, samples[window].windows(2).filter(counts).count() as f64);
+        }
+    }
 }
 
 impl MixedView<'_> {

@@ -42,6 +42,24 @@ pub(crate) fn divided(histogram: &Histogram, divisor: f64) -> Histogram {
     divided
 }
 
+/// Returns the histogram without empty buckets.
+pub(crate) fn compacted(mut histogram: Histogram) -> Histogram {
+    let Counts::Float { buckets, .. } = &mut histogram.counts else { return histogram };
+    let counts = std::mem::take(buckets);
+    let positive = histogram.positive.len();
+    let keep = |indexes: &mut Vec<i32>, counts: &[f64], kept: &mut Vec<f64>| {
+        let mut at = 0;
+        indexes.retain(|_| {
+            at += 1;
+            counts[at - 1] != 0.0
+        });
+        kept.extend(counts.iter().filter(|count| **count != 0.0));
+    };
+    keep(&mut histogram.positive, &counts[..positive], buckets);
+    keep(&mut histogram.negative, &counts[positive..], buckets);
+    histogram
+}
+
 /// Returns whether two histograms say the same; empty buckets say nothing.
 pub(crate) fn equal(a: &Histogram, b: &Histogram) -> bool {
     let buckets = |h: &Histogram| -> Vec<(bool, i32, u64)> {
@@ -53,12 +71,9 @@ pub(crate) fn equal(a: &Histogram, b: &Histogram) -> bool {
             .map(|((side, at), count)| (side, at, count.to_bits()))
             .collect()
     };
-    let bits = |h: &Histogram| {
-        [h.count(), h.sum, h.zero_count(), h.zero_threshold].map(f64::to_bits)
-    };
-    (a.schema, &a.bounds) == (b.schema, &b.bounds)
-        && bits(a) == bits(b)
-        && buckets(a) == buckets(b)
+    let bits =
+        |h: &Histogram| [h.count(), h.sum, h.zero_count(), h.zero_threshold].map(f64::to_bits);
+    (a.schema, &a.bounds) == (b.schema, &b.bounds) && bits(a) == bits(b) && buckets(a) == buckets(b)
 }
 
 /// An operand or a result.

@@ -91,18 +91,18 @@ pub(crate) fn fraction(lower: f64, upper: f64, histogram: &Histogram) -> f64 {
         return 0.0;
     }
     let buckets = intervals(histogram);
-    // NaN observations are in no bucket; they belong to no fraction.
-    let all = if histogram.sum.is_nan() {
+    // NaN observations are in no bucket, and so in no fraction, but they are observations.
+    let inside = if histogram.sum.is_nan() {
         buckets.iter().map(|b| b.count).sum()
     } else {
         histogram.count()
     };
-    let rank = |value: f64| rank_of(value, &buckets, histogram).min(all);
-    (rank(upper) - rank(lower)) / all
+    let rank = |value: f64| rank_of(value, &buckets, histogram, inside).min(inside);
+    (rank(upper) - rank(lower)) / histogram.count()
 }
 
-/// Returns how many observations lie below a value.
-fn rank_of(value: f64, buckets: &[Interval], histogram: &Histogram) -> f64 {
+/// Returns how many of `inside` observations in buckets lie below a value.
+fn rank_of(value: f64, buckets: &[Interval], histogram: &Histogram, inside: f64) -> f64 {
     let custom = histogram.schema == CUSTOM_SCHEMA;
     let mut before = 0.0;
     for bucket in buckets {
@@ -124,7 +124,7 @@ fn rank_of(value: f64, buckets: &[Interval], histogram: &Histogram) -> f64 {
         before += bucket.count;
     }
     // Beyond the last bucket lies nothing.
-    histogram.count()
+    inside
 }
 
 /// Returns the variance, taking the middle of each bucket for its observations.

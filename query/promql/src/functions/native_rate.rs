@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use tarn_model::sample::{Histogram, ResetHint};
 
-use super::native::{divided, scaled};
+use super::mixed::{MIXED_KINDS, MixedView};
+use super::native::{compacted, divided, scaled};
 use super::rate::RateKind;
+use crate::exec::arithmetic::MIXED_LAYOUTS;
+use crate::exec::steps::Steps;
+use crate::exec::window::WindowSpec;
 use crate::histogram::{Incompatible, add, is_reset, sub};
 
 /// What the user may be told.
@@ -65,8 +69,7 @@ fn increase(window: &[Sampled]) -> Result<Histogram, Incompatible> {
     let (first, last) = (&window[0].1, &window[window.len() - 1].1);
     // After a reset behind the first sample that one does not count, whatever its layout.
     let starts_anew = is_reset(first, &window[1].1);
-    let mut rise =
-        if starts_anew { scaled(last, 1.0) } else { sub(last, first)?.histogram };
+    let mut rise = if starts_anew { scaled(last, 1.0) } else { sub(last, first)?.histogram };
     let from = usize::from(starts_anew);
     for pair in window[from..].windows(2) {
         if is_reset(&pair[0].1, &pair[1].1) {
@@ -101,4 +104,74 @@ pub(crate) fn instant(
 fn gauge_of(mut histogram: Histogram) -> Histogram {
     histogram.reset_hint = ResetHint::Gauge;
     histogram
+}
+
+/// Adds `rate`, `increase` or `delta` of histograms to the result of the float lane. A window with
+/// both kinds has no result. `tell` receives what the user is told.
+pub(crate) fn add_rates(
+    kind: RateKind,
+    view: MixedView<'_>,
+    spec: &WindowSpec,
+    out: &mut Steps,
+    tell: &mut dyn FnMut(&'static str),
+) {
+    let times: Vec<i64> = view.histograms.iter().map(|(time, _)| *time).collect();
+    let (floats, histograms) = (spec.windows(view.times), spec.windows(&times));
+    for (step, (floats, window)) in floats.iter().zip(histograms.iter()).enumerate() {
+        if window.is_empty() {
+            continue;
+        }
+        if !floats.is_empty() {
+            out.valid.unset(step);
+            tell(MIXED_KINDS);
+        } else if window.len() >= 2 {
+            let borders = (spec.start(step), spec.end(step));
+            push(step, rate(kind, &view.histograms[window], borders), out, tell);
+        }
+    }
+}
+
+/// Adds `irate` or `idelta` of histograms to the result of the float lane. If the last two samples
+/// are of different kinds there is no result.
+pub(crate) fn add_instants(
+    is_rate: bool,
+    view: MixedView<'_>,
+    spec: &WindowSpec,
+    out: &mut Steps,
+    tell: &mut dyn FnMut(&'static str),
+) {
+    let times: Vec<i64> = view.histograms.iter().map(|(time, _)| *time).collect();
+    let (floats, histograms) = (spec.windows(view.times), spec.windows(&times));
+    for (step, (floats, window)) in floats.iter().zip(histograms.iter()).enumerate() {
+        let float = |back: usize| view.times[floats.clone()].iter().rev().nth(back);
+        let histogram = |back: usize| times[window.clone()].iter().rev().nth(back);
+        // A kind has the last two if its second last is newer than the last of the other.
+        if float(1).is_some() && float(1) > histogram(0) {
+            continue;
+        }
+        out.valid.unset(step);
+        if histogram(1).is_some() && histogram(1) > float(0) {
+            let [.., before, last] = &view.histograms[window] else { continue };
+            push(step, instant(is_rate, before, last), out, tell);
+        } else if float(0).is_some() && histogram(0).is_some() {
+            tell(MIXED_KINDS);
+        }
+    }
+}
+
+fn push(
+    step: usize,
+    result: Result<(Histogram, Option<Remark>), Incompatible>,
+    out: &mut Steps,
+    tell: &mut dyn FnMut(&'static str),
+) {
+    match result {
+        Ok((histogram, remark)) => {
+            if let Some(remark) = remark {
+                tell(remark.text());
+            }
+            out.histograms.push((step as u32, Arc::new(compacted(histogram))));
+        }
+        Err(Incompatible) => tell(MIXED_LAYOUTS),
+    }
 }

@@ -175,11 +175,27 @@ mod tests {
     #[test]
     fn sums_are_compensated_and_layouts_joined() {
         for (mean, line, expected) in [
-            (false, "h {{sum:1 count:1}} {{sum:1e100 count:1}} {{sum:1 count:1}} {{sum:-1e100 count:1}}", "4 2 [] []"),
+            (
+                false,
+                "h {{sum:1 count:1}} {{sum:1e100 count:1}} {{sum:1 count:1}} {{sum:-1e100 count:1}}",
+                "4 2 [] []",
+            ),
             (true, "h {{sum:1e15 count:1}} {{sum:3e15 count:3}}", "2 2000000000000000 [] []"),
-            (false, "h {{count:1 buckets:[1]}} {{count:2 buckets:[2] offset:2}}", "3 0 [0, 2] [1.0, 2.0]"),
-            (true, "h {{count:1 buckets:[1]}} {{count:3 buckets:[3] offset:2}}", "2 0 [0, 2] [0.5, 1.5]"),
-            (true, "h {{schema:1 count:2 buckets:[2]}} {{count:2 buckets:[2]}} {{count:5 buckets:[5]}}", "3 0 [0] [3.0]"),
+            (
+                false,
+                "h {{count:1 buckets:[1]}} {{count:2 buckets:[2] offset:2}}",
+                "3 0 [0, 2] [1.0, 2.0]",
+            ),
+            (
+                true,
+                "h {{count:1 buckets:[1]}} {{count:3 buckets:[3] offset:2}}",
+                "2 0 [0, 2] [0.5, 1.5]",
+            ),
+            (
+                true,
+                "h {{schema:1 count:2 buckets:[2]}} {{count:2 buckets:[2]}} {{count:5 buckets:[5]}}",
+                "3 0 [0] [3.0]",
+            ),
         ] {
             assert_eq!(run(mean, line), expected, "{line}");
         }

@@ -1,8 +1,8 @@
 //! Counter resets of histograms.
 
-use tarn_model::sample::{Histogram, ResetHint};
+use tarn_model::sample::{CUSTOM_SCHEMA, Histogram, ResetHint};
 
-use super::layout::{Layout, Side};
+use super::layout::{Layout, Side, share_bounds};
 
 /// Returns whether a counter was reset between two samples. Where the hint does not tell, any number
 /// that falls, or a layout that could only become finer by starting anew, does. The sum is no
@@ -13,14 +13,17 @@ pub(crate) fn is_reset(previous: &Histogram, histogram: &Histogram) -> bool {
         ResetHint::NotReset => return false,
         ResetHint::Unknown | ResetHint::Gauge => {}
     }
-    let custom = histogram.bounds != previous.bounds;
-    let finer = histogram.schema > previous.schema
-        || histogram.zero_threshold < previous.zero_threshold;
-    if histogram.count() < previous.count() || custom || finer {
+    let custom = histogram.schema == CUSTOM_SCHEMA;
+    let other_kind = custom != (previous.schema == CUSTOM_SCHEMA);
+    let finer =
+        histogram.schema > previous.schema || histogram.zero_threshold < previous.zero_threshold;
+    if histogram.count() < previous.count() || other_kind || finer {
         return true;
     }
-    let (mut before, now) = (Layout::of(previous), Layout::of(histogram));
-    if histogram.bounds.is_empty() {
+    let (mut before, mut now) = (Layout::of(previous), Layout::of(histogram));
+    if custom {
+        share_bounds(&mut before, &mut now);
+    } else {
         before.widen_zero(histogram.zero_threshold);
         if before.zero_threshold != histogram.zero_threshold {
             return true;
@@ -74,8 +77,14 @@ mod tests {
             (
                 "schema:-53 count:1 custom_values:[1 2] buckets:[1]",
                 "schema:-53 count:2 custom_values:[1 3] buckets:[2]",
+                false,
+            ),
+            (
+                "schema:-53 count:1 custom_values:[1 2] buckets:[1]",
+                "schema:-53 count:2 custom_values:[1 3] buckets:[0 2]",
                 true,
             ),
+            (base, "schema:-53 count:9 custom_values:[1 2] buckets:[9]", true),
         ] {
             let (previous, histogram) = (histogram(before), histogram(now));
             assert_eq!(is_reset(&previous, &histogram), expected, "{before} then {now}");

@@ -22,7 +22,7 @@ eval instant at 2m m
 eval range from 0 to 2m step 1m m + 1
   {a=\"b\"} 2 3 4
 
-eval instant at 2m rate(h[2m])
+eval instant at 2m count_values(\"v\", h)
   {} 1
 
 eval instant at 1m 1 + 1

@@ -17,13 +17,8 @@ pub(super) struct HistogramGroups {
     sums: HashMap<u32, BTreeMap<u32, Added>>,
 }
 
-/// What a step of a group has come to.
-#[derive(Debug)]
-enum Added {
-    Sum(HistogramSum),
-    /// Layouts that do not combine: the group has no result.
-    Incompatible,
-}
+/// What a step of a group has come to; `None`: layouts that do not combine, so no result.
+type Added = Option<Box<HistogramSum>>;
 
 impl HistogramGroups {
     /// Adds the histograms of a series to its group, or turns them into what the float lane takes.
@@ -43,14 +38,15 @@ impl HistogramGroups {
                 for (step, histogram) in series.histograms.drain(..) {
                     let Some(added) = sums.get_mut(&step) else {
                         bytes += histogram.bytes();
-                        sums.insert(step, Added::Sum(HistogramSum::new(op == AggregateOp::Avg, &histogram)));
+                        let sum = HistogramSum::new(op == AggregateOp::Avg, &histogram);
+                        sums.insert(step, Some(Box::new(sum)));
                         continue;
                     };
-                    if let Added::Sum(sum) = added
+                    if let Some(sum) = added
                         && sum.add(&histogram).is_err()
                     {
                         cx.warn(MIXED_LAYOUTS);
-                        *added = Added::Incompatible;
+                        *added = None;
                     }
                 }
             }
@@ -66,7 +62,7 @@ impl HistogramGroups {
             if out.valid.get(step as usize) {
                 out.valid.unset(step as usize);
                 cx.warn("encountered a mix of histograms and floats for aggregation");
-            } else if let Added::Sum(sum) = added {
+            } else if let Some(sum) = added {
                 out.histograms.push((step, sum.finish()));
             }
         }
