@@ -234,31 +234,41 @@ impl Flusher {
     /// Takes over what others have committed, and stops this process where one of them has taken our
     /// identity.
     pub(crate) async fn poll(&self) {
-        let state = match self.catalog.refresh().await {
-            Ok(state) => state,
-            Err(error) => return tracing::warn!(%error, "catalog could not be polled"),
-        };
         let Identity { id, epoch } = &self.identity;
-        let theirs = state.writer(id).map_or(0, |record| record.writer.epoch);
-        if theirs > *epoch {
-            self.fence(&CommitError::Fenced { writer: id.clone(), ours: *epoch, theirs });
+        match self.catalog.refresh().await {
+            Ok(state) => {
+                let theirs = state.writer(id).map_or(0, |record| record.writer.epoch);
+                if theirs > *epoch {
+                    self.fence(&CommitError::Fenced { writer: id.clone(), ours: *epoch, theirs });
+                }
+                self.follow(&state, None);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "catalog could not be polled");
+                let state = self.catalog.state();
+                // Alone on the bucket, nobody else can have committed anything.
+                let others = state.writers().any(|record| record.writer.id != *id);
+                let why = "what other writers have committed since is not known";
+                self.follow(&state, others.then_some(why));
+            }
         }
-        self.follow(&state);
     }
 
     /// Moves the view to a newer catalog version, unless that moves our own boundary: a cut of ours
-    /// comes into the view only as its generation leaves it.
-    fn follow(&self, state: &Arc<State>) {
+    /// comes into the view only as its generation leaves it. Says what answers may lack (PAR-1).
+    fn follow(&self, state: &Arc<State>, unconfirmed: Option<&str>) {
         let own = &self.identity.id;
         self.view.update(|view| {
             let current = view.catalog();
             let newer = state.version() > current.version();
-            if newer && state.committed(own) == current.committed(own) {
-                let silent = writers::silent(state, own);
-                view.with_catalog(Arc::clone(state)).with_replaying(silent.as_deref())
+            let ours_stays = state.committed(own) == current.committed(own);
+            let next = if newer && ours_stays {
+                view.with_catalog(Arc::clone(state))
             } else {
                 view.clone()
-            }
+            };
+            let silent = writers::silent(next.catalog(), own);
+            next.with_replaying(unconfirmed.or(silent.as_deref()))
         });
     }
 }

@@ -116,10 +116,11 @@ impl Objects {
         self.repeat(Operation::Get, key, || self.get_once(&path)).await
     }
 
-    /// Reads a part of an object.
+    /// Reads a part of an object that the catalog names.
     ///
     /// # Errors
-    /// As [`Objects::get`]; a range beyond the end is `Corrupt`: the catalog knows all lengths.
+    /// `Corrupt` where the object is absent or the range beyond its end: the catalog knows all
+    /// objects and lengths. `Unavailable` as [`Objects::get`].
     pub async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
         let path = parse(key)?;
         let wanted = range.end.saturating_sub(range.start);
@@ -127,7 +128,8 @@ impl Objects {
             .repeat(Operation::GetRange, key, || {
                 self.timed(wanted, self.0.store.get_range(&path, range.clone()))
             })
-            .await?;
+            .await
+            .map_err(gone)?;
         if bytes.len() as u64 != wanted {
             let got = bytes.len();
             let message = format!("{key} gave {got} of {wanted} bytes at {}", range.start);
@@ -148,7 +150,8 @@ impl Objects {
             .repeat(Operation::GetRange, key, || {
                 self.timed(wanted, self.0.store.get_ranges(&path, ranges))
             })
-            .await?;
+            .await
+            .map_err(gone)?;
         let got: u64 = parts.iter().map(|part| part.len() as u64).sum();
         if got != wanted {
             return Err(Error::corrupt(format!("{key} gave {got} of {wanted} bytes")));
@@ -379,6 +382,11 @@ impl Failure {
 
 fn parse(key: &str) -> Result<Path> {
     Path::parse(key).map_err(|e| Error::internal(format!("object key {key:?}")).with_source(e))
+}
+
+/// Whoever reads a part knows of the object from the catalog, so its absence is damage.
+fn gone(error: Error) -> Error {
+    if is_not_found(&error) { Error::corrupt(error.message()) } else { error }
 }
 
 fn head_of(meta: object_store::ObjectMeta) -> Head {

@@ -277,6 +277,20 @@ async fn par_1_a_live_writer_on_the_same_bucket_makes_answers_partial() {
     second.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn par_1_a_bucket_that_cannot_be_polled_makes_answers_partial_where_others_write() {
+    let node = Node::faulty(14);
+    let other = Node::on(SimDisk::new(15)).with_bucket(node.bucket());
+    other.open().await.close().await;
+    let store = node.open().await;
+    eventually(|| async { store.storage.reader().view().partial().is_none() }).await;
+    node.break_bucket(true);
+    eventually(|| async { store.storage.reader().view().partial().is_some() }).await;
+    node.break_bucket(false);
+    eventually(|| async { store.storage.reader().view().partial().is_none() }).await;
+    store.close().await;
+}
+
 /// Whatever happens to disk and bucket, in any order: at every start each acknowledged row is there
 /// once, and no other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -61,6 +61,8 @@ async fn a_second_create_of_the_same_body_succeeds_and_of_another_conflicts() {
 async fn absent_and_short_objects_are_told_apart() {
     let objects = objects();
     assert!(is_not_found(&objects.get("none").await.expect_err("absent")));
+    let gone = objects.get_range("none", 0..1).await.expect_err("absent");
+    assert_eq!(gone.kind(), tarn_model::error::ErrorKind::Corrupt, "the catalog named it");
     assert_eq!(objects.head("none").await.expect("answer"), None);
     objects.delete("none").await.expect("absent is fine");
     let body = Bytes::from_static(b"0123456789");

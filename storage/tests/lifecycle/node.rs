@@ -99,6 +99,10 @@ impl Node {
         self.sim.as_ref().expect("a simulated disk")
     }
 
+    pub(crate) fn bucket(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(self.bucket.as_ref().expect("a bucket"))
+    }
+
     pub(crate) fn break_bucket(&self, broken: bool) {
         let plan = FaultPlan { before: if broken { 1000 } else { 0 }, ..FaultPlan::default() };
         self.faulty.as_ref().expect("a faulty bucket").set_plan(plan);
