@@ -26,6 +26,11 @@ pub(crate) mod encode;
 /// When a sender should try again while the head is full: a flush takes about as long.
 const RETRY_FULL: Duration = Duration::from_secs(5);
 
+/// 0001-01-01: older times are nonsense, and times are multiplied by 1000 on disk.
+const TIME_MIN_MS: i64 = -62_135_596_800_000;
+/// 9999-12-31, likewise.
+const TIME_MAX_MS: i64 = 253_402_300_799_999;
+
 /// Where batches become durable: the log with the head behind it.
 pub trait Log: fmt::Debug + Send + Sync {
     /// Returns whether appends are taken now.
@@ -91,7 +96,7 @@ impl Writer {
             tenant,
             log: Arc::clone(&self.log),
             now_ms,
-            newest_ms: now_ms.saturating_add(limits.future_max.as_millis() as i64),
+            newest_ms: now_ms.saturating_add(limits.future_max.as_millis() as i64).min(TIME_MAX_MS),
             window_ms: limits.out_of_order_window.as_millis() as i64,
             series_max: limits.series_max(),
             rows: Rows::default(),
@@ -149,6 +154,7 @@ impl Appender {
             Some(run) if run.index == series.index => run.n += 1,
             _ => self.rows.runs.push(FloatRun { index: series.index, n: 1 }),
         }
+        let start_ms = known_start(start_ms);
         if start_ms != 0 || !self.rows.starts.is_empty() {
             self.rows.starts.resize(self.rows.times.len(), 0);
             self.rows.starts.push(start_ms);
@@ -170,6 +176,7 @@ impl Appender {
         start_ms: i64,
     ) -> Result<(), Rejection> {
         self.admit(series, time_ms)?;
+        let start_ms = known_start(start_ms);
         self.rows.histograms.push(HistogramRow { index: series.index, time_ms, start_ms, value });
         Ok(())
     }
@@ -231,6 +238,9 @@ impl Appender {
         if time_ms > self.newest_ms {
             return Err(Rejection::TooFarAhead { time_ms, newest_ms: self.newest_ms });
         }
+        if time_ms < TIME_MIN_MS {
+            return Err(Rejection::OutOfOrder { time_ms, oldest_ms: TIME_MIN_MS });
+        }
         if place(&self.places, series.index).is_none() {
             self.places = self.tenant.table.places();
         }
@@ -238,6 +248,11 @@ impl Appender {
             .filter(|place| place.touch(series.epoch, self.now_ms))
             .ok_or(Rejection::StaleReference)
     }
+}
+
+/// A start timestamp that is no time is taken for unknown; the sample itself is fine.
+fn known_start(start_ms: i64) -> i64 {
+    if (TIME_MIN_MS..=TIME_MAX_MS).contains(&start_ms) { start_ms } else { 0 }
 }
 
 /// Why one row was not taken.

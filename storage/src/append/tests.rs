@@ -109,6 +109,8 @@ fn times_outside_the_windows_are_rejected_with_the_exact_bound() {
         (a, newest_ms, Ok(())),
         (a, oldest_ms, Ok(())),
         (a, oldest_ms - 1, too_old(oldest_ms - 1)),
+        (b, i64::MIN, Err(Rejection::OutOfOrder { time_ms: i64::MIN, oldest_ms: TIME_MIN_MS })),
+        (b, TIME_MIN_MS, Ok(())),
         (b, NOW_MS - 1000 * hour, Ok(())),
         (SeriesRef { index: a.index, epoch: 7 }, NOW_MS, Err(Rejection::StaleReference)),
         (SeriesRef { index: 1 << 30, epoch: 0 }, NOW_MS, Err(Rejection::StaleReference)),

@@ -34,6 +34,7 @@ use crate::block::directory::{Directory, METRICS_PART, MetricRows, decode_metric
 use crate::block::reader::cache::Bounded;
 use crate::block::summary;
 use crate::object::Objects;
+use crate::schema::column;
 use crate::view::Selector;
 
 mod cache;
@@ -49,6 +50,8 @@ const TICK_BYTES_MAX: usize = 32 << 20;
 const PARSED_FACTOR: usize = 6;
 /// Results of matchers kept.
 const MATCHED_BYTES_MAX: usize = 64 << 20;
+/// A native histogram of ordinary size against a float.
+const HISTOGRAM_WEIGHT: u64 = 64;
 /// Rows decoded at once.
 const BATCH_ROWS: usize = 16 << 10;
 
@@ -270,6 +273,12 @@ impl OpenBlock {
 
     pub(crate) fn object(&self) -> &Arc<str> {
         &self.object
+    }
+
+    /// Returns about how many floats the samples of a row are worth in memory.
+    pub(crate) fn weight(&self, row: &RowSlice) -> u64 {
+        let maybe_histograms = row.scale.is_none() && self.has_column(column::H_SCHEMA);
+        u64::from(row.n) * if maybe_histograms { HISTOGRAM_WEIGHT } else { 1 }
     }
 
     /// Returns all rows of slices: those behind the timelines.

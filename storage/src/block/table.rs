@@ -38,6 +38,19 @@ pub(crate) struct SliceRow {
     pub(crate) values: RowValues,
 }
 
+impl SliceRow {
+    /// Returns how many values the row brings into a batch.
+    pub(crate) fn weight(&self) -> u64 {
+        let buckets = match &self.values {
+            RowValues::Histograms(slice) => {
+                self.n as usize * (slice.positive.len() + slice.negative.len())
+            }
+            _ => 0,
+        };
+        u64::from(self.n) + buckets as u64
+    }
+}
+
 /// Where the values of a slice are.
 #[derive(Debug, Clone)]
 pub(crate) enum RowValues {

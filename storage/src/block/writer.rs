@@ -105,7 +105,7 @@ pub(crate) fn write_slices(table: &SliceTable<'_>, origin: &Origin<'_>) -> Resul
     while at < table.rows.len() {
         let (mut end, mut samples) = (at, 0);
         while end < table.rows.len() && end - at < BATCH_ROWS && samples < BATCH_SAMPLES {
-            samples += u64::from(table.rows[end].n);
+            samples += table.rows[end].weight();
             end += 1;
         }
         let full =

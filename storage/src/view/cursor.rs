@@ -122,7 +122,7 @@ impl SeriesCursor {
                     Source::Block { order, block, series } => {
                         let rows = series.rows.iter().filter(|r| r.may_overlap(self.range));
                         let rows: Vec<RowSlice> = rows.copied().collect();
-                        samples += rows.iter().map(|r| u64::from(r.n)).sum::<u64>();
+                        samples += rows.iter().map(|row| block.weight(row)).sum::<u64>();
                         wanted.add(order, &block, rows.into_iter().map(|row| (at, row)));
                     }
                 }
