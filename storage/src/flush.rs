@@ -29,8 +29,8 @@ use tarn_model::rng::Rng;
 use tarn_model::time::Clock;
 use tokio::sync::watch;
 
-use crate::blocking;
 use crate::block::{BlockMeta, LsnRange};
+use crate::blocking;
 use crate::catalog::commit::propose_cut;
 use crate::catalog::{Catalog, CommitError, Identity, State, writers};
 use crate::disk::ReadOnly;
