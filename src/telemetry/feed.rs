@@ -86,6 +86,7 @@ impl Feed {
             Err(e) => return warn!(error = %e, "own metrics could not be read"),
         };
         let mut rows = exposition::parse(&text);
+        rows.insert(0, up());
         if self.host {
             rows.extend(host::rows());
         }
@@ -110,4 +111,9 @@ impl Feed {
         let labels = LabelSet::new(row.labels.iter().cloned().chain(who).collect());
         Series { labels, samples: vec![(time_ms, row.value)], metadata: row.metadata }
     }
+}
+
+/// What a scraper would have noted of its target: the first thing that people ask for.
+fn up() -> OwnRow {
+    OwnRow::gauge("up", &[], 1.0)
 }

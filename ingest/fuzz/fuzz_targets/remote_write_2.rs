@@ -1,0 +1,6 @@
+//! Any bytes as a decompressed body of remote write 2.0.
+#![no_main]
+
+use tarn_ingest::fuzz::{self, Version};
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::remote_write(Version::V2, data));
