@@ -3,4 +3,4 @@
 
 use tarn_ingest::fuzz::{self, Version};
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::remote_write(Version::V2, data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::remote_write(Version::Two, data));

@@ -3,4 +3,4 @@
 
 use tarn_ingest::fuzz::{self, Version};
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::snappy(Version::V1, data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::snappy(Version::One, data));
