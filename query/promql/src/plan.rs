@@ -33,9 +33,9 @@ mod node;
 
 pub(crate) use invariant::depends_on_step;
 pub(crate) use node::{
-    AbsentNode, AggregateNode, CountValuesNode, HistogramNode, JoinNode, MapNode, MergeNode,
-    MergeRule, Node, Plan, RangeNode, RangePlan, RelabelNode, Root, ScalarPlan, SelectNode,
-    SetNode, SortNode, TopNode,
+    AbsentNode, AggregateNode, CountValuesNode, HistogramNode, JoinNode, LimitNode, MapNode,
+    MergeNode, MergeRule, Node, Plan, RangeNode, RangePlan, RelabelNode, Root, ScalarPlan,
+    SelectNode, SetNode, SortNode, TopNode,
 };
 
 /// The plan of a query and what it reads.
@@ -214,8 +214,10 @@ impl Planner<'_> {
         let (op, grid) = (aggregate.op, child.grid);
         let grouping = Grouping::new(aggregate.without, &aggregate.grouping);
         let node = match (op, aggregate.param.as_deref()) {
-            (AggregateOp::Limitk | AggregateOp::LimitRatio, _) => {
-                return Err(unsupported(op.as_str()));
+            (AggregateOp::Limitk | AggregateOp::LimitRatio, Some(param)) => {
+                let param = self.scalar(param, grid)?;
+                let ratio = op == AggregateOp::LimitRatio;
+                Node::Limit(Box::new(LimitNode { child, grouping, param, ratio }))
             }
             (AggregateOp::CountValues, Some(param)) => {
                 let label = call::label_name(param)?;

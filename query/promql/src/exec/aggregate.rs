@@ -20,9 +20,11 @@ use crate::query::{QueryError, Result};
 mod accumulate;
 mod count_values;
 mod histograms;
+mod limit;
 mod top;
 
 pub(crate) use count_values::CountValues;
+pub(crate) use limit::Limit;
 pub(crate) use top::Top;
 
 use accumulate::Accumulator;

@@ -3,7 +3,7 @@
 //! Building recurses as deep as the query is nested. Each operator is therefore made in a function
 //! of its own, so that no stack frame has room for all of them.
 
-use super::aggregate::{Aggregate, CountValues, Top};
+use super::aggregate::{Aggregate, CountValues, Limit, Top};
 use super::context::{Context, Reservation};
 use super::histogram::HistogramCall;
 use super::join::{SetJoin, VectorJoin};
@@ -17,9 +17,9 @@ use super::shape::{Absent, FromScalar, Merge, Repeat, SAME_LABELS};
 use super::steps::Grid;
 use crate::ast::Cardinality;
 use crate::plan::{
-    AbsentNode, AggregateNode, CountValuesNode, HistogramNode, JoinNode, MapNode, MergeNode,
-    MergeRule, Node, Plan, RangeNode, RangePlan, RelabelNode, ScalarPlan, SelectNode, SetNode,
-    SortNode, TopNode,
+    AbsentNode, AggregateNode, CountValuesNode, HistogramNode, JoinNode, LimitNode, MapNode,
+    MergeNode, MergeRule, Node, Plan, RangeNode, RangePlan, RelabelNode, ScalarPlan, SelectNode,
+    SetNode, SortNode, TopNode,
 };
 use crate::query::{QueryError, Result};
 
@@ -77,6 +77,7 @@ impl<'a> Builder<'a> {
             Node::Histogram(node) => self.histogram(*node, grid),
             Node::Aggregate(node) => self.aggregate(*node, grid),
             Node::Top(node) => self.top(*node, grid),
+            Node::Limit(node) => self.limit(*node, grid),
             Node::CountValues(node) => self.count_values(*node, grid),
             Node::Merge(_)
             | Node::Map(_)
@@ -159,6 +160,12 @@ impl<'a> Builder<'a> {
         let child = self.operator(node.child)?;
         let (k, shape) = (self.scalar(node.k)?, (grid.steps, node.ranked));
         Ok(Box::new(Top::new(child, node.grouping, k, node.largest, shape)))
+    }
+
+    fn limit(&mut self, node: LimitNode, grid: Grid) -> Built {
+        let child = self.operator(node.child)?;
+        let param = self.scalar(node.param)?;
+        Ok(Box::new(Limit::new(child, node.grouping, param, node.ratio, grid.steps)))
     }
 
     fn count_values(&mut self, node: CountValuesNode, grid: Grid) -> Built {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tarn_model::sample::{Counts, Histogram, ResetHint};
 
 use crate::ast::BinaryOp;
-use crate::histogram::{Incompatible, add, sub};
+use crate::histogram::{Incompatible, Interval, add, intervals, sub};
+use crate::print::number::general;
 
 /// Returns the histogram with all its numbers changed by `f`, as a float histogram.
 fn mapped(histogram: &Histogram, f: impl Fn(f64) -> f64) -> Histogram {
@@ -40,6 +41,22 @@ pub(crate) fn divided(histogram: &Histogram, divisor: f64) -> Histogram {
         divided.negative.clear();
     }
     divided
+}
+
+/// Prints a histogram as upstream does: `{count:3, sum:4, (0.5,1]:1, (1,2]:2}`.
+pub(crate) fn text(histogram: &Histogram) -> String {
+    let mut text =
+        format!("{{count:{}, sum:{}", general(histogram.count()), general(histogram.sum));
+    for Interval { lower, upper, count } in intervals(histogram) {
+        let (open, close) = match (lower < 0.0, upper > 0.0) {
+            (true, false) => ('[', ')'),
+            (true, true) => ('[', ']'),
+            _ => ('(', ']'),
+        };
+        let (lower, upper) = (general(lower), general(upper));
+        text.push_str(&format!(", {open}{lower},{upper}{close}:{}", general(count)));
+    }
+    text + "}"
 }
 
 /// Returns the histogram without empty buckets.

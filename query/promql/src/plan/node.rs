@@ -87,6 +87,7 @@ pub(crate) enum Node {
     Histogram(Box<HistogramNode>),
     Aggregate(Box<AggregateNode>),
     Top(Box<TopNode>),
+    Limit(Box<LimitNode>),
     CountValues(Box<CountValuesNode>),
     Join(Box<JoinNode>),
     Set(Box<SetNode>),
@@ -149,6 +150,14 @@ pub(crate) struct TopNode {
     pub(crate) largest: bool,
     /// The ranking is the order of the output.
     pub(crate) ranked: bool,
+}
+
+pub(crate) struct LimitNode {
+    pub(crate) child: Plan,
+    pub(crate) grouping: Grouping,
+    pub(crate) param: ScalarPlan,
+    /// `limit_ratio` instead of `limitk`.
+    pub(crate) ratio: bool,
 }
 
 pub(crate) struct CountValuesNode {

@@ -22,7 +22,7 @@ eval instant at 2m m
 eval range from 0 to 2m step 1m m + 1
   {a=\"b\"} 2 3 4
 
-eval instant at 2m count_values(\"v\", h)
+eval instant at 2m h </ 2
   {} 1
 
 eval instant at 1m 1 + 1

@@ -12,6 +12,7 @@ use super::Grouping;
 use crate::exec::context::{Context, Reservation};
 use crate::exec::operator::{Operator, Pull, Series};
 use crate::exec::steps::Steps;
+use crate::functions::native::text as native_text;
 use crate::print::number::fixed;
 use crate::query::Result;
 
@@ -57,26 +58,41 @@ impl CountValues {
         let mut steps = Steps::default();
         let mut groups = groups.into_iter();
         while self.child.next(cx, &mut steps).await? {
-            steps.floats_only("count_values")?;
             let Some(group) = groups.next() else { break };
+            let named = |text: &str| match &self.label {
+                Some(label) => labels[group as usize].with(label, text),
+                None => labels[group as usize].clone(),
+            };
+            let mut counted = Vec::with_capacity(self.steps);
             for step in steps.valid.iter() {
                 let value = steps.values[step];
-                let output = outputs.of(group, value, || match &self.label {
-                    Some(label) => labels[group as usize].with(label, &fixed(value)),
-                    None => labels[group as usize].clone(),
-                });
-                if output == self.counts.len() {
-                    self.held.push(cx.reserve_samples(self.steps)?);
-                    let mut counts = Steps::default();
-                    counts.reset(self.steps);
-                    self.counts.push(counts);
-                }
-                let counts = &mut self.counts[output];
-                let before = if counts.valid.get(step) { counts.values[step] } else { 0.0 };
-                counts.set(step, before + 1.0);
+                counted.push((step, outputs.of(group, value, || named(&fixed(value)))));
             }
+            for (step, histogram) in &steps.histograms {
+                let output = outputs.of_labels(named(&native_text(histogram)));
+                counted.push((*step as usize, output));
+            }
+            self.count(&counted, cx)?;
         }
         Ok(outputs.order.into_iter().map(Series::new).collect())
+    }
+}
+
+impl CountValues {
+    /// Counts samples, given as step and output series.
+    fn count(&mut self, samples: &[(usize, usize)], cx: &Context) -> Result<()> {
+        for (step, output) in samples {
+            if *output == self.counts.len() {
+                self.held.push(cx.reserve_samples(self.steps)?);
+                let mut counts = Steps::default();
+                counts.reset(self.steps);
+                self.counts.push(counts);
+            }
+            let counts = &mut self.counts[*output];
+            let before = if counts.valid.get(*step) { counts.values[*step] } else { 0.0 };
+            counts.set(*step, before + 1.0);
+        }
+        Ok(())
     }
 }
 
@@ -93,12 +109,20 @@ impl Outputs {
     fn of(&mut self, group: u32, value: f64, labels: impl FnOnce() -> LabelSet) -> usize {
         // All NaN print the same.
         let bits = if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() };
-        *self.by_value.entry((group, bits)).or_insert_with(|| {
-            let labels = labels();
-            *self.by_labels.entry(labels.clone()).or_insert_with(|| {
-                self.order.push(labels);
-                self.order.len() - 1
-            })
+        if let Some(output) = self.by_value.get(&(group, bits)) {
+            return *output;
+        }
+        let output = self.of_labels(labels());
+        self.by_value.insert((group, bits), output);
+        output
+    }
+
+    /// Returns the output series with these labels.
+    fn of_labels(&mut self, labels: LabelSet) -> usize {
+        let order = &mut self.order;
+        *self.by_labels.entry(labels).or_insert_with_key(|labels| {
+            order.push(labels.clone());
+            order.len() - 1
         })
     }
 }

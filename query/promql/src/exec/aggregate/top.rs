@@ -186,7 +186,8 @@ impl Top {
     }
 }
 
-fn check_limits(limits: &Numbers) -> Result<()> {
+/// Fails where a number of series is none.
+pub(super) fn check_limits(limits: &Numbers) -> Result<()> {
     if limits.values().iter().any(|k| k.is_nan()) {
         return Err(QueryError::execution("Parameter value is NaN"));
     }
