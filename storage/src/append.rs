@@ -3,11 +3,12 @@
 //! An appender collects the rows of one request, decides per row what is taken, and commits the
 //! rest as one record: stored whole or not at all. What is too old or too new is decided here,
 //! before the log, because replies count what is rejected; insert and replay take everything. The
-//! rows are encoded in the request's own task, so the commit thread only attaches the labels of
-//! series that the log does not know yet, and writes.
+//! rows are encoded in the request's own task, and with them the labels of series that the log does
+//! not know yet; the commit thread only checks that none is missing, and writes.
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -52,12 +53,43 @@ pub struct Batch {
     pub(crate) tenant: Arc<TenantHead>,
     pub(crate) rows: Rows,
     pub(crate) payloads: Vec<Payload>,
+    pub(crate) definitions: Option<Definitions>,
+}
+
+/// Labels of series that the log did not know when the batch was made.
+#[derive(Debug)]
+pub(crate) struct Definitions {
+    /// The period in which they count.
+    pub(crate) period: u32,
+    /// Places of the series.
+    pub(crate) series: Vec<u32>,
+    pub(crate) payload: Payload,
+}
+
+impl Definitions {
+    /// Encodes what the log lacks; `None` where it has everything.
+    fn of(tenant: &TenantHead, rows: &Rows) -> Option<Self> {
+        let period = tenant.period.load(Ordering::Acquire);
+        let places = tenant.table.places();
+        let mut series = Vec::new();
+        rows.each_series(|index| {
+            if place(&places, index).is_some_and(|place| !place.is_defined(period)) {
+                series.push(index);
+            }
+        });
+        series.sort_unstable();
+        series.dedup();
+        let entries: Vec<_> = series.iter().filter_map(|i| tenant.table.entry(*i)).collect();
+        let payload = encode::definitions(&entries)?;
+        Some(Self { period, series, payload })
+    }
 }
 
 impl Batch {
     /// Returns the bytes that the batch holds, for the log's queue.
     pub fn bytes(&self) -> usize {
-        let encoded: usize = self.payloads.iter().map(|p| p.bytes.len()).sum();
+        let definitions = self.definitions.as_ref().map(|d| &d.payload);
+        let encoded: usize = self.payloads.iter().chain(definitions).map(|p| p.bytes.len()).sum();
         let histograms: usize = self.rows.histograms.iter().map(|h| h.value.bytes()).sum();
         encoded + histograms + self.rows.times.len() * 16 + self.rows.runs.len() * 8
     }
@@ -219,7 +251,8 @@ impl Appender {
             return Ok(Lsn::default());
         }
         let payloads = encode::rows(&rows);
-        log.append(Batch { tenant, rows, payloads }).await
+        let definitions = Definitions::of(&tenant, &rows);
+        log.append(Batch { tenant, rows, payloads, definitions }).await
     }
 
     /// Checks the time of a sample and notes it as admitted.

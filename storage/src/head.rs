@@ -9,7 +9,7 @@
 //! - [`replay`]: the same insert after a start, from the log's payloads
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -44,6 +44,8 @@ pub struct Head {
     pub(crate) clock: Arc<dyn Clock>,
     tenants: RwLock<HashMap<TenantId, Arc<TenantHead>>>,
     held: Arc<Held>,
+    /// Number of the definition period of the log: see [`sink`].
+    pub(crate) period: Arc<AtomicU32>,
 }
 
 impl fmt::Debug for Head {
@@ -70,6 +72,8 @@ pub(crate) struct TenantHead {
     pub(crate) families: RwLock<HashMap<Arc<str>, Metadata>>,
     /// Time of the newest exemplar by place of its series.
     pub(crate) exemplars: Mutex<HashMap<u32, i64>>,
+    /// That of the head.
+    pub(crate) period: Arc<AtomicU32>,
 }
 
 impl TenantHead {
@@ -108,7 +112,8 @@ impl Head {
     /// Makes an empty head.
     pub fn new(limits: Limits, clock: Arc<dyn Clock>) -> Arc<Self> {
         let (tenants, held) = (RwLock::default(), Arc::default());
-        Arc::new(Self { limits, clock, tenants, held })
+        let period = Arc::new(AtomicU32::new(1));
+        Arc::new(Self { limits, clock, tenants, held, period })
     }
 
     /// Shows the head in a registry.
@@ -170,6 +175,7 @@ impl Head {
                 table: Arc::default(),
                 families: RwLock::default(),
                 exemplars: Mutex::default(),
+                period: Arc::clone(&self.period),
             })
         });
         Arc::clone(tenant)

@@ -92,8 +92,11 @@ static FAMILIES: LazyLock<SchemaRef> = LazyLock::new(|| {
 /// Flag of a histogram with float counts; its reset hint is in the bits above.
 const FLOAT_COUNTS: u8 = 1;
 
-/// Encodes the labels of series.
-pub(crate) fn definitions(entries: &[Arc<SeriesEntry>]) -> Bytes {
+/// Encodes the labels of series; `None` where there are none.
+pub(crate) fn definitions(entries: &[Arc<SeriesEntry>]) -> Option<Payload> {
+    if entries.is_empty() {
+        return None;
+    }
     let references = UInt32Array::from_iter_values(entries.iter().map(|e| e.index));
     let mut labels = BinaryBuilder::new();
     let mut bytes = Vec::new();
@@ -102,7 +105,8 @@ pub(crate) fn definitions(entries: &[Arc<SeriesEntry>]) -> Bytes {
         write_labels(&entry.labels(), &mut bytes);
         labels.append_value(&bytes);
     }
-    message(&DEFINITIONS, vec![Arc::new(references), Arc::new(labels.finish())])
+    let bytes = message(&DEFINITIONS, vec![Arc::new(references), Arc::new(labels.finish())]);
+    Some(Payload { signal: Signal::Metrics, schema: payload::DEFINITIONS, bytes })
 }
 
 /// Encodes all rows of a request.

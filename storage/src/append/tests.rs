@@ -47,12 +47,8 @@ impl Log for OnlyHead {
             batch.rows.each_series(|i| entries.extend(batch.tenant.table.entry(i)));
             entries
         };
-        let definitions = Payload {
-            signal: tarn_model::signal::Signal::Metrics,
-            schema: crate::schema::payload::DEFINITIONS,
-            bytes: encode::definitions(&entries),
-        };
-        self.payloads.lock().push([vec![definitions], batch.payloads].concat());
+        let definitions = encode::definitions(&entries);
+        self.payloads.lock().push(definitions.into_iter().chain(batch.payloads).collect());
         let lsn = Lsn(self.lsn.fetch_add(1, Ordering::Relaxed) + 1);
         Box::pin(std::future::ready(Ok(lsn)))
     }

@@ -94,10 +94,15 @@ impl Place {
         }
     }
 
+    /// Returns whether the log has the definition in this period.
+    pub(crate) fn is_defined(&self, period: u32) -> bool {
+        self.defined.load(Ordering::Relaxed) == period
+    }
+
     /// Returns whether the log lacks the definition in this period, and takes it as given.
     pub(crate) fn define(&self, period: u32) -> bool {
         // Only the commit thread gets here; most series are defined, and a load is cheap.
-        if self.defined.load(Ordering::Relaxed) == period {
+        if self.is_defined(period) {
             return false;
         }
         self.defined.store(period, Ordering::Relaxed);

@@ -1,20 +1,18 @@
 //! The head as the log's sink: what happens to a request on the commit thread.
 //!
-//! Framing attaches the labels of series that the log has not seen in this *definition period*;
-//! a new period begins with every cut and after every failed sync, so replay never misses one.
-//! Everything else of the payload was encoded by the request itself.
+//! Framing sees to it that a record brings the labels of all series that the log has not seen in
+//! this *definition period*; a new period begins with every cut and after every failed sync, so
+//! replay never misses one. Payloads were encoded by the request itself.
 
 use std::sync::Arc;
-
-use tarn_model::signal::Signal;
+use std::sync::atomic::Ordering;
 
 use crate::append::Batch;
 use crate::append::encode;
 use crate::head::series::place;
 use crate::head::{Head, HeadGeneration};
-use crate::schema::payload;
 use crate::view::ViewCell;
-use crate::wal::{Lsn, Payload, RecordBuilder, Sink};
+use crate::wal::{Lsn, RecordBuilder, Sink};
 
 /// Inserts what is durable into the active generation, which is always the last one of the view.
 #[derive(Debug)]
@@ -28,7 +26,8 @@ pub struct HeadSink {
 impl HeadSink {
     /// Makes the sink of a head whose active generation is in the view already.
     pub fn new(head: Arc<Head>, active: Arc<HeadGeneration>, view: Arc<ViewCell>) -> Self {
-        Self { head, view, active, period: 1 }
+        let period = head.period.load(Ordering::Acquire);
+        Self { head, view, active, period }
     }
 
     /// Returns the generation that takes rows.
@@ -42,25 +41,35 @@ impl HeadSink {
         let next = self.head.generation(last.next());
         self.active.freeze(last);
         self.view.update(|view| view.with_generation(Arc::clone(&next)));
-        self.period += 1;
+        self.begin_period();
         self.head.sweep(self.view.load().heads());
         std::mem::replace(&mut self.active, next)
     }
 
-    fn definitions(&self, item: &Batch) -> Option<Payload> {
+    /// Adds the labels that the log lacks. The request has encoded them; where another period began
+    /// meanwhile, they are encoded here.
+    fn definitions(&self, item: &mut Batch, record: &mut RecordBuilder) {
         let table = &item.tenant.table;
         let places = table.places();
+        let define = |index| place(&places, index).is_some_and(|place| place.define(self.period));
+        if let Some(prepared) = item.definitions.take().filter(|d| d.period == self.period) {
+            prepared.series.iter().for_each(|index| {
+                define(*index);
+            });
+            record.payloads.push(prepared.payload);
+        }
         let mut entries = Vec::new();
         item.rows.each_series(|index| {
-            if place(&places, index).is_some_and(|place| place.define(self.period)) {
+            if define(index) {
                 entries.extend(table.entry(index));
             }
         });
-        if entries.is_empty() {
-            return None;
-        }
-        let bytes = encode::definitions(&entries);
-        Some(Payload { signal: Signal::Metrics, schema: payload::DEFINITIONS, bytes })
+        record.payloads.extend(encode::definitions(&entries));
+    }
+
+    fn begin_period(&mut self) {
+        self.period += 1;
+        self.head.period.store(self.period, Ordering::Release);
     }
 }
 
@@ -74,7 +83,7 @@ impl Sink for HeadSink {
 
     fn frame(&mut self, _lsn: Lsn, item: &mut Batch, record: &mut RecordBuilder) {
         record.tenant = Some(item.tenant.id.clone());
-        record.payloads.extend(self.definitions(item));
+        self.definitions(item, record);
         record.payloads.append(&mut item.payloads);
     }
 
@@ -89,6 +98,9 @@ impl Sink for HeadSink {
 
     fn begin_generation(&mut self, _first: Lsn) {
         // The rows in memory stay where they are; only the log must be self-contained again.
-        self.period += 1;
+        self.begin_period();
     }
 }
+
+#[cfg(test)]
+mod tests;
