@@ -17,7 +17,7 @@ PYTHON_STAMP = $(TARN_TOOLS)/duckdb-$(DUCKDB)-pyarrow-$(PYARROW)
 
 run:
 	@command -v cargo >/dev/null || { echo "make run needs cargo: https://rustup.rs"; exit 1; }
-	@test -x "$(CARGO_TARGET_DIR)/local/tarn" || echo "building Tarn: the first build takes about five minutes on two cores, later ones take seconds"
+	@test -x "$(CARGO_TARGET_DIR)/local/tarn" || echo "building Tarn: the first build takes about seven minutes on two cores, later ones take seconds"
 	cargo build --profile local $(CARGO_FLAGS) -p tarn
 	@exec "$(CARGO_TARGET_DIR)/local/tarn" $(ARGS)
 

@@ -23,6 +23,9 @@ use tracing::{debug, warn};
 pub(crate) mod guard;
 pub(crate) mod linger;
 
+#[cfg(test)]
+mod tests;
+
 /// Streams of one HTTP/2 connection.
 const HTTP2_STREAMS_MAX: u32 = 256;
 
@@ -153,8 +156,9 @@ async fn connection(
     stop: CancellationToken,
 ) {
     // The builder waits for the first bytes to tell the protocol, without a limit of its own.
-    let first = stop.run_until_cancelled(stream.readable());
-    if !matches!(tokio::time::timeout(bounds.header_timeout, first).await, Ok(Some(Ok(())))) {
+    let mut byte = [0];
+    let first = stop.run_until_cancelled(stream.peek(&mut byte));
+    if !matches!(tokio::time::timeout(bounds.header_timeout, first).await, Ok(Some(Ok(1)))) {
         return;
     }
     let mut builder = Builder::new(TokioExecutor::new());

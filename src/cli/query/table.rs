@@ -11,7 +11,7 @@ pub(super) fn aligned(rows: &Rows) -> String {
         return "no data".to_owned();
     }
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header(rows));
     for row in &rows.rows {

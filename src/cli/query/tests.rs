@@ -57,7 +57,7 @@ fn a_vector_is_a_row_per_series() {
     );
     let shown = table::aligned(&rows);
     let lines: Vec<&str> = shown.lines().collect();
-    assert_eq!(lines.len(), 7, "{shown}");
+    assert_eq!(lines.len(), 6, "{shown}");
     assert!(lines[1].contains("__name__") && lines[3].contains("up"), "{shown}");
     assert_eq!(reply.remarks().collect::<Vec<_>>(), ["warning: careful", "info: note"]);
     assert_eq!(reply.failure(), None);
