@@ -88,7 +88,9 @@ impl Top {
 
     /// Returns the heaps of all groups and steps, groups first.
     async fn fill(&mut self, cx: &Context) -> Result<Vec<Vec<Candidate>>> {
-        let mut heaps: Vec<Vec<Candidate>> = vec![Vec::new(); self.group_count * self.steps];
+        let count = self.group_count * self.steps;
+        self.held.push(cx.reserve_bytes(count * size_of::<Vec<Candidate>>())?);
+        let mut heaps: Vec<Vec<Candidate>> = vec![Vec::new(); count];
         let mut steps = Steps::default();
         let mut series = 0;
         let mut candidates = 0;
