@@ -11,7 +11,7 @@
 //! 7. [`block`]: immutable Parquet files;
 //! 8. [`catalog`]: numbered manifests say which blocks exist and how far each log is in them.
 //!
-//! Beside that way: [`open`](mod@open) is the start, [`object`] the bucket, [`file`](mod@file) and
+//! Beside that way: `open.rs` is the start, [`object`] the bucket, [`file`](mod@file) and
 //! [`disk`] the local disk, [`paths`] every name in either, [`publish`] the list for foreign
 //! readers, [`operate`] the tools.
 //!

@@ -12,8 +12,9 @@ use node::{Node, expected, read_all, read_view};
 use object_store::memory::InMemory;
 use tarn_model::error::ErrorKind;
 use tarn_model::time::Clock;
+use tarn_storage::file::Disk;
 use tarn_storage::operate::{block_list, catalog_log};
-use tarn_storage::paths;
+use tarn_storage::paths::{self, DataDir};
 use tarn_testkit::clock::RealClock;
 use tarn_testkit::sim::SimRng;
 use tarn_testkit::sim_disk::SimDisk;
@@ -288,6 +289,41 @@ async fn par_1_a_bucket_that_cannot_be_polled_makes_answers_partial_where_others
     eventually(|| async { store.storage.reader().view().partial().is_some() }).await;
     node.break_bucket(false);
     eventually(|| async { store.storage.reader().view().partial().is_none() }).await;
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ful_1_on_a_full_disk_queries_and_the_last_flush_go_on_and_writes_resume() {
+    let node = Node::simulated(16);
+    let store = node.open().await;
+    store.write(0..3).await;
+    let full = || async { store.storage.readiness().ingest.is_some() };
+    // The ballast is filled behind the start.
+    let ballast = DataDir::new(node.path()).ballast();
+    let whole = || async { node.disk().read(&ballast).is_ok_and(|b| b.len() == 64 << 10) };
+    eventually(whole).await;
+    let space = node.disk().space(node.path()).expect("known");
+    // Not a byte is left.
+    node.disk().set_capacity(space.total - space.available);
+    eventually(full).await;
+    let reason = store.storage.readiness().ingest.expect("a reason");
+    assert!(reason.contains("disk has 0B left"), "{reason}");
+    let refused = store.try_write(3).await.expect_err("refused");
+    assert!(matches!(refused.kind(), ErrorKind::Unavailable { .. }), "{refused:?}");
+    assert_eq!(read_all(&store.storage).await, expected(0..3), "queries go on");
+    // A full disk asks for a flush by itself; whichever comes first finds room.
+    store.storage.flush().await.expect("room was kept for it");
+    let samples: u64 = store.storage.catalog().all_blocks().map(|block| block.samples).sum();
+    assert_eq!(samples, 9);
+    assert_eq!(read_all(&store.storage).await, expected(0..3));
+
+    node.disk().set_capacity(u64::MAX);
+    eventually(|| async { !full().await }).await;
+    store.write(3..5).await;
+    store.assert_each_row_once(5);
+    store.close().await;
+    let store = node.open().await;
+    assert_eq!(read_all(&store.storage).await, expected(0..5));
     store.close().await;
 }
 

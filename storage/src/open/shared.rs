@@ -1,5 +1,6 @@
 //! What all handles of an open store share, and what is done with it.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -105,12 +106,19 @@ impl Shared {
     pub(crate) async fn flush(&self) -> Result<FlushReport> {
         let wal = self.log.replayed()?;
         if *self.disk_level.borrow() == Level::Hard {
-            // The flush may need the room that was kept for it.
-            self.ballast.release().map_err(|e| disk_error("remove", &self.dir.ballast(), e))?;
-            self.ballast_released.store(true, Ordering::Release);
-            wal.release_spares();
+            self.make_room(wal).map_err(|e| disk_error("make room in", self.dir.root(), e))?;
         }
         self.flusher.flush(wal).await
+    }
+
+    /// Gives up what was kept for a flush on a full disk. A file system may count removed files as
+    /// used until their names are gone for good, hence the syncs.
+    fn make_room(&self, wal: &Wal<HeadSink>) -> io::Result<()> {
+        self.ballast.release()?;
+        self.ballast_released.store(true, Ordering::Release);
+        wal.release_spares();
+        self.handles.disk.sync_dir(self.dir.root())?;
+        self.handles.disk.sync_dir(&self.dir.wal())
     }
 
     /// What there is to flush; `None` before the replay has ended, or where there is nothing.
