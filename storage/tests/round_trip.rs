@@ -235,6 +235,9 @@ async fn cor_1_a_damaged_byte_is_never_served() {
             let error = fresh_read(&store).await.unwrap_err();
             assert_ne!(error.kind(), ErrorKind::Internal, "cut at {cut}: {error:?}");
         }
+        store.bucket.delete(&path).await.unwrap();
+        let error = fresh_read(&store).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "gone: {error:?}");
         put(&store, &path, sound).await;
     }
     println!("{found} of {tried} flips found");

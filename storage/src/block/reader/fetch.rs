@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tarn_model::error::{Context, Error, Result};
+use tarn_model::error::{Context, Error, ErrorKind, Result};
 
 use crate::block::BlockMeta;
 use crate::block::reader::{Blocks, OpenBlock};
@@ -20,7 +20,8 @@ impl Blocks {
             return Err(Error::corrupt(format!("tail of {tail_bytes} bytes in {bytes}")));
         }
         let end = offset + bytes;
-        let tail = self.objects.get_range(&meta.object, end - tail_bytes..end).await?;
+        let tail = self.objects.get_range(&meta.object, end - tail_bytes..end).await;
+        let tail = tail.map_err(missing)?;
         if crc32c::crc32c(&tail) != meta.tail_crc {
             return Err(Error::corrupt("block tail fails its checksum"));
         }
@@ -42,7 +43,7 @@ impl Blocks {
         let offset = block.meta.offset;
         let absolute: Vec<Range<u64>> =
             spans.iter().map(|s| s.start + offset..s.end + offset).collect();
-        let parts = self.objects.get_ranges(&block.object, &absolute).await?;
+        let parts = self.objects.get_ranges(&block.object, &absolute).await.map_err(missing)?;
         for (span, bytes) in spans.iter().zip(&parts) {
             if bytes.len() as u64 != span.end - span.start {
                 let message = format!("block {} gave other ranges than asked for", block.object);
@@ -52,6 +53,14 @@ impl Blocks {
         }
         Ok(ranges.iter().map(|range| part(&spans, &parts, range)).collect())
     }
+}
+
+/// A block that the catalog names must be there: its absence is damage, not a wrong question.
+fn missing(error: Error) -> Error {
+    if error.kind() == ErrorKind::NotFound {
+        return Error::corrupt("block is named by the catalog, but is gone").with_source(error);
+    }
+    error
 }
 
 /// Joins ranges that are close.
