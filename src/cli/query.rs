@@ -32,13 +32,13 @@ const STEPS: i64 = 60;
 
 /// Evaluates a PromQL expression.
 #[derive(Debug, Clone, Args)]
-#[command(mut_arg("url", |arg| arg.visible_alias("server").conflicts_with("data")))]
+#[command(mut_arg("url", |arg| arg.visible_alias("server")))]
 pub(crate) struct QueryArgs {
     /// The expression, such as: sum by (job) (rate(http_requests_total[5m]))
     expression: String,
     #[command(flatten)]
     server: Server,
-    /// A data folder to read without a server; no server may have it open.
+    /// A data folder to read instead of asking a server; beside a running one, what is committed.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// The time of the query, or the end of the range: seconds or RFC 3339; now by default.

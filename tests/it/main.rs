@@ -7,6 +7,7 @@ mod bad_input;
 mod crash_loop;
 mod first_steps;
 mod outsiders;
+mod query_command;
 mod stop;
 mod tenants;
 mod twin;
