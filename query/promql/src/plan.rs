@@ -183,10 +183,6 @@ impl Planner<'_> {
         if scalar(&binary.rhs) {
             return self.with_numbers(binary, (&binary.lhs, &binary.rhs), false, grid);
         }
-        let fill = binary.matching.as_ref().map(|m| m.fill).unwrap_or_default();
-        if fill.left.is_some() || fill.right.is_some() {
-            return Err(unsupported("fill modifiers"));
-        }
         let lhs = self.vector(&binary.lhs, grid)?;
         let rhs = self.vector(&binary.rhs, grid)?;
         Ok(join(binary, lhs, rhs))

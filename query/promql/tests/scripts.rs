@@ -62,7 +62,7 @@ fn corpus_scripts_reach_their_floors() {
         ("duration_expression", 47, 0, 0),
         ("type_and_unit", 39, 0, 0),
         ("extended_vectors", 32, 0, 111),
-        ("fill-modifier", 1, 0, 32),
+        ("fill-modifier", 33, 0, 0),
         ("info", 0, 0, 45),
         ("limit", 27, 0, 0),
         ("native_histograms", 328, 85, 0),

@@ -7,11 +7,13 @@
 
 use std::sync::Arc;
 
+use tarn_model::labels::LabelSet;
+
 use super::{Matching, Signatures, braces};
 use crate::ast::{Cardinality, VectorMatching};
 use crate::exec::arithmetic::{Operation, histograms_with_steps, with_steps};
 use crate::exec::context::{Context, Reservation};
-use crate::exec::operator::{Operator, Pull, Series, without_names};
+use crate::exec::operator::{Operator, Pull, Series, is_metadata, without_names};
 use crate::exec::steps::{Bits, Steps};
 use crate::query::{QueryError, Result};
 
@@ -47,9 +49,22 @@ pub(crate) struct VectorJoin {
     held: Vec<Reservation>,
     read_one: bool,
     current: Steps,
-    /// The series of the many side in `current`, and its next partner.
+    /// The series of the many side in `current`, and its next partner; after the last one comes the
+    /// value that fills in for a missing one.
     pulled: usize,
     partner: usize,
+    fill: Fill,
+    /// Where each signature has samples on the many side, if missing ones are filled in.
+    many_present: Vec<Bits>,
+    /// The series of the one side whose missing partners are filled in next.
+    filled: usize,
+}
+
+/// Values that stand in for a missing side.
+#[derive(Debug, Clone, Copy, Default)]
+struct Fill {
+    many: Option<f64>,
+    one: Option<f64>,
 }
 
 /// Two series of the one side with samples at the same step.
@@ -90,6 +105,11 @@ impl VectorJoin {
             current: Steps::default(),
             pulled: 0,
             partner: 0,
+            // Upstream swaps the sides of `group_right` before it looks at these, so `fill_left`
+            // fills in the many side in both cases.
+            fill: Fill { many: matching.fill.left, one: matching.fill.right },
+            many_present: Vec::new(),
+            filled: 0,
         }
     }
 
@@ -116,8 +136,27 @@ impl VectorJoin {
             for partner in &self.partners[self.many_signatures[at] as usize] {
                 output.push(self.result(series, &self.one_series[*partner as usize], cx));
             }
+            if self.fill.one.is_some() {
+                output.push(self.result(series, &Series::new(LabelSet::default()), cx));
+            }
+        }
+        if self.fill.many.is_some() {
+            self.held.push(cx.reserve_bytes(signatures.len() * self.steps / 8)?);
+            self.many_present = vec![Bits::new(self.steps); signatures.len()];
+            for one in &self.one_series {
+                output.push(self.result(&self.matched_labels(one), one, cx));
+            }
         }
         Ok(output)
+    }
+
+    /// Returns the identity of a missing series of the many side: the labels that must match.
+    fn matched_labels(&self, one: &Series) -> Series {
+        let labels = one.shown();
+        Series::new(labels.filtered(|l| {
+            let named = self.matching.names(&l.name);
+            if self.matching.on { named } else { !named && !is_metadata(&l.name) }
+        }))
     }
 
     /// Returns the identity of the join of two series.
@@ -150,7 +189,7 @@ impl VectorJoin {
             if self.partners[signature].len() > 1 {
                 self.note_duplicates(&mut seen[signature], &steps, at);
             }
-            if self.many_counts[signature] > 0 {
+            if self.many_counts[signature] > 0 || self.fill.many.is_some() {
                 self.held.push(cx.reserve_samples(self.steps)?);
                 self.one_steps.push(steps.clone());
             } else {
@@ -211,13 +250,17 @@ impl VectorJoin {
         while self.many.next(cx, &mut self.current).await? {
             self.pulled += 1;
             self.partner = 0;
+            let present = self.current.present();
             if let Some(duplicate) = &self.duplicate
-                && self.current.present().overlaps(&duplicate.steps)
+                && present.overlaps(&duplicate.steps)
             {
                 return Err(QueryError::execution(duplicate.message.clone()));
             }
             let signature = self.many_signatures[self.pulled - 1] as usize;
-            if !self.partners[signature].is_empty() {
+            if let Some(many_present) = self.many_present.get_mut(signature) {
+                many_present.union(&present);
+            }
+            if self.partner_count(signature) > 0 {
                 return Ok(true);
             }
         }
@@ -230,14 +273,18 @@ impl VectorJoin {
         }
         let exhausted = self.pulled == 0 || {
             let signature = self.many_signatures[self.pulled - 1] as usize;
-            self.partner == self.partners[signature].len()
+            self.partner == self.partner_count(signature)
         };
         if exhausted && !self.advance(cx).await? {
-            return Ok(false);
+            return Ok(self.fill_many(out, cx));
         }
         let signature = self.many_signatures[self.pulled - 1] as usize;
-        let one = &self.one_steps[self.partners[signature][self.partner] as usize];
         self.partner += 1;
+        let Some(one) = self.partners[signature].get(self.partner - 1) else {
+            self.fill_one(signature, out, cx);
+            return Ok(true);
+        };
+        let one = &self.one_steps[*one as usize];
         if self.one_to_one && self.many_counts[signature] > 1 {
             // What a comparison will filter away has matched all the same.
             let mut both = self.current.present();
@@ -251,20 +298,55 @@ impl VectorJoin {
             }
             matched.union(&both);
         }
-        self.combine(one, out, cx);
+        self.combine(&self.current, one, out, cx);
         Ok(true)
     }
 
-    fn combine(&self, one: &Steps, out: &mut Steps, cx: &Context) {
+    /// Returns how many output series one of the many side makes.
+    fn partner_count(&self, signature: usize) -> usize {
+        self.partners[signature].len() + usize::from(self.fill.one.is_some())
+    }
+
+    /// Computes the steps of the current series at which it has no partner.
+    fn fill_one(&self, signature: usize, out: &mut Steps, cx: &Context) {
+        let mut one = constant(self.fill.one, self.steps);
+        for partner in &self.partners[signature] {
+            one.valid.subtract(&self.one_steps[*partner as usize].present());
+        }
+        self.combine(&self.current, &one, out, cx);
+    }
+
+    /// Computes the steps of the next series of the one side at which nothing matched it; `false`
+    /// after the last one, or where missing series are not filled in.
+    fn fill_many(&mut self, out: &mut Steps, cx: &Context) -> bool {
+        let Some(one) = self.one_steps.get(self.filled).filter(|_| self.fill.many.is_some()) else {
+            return false;
+        };
+        let mut many = constant(self.fill.many, self.steps);
+        many.valid.subtract(&self.many_present[self.one_signatures[self.filled] as usize]);
+        self.combine(&many, one, out, cx);
+        self.filled += 1;
+        true
+    }
+
+    fn combine(&self, many: &Steps, one: &Steps, out: &mut Steps, cx: &Context) {
         out.reset(self.steps);
-        out.values.copy_from_slice(&self.current.values);
-        out.valid.clone_from(&self.current.valid);
+        out.values.copy_from_slice(&many.values);
+        out.valid.clone_from(&many.valid);
         with_steps(self.operation, out, one, self.swapped);
-        if !self.current.histograms.is_empty() || !one.histograms.is_empty() {
-            let sides = (&self.current, one);
-            histograms_with_steps(self.operation, sides, self.swapped, out, cx);
+        if !many.histograms.is_empty() || !one.histograms.is_empty() {
+            histograms_with_steps(self.operation, (many, one), self.swapped, out, cx);
         }
     }
+}
+
+/// Returns a series that has the value at every step.
+fn constant(value: Option<f64>, steps: usize) -> Steps {
+    let mut constant = Steps::default();
+    constant.reset(steps);
+    constant.values.fill(value.unwrap_or(f64::NAN));
+    constant.valid.fill();
+    constant
 }
 
 impl Operator for VectorJoin {
