@@ -175,6 +175,7 @@ fn pause(seed: &mut u64) -> Duration {
 }
 
 /// Writes noise into the zeros behind the last record of the newest segment.
+#[expect(clippy::disallowed_methods, reason = "damages a log on purpose")]
 fn damage_tail(data: &Path) -> Result<()> {
     let mut newest: Option<(std::time::SystemTime, std::path::PathBuf)> = None;
     for entry in std::fs::read_dir(data.join("wal"))? {

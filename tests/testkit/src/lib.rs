@@ -20,7 +20,7 @@ pub mod process;
 pub mod prometheus;
 pub mod remote_write;
 pub mod sim;
-pub mod tidy;
 pub mod sim_disk;
 pub mod store;
 pub mod tasks;
+pub mod tidy;
