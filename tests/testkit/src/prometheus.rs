@@ -34,7 +34,6 @@ impl Prometheus {
     /// # Errors
     /// Where it does not come up.
     #[expect(clippy::disallowed_methods, reason = "configuration and log of a child process")]
-    #[expect(clippy::disallowed_methods, reason = "its configuration and log, not stored data")]
     pub async fn start(folder: &Path, tarn: &str) -> Result<Self> {
         let address = format!("127.0.0.1:{}", free_port()?);
         let config = folder.join("prometheus.yml");
