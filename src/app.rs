@@ -20,10 +20,12 @@ use tarn_storage::file::RealDisk;
 use tarn_storage::{Options, Readiness, Storage, WalSync};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::clock::{SystemClock, SystemRng};
-use crate::config::{Config, Store};
+use crate::config::{Config, Shutdown, Store};
 use crate::listen::guard::{Guard, HttpMetrics};
 use crate::listen::{self, Bounds, Listener};
 use crate::routes;
@@ -52,6 +54,8 @@ pub(crate) struct Running {
     app: Arc<App>,
     listener: Listener,
     tasks: Arc<ProcessTasks>,
+    feed: Option<JoinHandle<()>>,
+    feed_stop: CancellationToken,
 }
 
 impl App {
@@ -103,11 +107,11 @@ pub(crate) async fn start(config: Config, query_runtime: Handle) -> anyhow::Resu
     let feed = Feed::register(&config, address, Arc::clone(&clock), &mut registry);
     let stopping = AtomicBool::new(false);
     let app = Arc::new(App { config, storage, ingest, engine, registry, clock, stopping });
-    if app.config.telemetry.own_metrics {
-        tasks.spawn("tarn-feed", Box::pin(feed.run(Arc::downgrade(&app))));
-    }
+    let feed_stop = CancellationToken::new();
+    let own_metrics = app.config.telemetry.own_metrics;
+    let feed = own_metrics.then(|| tokio::spawn(feed.run(Arc::clone(&app), feed_stop.clone())));
     let listener = serve(&app, listener, address, &http);
-    Ok(Running { app, listener, tasks })
+    Ok(Running { app, listener, tasks, feed, feed_stop })
 }
 
 async fn open_storage(
@@ -184,20 +188,16 @@ impl Running {
     /// # Errors
     /// Where the store could not be closed in order; what was acknowledged is in the log.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
-        let Self { app, listener, tasks } = self;
-        let shutdown = app.config.shutdown.clone();
+        let Self { app, listener, tasks, feed, feed_stop } = self;
+        let Shutdown { delay, grace } = app.config.shutdown;
         app.stopping.store(true, Ordering::Relaxed);
-        tokio::time::sleep(shutdown.delay).await;
-        listener.drain(shutdown.grace).await;
-        if shutdown.flush {
-            let flush = tokio::time::timeout(shutdown.flush_timeout, app.storage.flush());
-            match flush.await {
-                Ok(Ok(_)) => {}
-                Ok(Err(e)) => {
-                    warn!(error = %e.message(), "not flushed; the next start replays the log")
-                }
-                Err(_) => warn!("not flushed in time; the next start replays the log"),
-            }
+        tokio::time::sleep(delay).await;
+        listener.drain(grace).await;
+        feed_stop.cancel();
+        if let Some(feed) = feed
+            && let Err(e) = feed.await
+        {
+            warn!(error = %e, "the feed of own metrics ended early");
         }
         match Arc::try_unwrap(app) {
             Ok(app) => app.storage.close().await.map_err(|e| e.context("close the store"))?,

@@ -95,12 +95,10 @@ pub(crate) enum LogFormat {
     Logfmt,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Shutdown {
     pub(crate) delay: Duration,
     pub(crate) grace: Duration,
-    pub(crate) flush: bool,
-    pub(crate) flush_timeout: Duration,
 }
 
 /// One key with its value as text and where the value came from.

@@ -356,20 +356,6 @@ pub(crate) static KEYS: &[Key] = &[
         "How long a stop waits for requests that are being answered.",
         |c, v| put(&mut c.shutdown.grace, duration(v))
     ),
-    key!(
-        "shutdown.flush",
-        "true|false",
-        |_| "true".to_owned(),
-        "Whether a stop writes the samples in memory to blocks, so that the next start has nothing to replay. They are safe in the log either way.",
-        |c, v| put(&mut c.shutdown.flush, boolean(v))
-    ),
-    key!(
-        "shutdown.flush_timeout",
-        "duration",
-        |_| "10s".to_owned(),
-        "How long that may take.",
-        |c, v| put(&mut c.shutdown.flush_timeout, duration(v))
-    ),
 ];
 
 /// Returns a configuration whose every field the table is about to overwrite.
@@ -401,7 +387,7 @@ pub(super) fn blank() -> Config {
             rows_max: 0,
         },
         log: Log { filter: String::new(), format: LogFormat::Auto },
-        shutdown: Shutdown { delay: nothing, grace: nothing, flush: false, flush_timeout: nothing },
+        shutdown: Shutdown { delay: nothing, grace: nothing },
         limits: Limits::default(),
         changed: Vec::new(),
     }

@@ -5,7 +5,7 @@
 //! many series cannot feed on itself; what is dropped is counted.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
@@ -15,6 +15,7 @@ use tarn_model::labels::{Label, LabelSet};
 use tarn_model::metrics::TELEMETRY_DROPPED_ROWS;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::Clock;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::{OwnRow, exposition};
@@ -66,17 +67,16 @@ impl Feed {
         }
     }
 
-    /// Sends every interval until the server is gone.
-    pub(crate) async fn run(self, app: Weak<App>) {
-        loop {
-            let Some(app) = app.upgrade() else { return };
+    /// Sends every interval until the stop.
+    pub(crate) async fn run(self, app: Arc<App>, stop: CancellationToken) {
+        while !stop.is_cancelled() {
             let ready = app.readiness().ingest.is_none();
             if ready {
                 self.send(&app).await;
             }
-            drop(app);
             let wait = if ready { self.interval } else { self.interval.min(RETRY) };
-            self.clock.sleep(wait).await;
+            // Either the time is over or the stop came; the loop looks which.
+            stop.run_until_cancelled(self.clock.sleep(wait)).await;
         }
     }
 
