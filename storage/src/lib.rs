@@ -167,6 +167,11 @@ impl Storage {
         Reader::new(Arc::clone(&self.shared.view))
     }
 
+    /// Returns the id of this folder's writer, 32 hex digits.
+    pub fn writer_id(&self) -> &str {
+        &self.shared.flusher.identity.id
+    }
+
     /// Returns the newest catalog version.
     pub fn catalog(&self) -> Arc<State> {
         self.shared.flusher.catalog.state()

@@ -136,6 +136,7 @@ async fn vis_1_vis_2_queries_race_with_appends_and_flushes() {
     };
     let queries = async {
         loop {
+            store.assert_boundary();
             let before = acknowledged.load(Ordering::SeqCst);
             let rows = read_all(&store.storage).await;
             let seen = rows.get("0").map_or(0, Vec::len) as u64;

@@ -223,8 +223,20 @@ impl Open {
         appender.commit().await
     }
 
+    /// VIS-1 by position: the generations begin where the blocks end, and follow one another.
+    pub(crate) fn assert_boundary(&self) {
+        let view = self.storage.reader().view();
+        let own = self.storage.writer_id();
+        let mut next = Lsn(view.catalog().committed(own)).next();
+        for generation in view.heads() {
+            assert_eq!(generation.first(), next, "{view:?}");
+            next = generation.last().map_or(next, Lsn::next);
+        }
+    }
+
     /// VIS-1 by counting: rows in blocks and rows in generations together are all rows, once.
     pub(crate) fn assert_each_row_once(&self, requests: u64) {
+        self.assert_boundary();
         let view = self.storage.reader().view();
         let blocks: u64 = view.catalog().all_blocks().map(|block| block.samples).sum();
         let heads: u64 = view.heads().iter().map(|generation| generation.samples()).sum();
