@@ -2,6 +2,11 @@
 //!
 //! A block belongs to one tenant, signal and (but for late L0 blocks) UTC day. Its object is
 //! created once, under a name that is never reused, and never changed.
+//!
+//! - [`columns`]: which columns a block has; [`table`]: slices on their way into them
+//! - [`writer`]: the file; [`directory`]: index parts and checksums between data and footer
+//! - [`summary`]: what the catalog knows of a block's label values
+//! - [`reader`]: opens by the tail, finds rows, decodes what is needed
 
 use serde::{Deserialize, Serialize};
 

@@ -161,7 +161,6 @@ impl Head {
                 tenant.exemplars.lock().retain(|index, _| known(index));
             }
         }
-        self.count_series();
     }
 
     pub(crate) fn tenant(&self, id: &TenantId) -> Arc<TenantHead> {
@@ -172,7 +171,7 @@ impl Head {
         let tenant = tenants.entry(id.clone()).or_insert_with(|| {
             Arc::new(TenantHead {
                 id: id.clone(),
-                table: Arc::default(),
+                table: Arc::new(SeriesTable::new(self.held.series_gauge.clone())),
                 families: RwLock::default(),
                 exemplars: Mutex::default(),
                 period: Arc::clone(&self.period),
@@ -183,11 +182,6 @@ impl Head {
 
     pub(crate) fn known_tenant(&self, id: &TenantId) -> Option<Arc<TenantHead>> {
         self.tenants.read().get(id).cloned()
-    }
-
-    fn count_series(&self) {
-        let active: u64 = self.tenants.read().values().map(|t| t.table.active()).sum();
-        self.held.series_gauge.set(i64::try_from(active).unwrap_or(i64::MAX));
     }
 }
 

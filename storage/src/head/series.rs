@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use hashbrown::HashTable;
 use parking_lot::RwLock;
+use prometheus_client::metrics::gauge::Gauge;
 use tarn_model::labels::{LabelSet, SeriesId};
 
 use crate::append::SeriesRef;
@@ -128,6 +129,8 @@ pub(crate) struct SeriesTable {
     inner: RwLock<Inner>,
     places: ArcSwap<Vec<Arc<PlaceBlock>>>,
     active: AtomicU64,
+    /// Active series of all tenants.
+    gauge: Gauge,
 }
 
 #[derive(Debug, Default)]
@@ -137,18 +140,18 @@ struct Inner {
     free: Vec<u32>,
 }
 
-impl Default for SeriesTable {
-    fn default() -> Self {
+impl SeriesTable {
+    /// Makes an empty table that counts its series in a gauge.
+    pub(crate) fn new(gauge: Gauge) -> Self {
         Self {
             pairs: Arc::default(),
             inner: RwLock::default(),
             places: ArcSwap::from_pointee(Vec::new()),
             active: AtomicU64::new(0),
+            gauge,
         }
     }
-}
 
-impl SeriesTable {
     /// Returns how many series are known.
     pub(crate) fn active(&self) -> u64 {
         self.active.load(Ordering::Relaxed)
@@ -219,6 +222,7 @@ impl SeriesTable {
             forgotten += 1;
         }
         self.active.fetch_sub(forgotten, Ordering::Relaxed);
+        self.gauge.dec_by(forgotten as i64);
         forgotten
     }
 
@@ -250,6 +254,7 @@ impl SeriesTable {
             entries[*i as usize].as_ref().map_or(0, |entry| hash(entry.id))
         });
         self.active.fetch_add(1, Ordering::Relaxed);
+        self.gauge.inc();
         let places = self.places.load();
         let epoch = place(&places, index).map_or(0, |place| {
             place.newest_ms.store(i64::MIN, Ordering::Relaxed);
