@@ -283,7 +283,8 @@ fn read_labels(mut bytes: &[u8]) -> Result<LabelSet> {
     Ok(LabelSet::new(labels))
 }
 
-/// Decodes a message; the record's checksum was verified before.
+/// Decodes a message. The Arrow reader believes the counts and lengths of a message and panics where
+/// they are wrong, so this must stand behind the checksum of the record, as it does in replay.
 fn read(bytes: &Bytes, schema: &SchemaRef, what: &str) -> Result<RecordBatch> {
     let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(|| damaged(what))?;
     let length = u32::from_le_bytes(*length) as usize;
