@@ -8,6 +8,7 @@ pub(crate) mod native;
 pub(crate) mod native_quantile;
 pub(crate) mod native_rate;
 pub(crate) mod native_sum;
+pub(crate) mod native_trim;
 pub(crate) mod number;
 pub(crate) mod over_time;
 pub(crate) mod quantile;

@@ -13,7 +13,7 @@ mod buckets;
 mod layout;
 mod reset;
 
-pub(crate) use buckets::{Interval, intervals};
+pub(crate) use buckets::{Interval, interval_at, intervals, zero_interval};
 pub(crate) use reset::is_reset;
 
 use layout::Layout;

@@ -25,9 +25,8 @@
 //!   grow, and every series that is pulled asks whether the query must stop.
 //! - `rate`, `increase` and `delta` are bit-exact, sums are compensated; results do not depend on
 //!   how samples are cut into slices.
-//! - What is not answered yet (`info`, `anchored` and `smoothed`, trimming of native histograms, start
-//!   timestamps in `rate`) is an error that says so, never a
-//!   wrong number.
+//! - What is not answered yet (`info`, `start_timestamp`, `anchored` and `smoothed`, start timestamps
+//!   in `rate`) is an error that says so, never a wrong number.
 //!
 //! What it deliberately leaves out: HTTP and JSON, limits on the number of queries, caching, and
 //! storage: `tarn-query` does these, and reads through [`source::Source`]. Annotations say what was

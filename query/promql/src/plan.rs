@@ -16,7 +16,7 @@ use crate::ast::{
 };
 use crate::ast::{DurationContext, DurationExpr};
 use crate::exec::aggregate::Grouping;
-use crate::exec::arithmetic::{self, Operation};
+use crate::exec::arithmetic::{Operation, is_trim};
 use crate::exec::join::Matching;
 use crate::exec::map::MapKind;
 use crate::exec::scalar::Scalar;
@@ -146,7 +146,9 @@ impl Planner<'_> {
                 }
             }
             Expr::Binary(binary) => {
-                arithmetic::check(binary.op)?;
+                if is_trim(binary.op) {
+                    return Err(unsupported("trimming of scalars"));
+                }
                 let lhs = Box::new(self.scalar(&binary.lhs, grid)?);
                 Scalar::Binary(binary.op, lhs, Box::new(self.scalar(&binary.rhs, grid)?))
             }
@@ -175,7 +177,6 @@ impl Planner<'_> {
     }
 
     fn binary(&mut self, binary: &Binary, grid: Grid) -> Result<Plan> {
-        arithmetic::check(binary.op)?;
         let scalar = |side: &Expr| side.value_type() == ValueType::Scalar;
         if scalar(&binary.lhs) {
             return self.with_numbers(binary, (&binary.rhs, &binary.lhs), true, grid);

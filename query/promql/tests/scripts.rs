@@ -65,7 +65,7 @@ fn corpus_scripts_reach_their_floors() {
         ("fill-modifier", 33, 0, 0),
         ("info", 0, 0, 45),
         ("limit", 27, 0, 0),
-        ("native_histograms", 328, 85, 0),
+        ("native_histograms", 413, 0, 0),
         ("start_timestamps", 1, 0, 18),
     ];
     for options in ways() {

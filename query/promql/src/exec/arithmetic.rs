@@ -7,7 +7,6 @@ use crate::exec::context::Context;
 use crate::exec::steps::Steps;
 use crate::functions::native::{self, Operand, Outcome};
 use crate::functions::range::Numbers;
-use crate::query::{QueryError, Result};
 
 /// Computes an arithmetic operator; comparisons yield 0 and 1.
 pub(crate) fn compute(op: BinaryOp, lhs: f64, rhs: f64) -> f64 {
@@ -36,14 +35,22 @@ fn compare(op: BinaryOp, lhs: f64, rhs: f64) -> bool {
     }
 }
 
-/// Refuses operators that exist for histograms only: on floats they have no result, on histograms
-/// they are not answered yet.
-pub(crate) fn check(op: BinaryOp) -> Result<()> {
-    if matches!(op, BinaryOp::TrimUpper | BinaryOp::TrimLower) {
-        return Err(QueryError::histograms(&format!("operator {}", op.as_str())));
-    }
-    Ok(())
+/// Returns whether the operator exists for histograms only.
+pub(crate) fn is_trim(op: BinaryOp) -> bool {
+    matches!(op, BinaryOp::TrimUpper | BinaryOp::TrimLower)
 }
+
+/// Tells that floats cannot be trimmed, where there are any, and drops them.
+pub(crate) fn drop_untrimmed(op: BinaryOp, steps: &mut Steps, cx: &Context) {
+    if is_trim(op) && steps.valid.any() {
+        steps.valid.reset(steps.values.len());
+        let op = op.as_str();
+        cx.inform(&format!("{NO_SUCH} \"{op}\": float {op} float"));
+    }
+}
+
+/// Told where an operator does not take the operands.
+pub(crate) const NO_SUCH: &str = "incompatible sample types encountered for binary operator";
 
 /// How an operator turns two operands into a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +62,12 @@ pub(crate) struct Operation {
 impl Operation {
     /// Returns whether the result is another quantity than the operands, so that names go.
     pub(crate) fn drops_name(self) -> bool {
-        self.return_bool || !self.op.is_comparison()
+        self.return_bool || self.makes_quantity()
+    }
+
+    /// Returns whether values are computed; comparisons and trims choose among what is there.
+    pub(crate) fn makes_quantity(self) -> bool {
+        !self.op.is_comparison() && !is_trim(self.op)
     }
 
     fn filters(self) -> bool {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tarn_model::sample::Histogram;
 
-use super::arithmetic::{Operation, histograms_with_numbers, with_numbers};
+use super::arithmetic::{Operation, drop_untrimmed, histograms_with_numbers, with_numbers};
 use super::context::Context;
 use super::operator::{Operator, Pull, Series};
 use super::scalar::ScalarOperator;
@@ -81,6 +81,7 @@ impl Map {
                 }
             }
             MapKind::Arithmetic { operation, numbers_left } => {
+                drop_untrimmed(operation.op, out, cx);
                 with_numbers(*operation, out, &self.params[0], *numbers_left);
                 if !out.histograms.is_empty() {
                     let numbers = &self.params[0];

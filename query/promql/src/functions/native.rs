@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tarn_model::sample::{Counts, Histogram, ResetHint};
 
+use super::native_trim::{Keep, trimmed};
 use crate::ast::BinaryOp;
 use crate::histogram::{Incompatible, Interval, add, intervals, sub};
 use crate::print::number::general;
@@ -136,6 +137,8 @@ pub(crate) fn binary(op: BinaryOp, return_bool: bool, lhs: &Operand, rhs: &Opera
             made(scaled(h, *v))
         }
         (BinaryOp::Div, Histogram(h), Float(v)) => made(divided(h, *v)),
+        (BinaryOp::TrimUpper, Histogram(h), Float(v)) => made(trimmed(h, Keep::Below, *v)),
+        (BinaryOp::TrimLower, Histogram(h), Float(v)) => made(trimmed(h, Keep::Above, *v)),
         (BinaryOp::Equal | BinaryOp::NotEqual, Histogram(a), Histogram(b)) => {
             let holds = equal(a, b) == (op == BinaryOp::Equal);
             match (return_bool, holds) {

@@ -54,7 +54,7 @@ pub(crate) fn quantile(q: f64, histogram: &Histogram) -> f64 {
 
 /// Cuts the zero bucket to the side on which there are observations, and lets the lowest custom
 /// bucket start at zero.
-fn one_sided(mut bucket: Interval, histogram: &Histogram) -> Interval {
+pub(crate) fn one_sided(mut bucket: Interval, histogram: &Histogram) -> Interval {
     if histogram.schema == CUSTOM_SCHEMA {
         if bucket.lower == f64::NEG_INFINITY && bucket.upper > 0.0 {
             bucket.lower = 0.0;
@@ -101,6 +101,18 @@ pub(crate) fn fraction(lower: f64, upper: f64, histogram: &Histogram) -> f64 {
     (rank(upper) - rank(lower)) / histogram.count()
 }
 
+/// Returns the share of a bucket's observations that lie below a value inside it.
+pub(crate) fn share_below(bucket: Interval, value: f64, custom: bool) -> f64 {
+    if bucket.lower == f64::NEG_INFINITY {
+        return 1.0;
+    }
+    if custom || (bucket.lower <= 0.0 && bucket.upper >= 0.0) {
+        return (value - bucket.lower) / (bucket.upper - bucket.lower);
+    }
+    let (lower, upper) = (bucket.lower.abs().log2(), bucket.upper.abs().log2());
+    (value.abs().log2() - lower) / (upper - lower)
+}
+
 /// Returns how many of `inside` observations in buckets lie below a value.
 fn rank_of(value: f64, buckets: &[Interval], histogram: &Histogram, inside: f64) -> f64 {
     let custom = histogram.schema == CUSTOM_SCHEMA;
@@ -111,14 +123,7 @@ fn rank_of(value: f64, buckets: &[Interval], histogram: &Histogram, inside: f64)
             return before;
         }
         if bucket.upper > value {
-            let share = if bucket.lower == f64::NEG_INFINITY {
-                1.0
-            } else if custom || (bucket.lower <= 0.0 && bucket.upper >= 0.0) {
-                (value - bucket.lower) / (bucket.upper - bucket.lower)
-            } else {
-                let (lower, upper) = (bucket.lower.abs().log2(), bucket.upper.abs().log2());
-                (value.abs().log2() - lower) / (upper - lower)
-            };
+            let share = share_below(bucket, value, custom);
             return before + bucket.count * share;
         }
         before += bucket.count;

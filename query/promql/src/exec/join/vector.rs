@@ -11,7 +11,7 @@ use tarn_model::labels::LabelSet;
 
 use super::{Matching, Signatures, braces};
 use crate::ast::{Cardinality, VectorMatching};
-use crate::exec::arithmetic::{Operation, histograms_with_steps, with_steps};
+use crate::exec::arithmetic::{Operation, drop_untrimmed, histograms_with_steps, with_steps};
 use crate::exec::context::{Context, Reservation};
 use crate::exec::operator::{Operator, Pull, Series, is_metadata, without_names};
 use crate::exec::steps::{Bits, Steps};
@@ -162,7 +162,7 @@ impl VectorJoin {
     /// Returns the identity of the join of two series.
     fn result(&self, many: &Series, one: &Series, cx: &Context) -> Series {
         let mut labels = many.shown();
-        if !self.operation.op.is_comparison() {
+        if self.operation.makes_quantity() {
             labels = without_names(&labels);
         }
         if self.one_to_one {
@@ -334,6 +334,7 @@ impl VectorJoin {
         out.values.copy_from_slice(&many.values);
         out.valid.clone_from(&many.valid);
         with_steps(self.operation, out, one, self.swapped);
+        drop_untrimmed(self.operation.op, out, cx);
         if !many.histograms.is_empty() || !one.histograms.is_empty() {
             histograms_with_steps(self.operation, (many, one), self.swapped, out, cx);
         }
