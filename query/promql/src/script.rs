@@ -28,7 +28,7 @@ pub struct Report {
     pub passed: usize,
     /// Not as expected: what was run and what is wrong.
     pub failed: Vec<String>,
-    /// Met native histograms, which are not answered yet.
+    /// Met something about native histograms that is not answered yet.
     pub histograms: usize,
     /// Met anything else that is not answered yet: the messages.
     pub unsupported: Vec<String>,

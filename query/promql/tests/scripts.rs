@@ -1,7 +1,8 @@
 //! Test scripts: our own in `tests/promql`, and Prometheus' from the corpus.
 //!
 //! Each file must reach exactly what is stated for it: an evaluation that passes today must not fail
-//! tomorrow. `later` counts evaluations that meet native histograms, which are not answered yet.
+//! tomorrow. `later` counts evaluations that meet something that is not answered yet. What scripts
+//! say about annotations is not checked yet.
 
 #![expect(clippy::print_stdout, reason = "results of each file are the report of this test")]
 

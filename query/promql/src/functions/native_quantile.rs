@@ -148,3 +148,68 @@ pub(crate) fn variance(histogram: &Histogram) -> f64 {
     }
     (squares.sum + squares.low) / histogram.count()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tarn_model::sample::Histogram;
+
+    use super::{fraction, quantile, variance};
+    use crate::notation::{Value, parse_series_line};
+
+    fn histogram(text: &str) -> Arc<Histogram> {
+        let line = parse_series_line(&format!("h {{{{{text}}}}}")).expect("notation");
+        match &line.values[..] {
+            [Some(Value::Histogram { histogram, .. })] => Arc::clone(histogram),
+            other => unreachable!("{other:?} is no histogram"),
+        }
+    }
+
+    fn close(a: f64, b: f64) -> bool {
+        a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() < 1e-9
+    }
+
+    const EXPONENTIAL: &str = "count:4 sum:6 buckets:[0 2 2]";
+    const CUSTOM: &str = "schema:-53 count:4 sum:9 custom_values:[1 2] buckets:[1 2 1]";
+    const AROUND_ZERO: &str = "count:4 sum:0 z_bucket:2 z_bucket_w:0.5 buckets:[1] n_buckets:[1]";
+
+    #[test]
+    fn quantiles_follow_the_scale_of_the_bucket() {
+        for (text, q, expected) in [
+            (EXPONENTIAL, 0.25, std::f64::consts::SQRT_2),
+            (EXPONENTIAL, 0.5, 2.0),
+            (EXPONENTIAL, 1.0, 4.0),
+            (EXPONENTIAL, -0.1, f64::NEG_INFINITY),
+            (EXPONENTIAL, 1.1, f64::INFINITY),
+            (EXPONENTIAL, f64::NAN, f64::NAN),
+            (CUSTOM, 0.125, 0.5),
+            (CUSTOM, 0.5, 1.5),
+            (CUSTOM, 0.9, 2.0),
+            (AROUND_ZERO, 0.5, 0.0),
+            (AROUND_ZERO, 0.0, -1.0),
+            ("count:0", 0.5, f64::NAN),
+            ("count:4 sum:NaN buckets:[1 1]", 0.9, f64::NAN),
+        ] {
+            let got = quantile(q, &histogram(text));
+            assert!(close(got, expected), "{q} of {text}: {got}, expected {expected}");
+        }
+    }
+
+    #[test]
+    fn fractions_and_variance() {
+        let inf = f64::INFINITY;
+        for (text, lower, upper, expected) in [
+            (EXPONENTIAL, 1.0, 2.0, 0.5),
+            (EXPONENTIAL, 2.0, 1.0, 0.0),
+            (EXPONENTIAL, -inf, inf, 1.0),
+            (EXPONENTIAL, f64::NAN, 1.0, f64::NAN),
+            (CUSTOM, 0.5, 1.5, 0.375),
+            (AROUND_ZERO, -0.25, 0.25, 0.25),
+        ] {
+            let got = fraction(lower, upper, &histogram(text));
+            assert!(close(got, expected), "{lower}..{upper} of {text}: {got}");
+        }
+        assert!(close(variance(&histogram("count:2 sum:0 z_bucket:2 z_bucket_w:1")), 0.0));
+    }
+}

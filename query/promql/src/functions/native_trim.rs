@@ -108,3 +108,40 @@ fn open_above(bucket: Interval, keep: Keep, bound: f64) -> (f64, f64) {
         Keep::Above => (1.0, bound.max(bucket.lower)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Keep, trimmed};
+    use crate::notation::{Value, parse_series_line};
+
+    fn trim(text: &str, keep: Keep, bound: f64) -> String {
+        let line = parse_series_line(&format!("h {{{{{text}}}}}")).expect("notation");
+        let [Some(Value::Histogram { histogram, .. })] = &line.values[..] else {
+            unreachable!("{text} is no histogram")
+        };
+        let h = trimmed(histogram, keep, bound);
+        let buckets: Vec<f64> = (0..h.bucket_count()).map(|at| h.bucket(at)).collect();
+        format!("{} {:.3} {} {buckets:?}", h.count(), h.sum, h.zero_count())
+    }
+
+    #[test]
+    fn one_side_of_a_bound_stays() {
+        use Keep::{Above, Below};
+        let inf = f64::INFINITY;
+        let exponential = "count:6 sum:5 z_bucket:2 z_bucket_w:0.5 buckets:[2 2]";
+        let custom = "schema:-53 count:4 sum:9 custom_values:[1 2] buckets:[1 2 1]";
+        for (text, keep, bound, expected) in [
+            (exponential, Below, inf, "6 5.000 2 [2.0, 2.0]"),
+            (exponential, Above, inf, "0 0.000 0 [0.0, 0.0]"),
+            (exponential, Below, 1.0, "4 1.914 2 [2.0, 0.0]"),
+            (exponential, Above, 0.25, "5 4.618 1 [2.0, 2.0]"),
+            (custom, Below, 1.5, "2 1.750 0 [1.0, 1.0, 0.0]"),
+            (custom, Above, 1.5, "2 3.750 0 [0.0, 1.0, 1.0]"),
+            (custom, Above, 5.0, "1 5.000 0 [0.0, 0.0, 1.0]"),
+            (custom, Below, 5.0, "3 3.500 0 [1.0, 2.0, 0.0]"),
+            (custom, Above, 0.0, "4 9.000 0 [1.0, 2.0, 1.0]"),
+        ] {
+            assert_eq!(trim(text, keep, bound), expected, "{keep:?} {bound} of {text}");
+        }
+    }
+}

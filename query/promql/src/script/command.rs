@@ -206,7 +206,7 @@ impl Expectations {
                     _ => return Err(format!("expect string {detail}: no string")),
                 }
             }
-            // Annotations are not produced yet.
+            // Annotations are not checked yet.
             "warn" | "info" | "no_warn" | "no_info" => {}
             _ => return Err(format!("invalid expectation {rest:?}")),
         }
