@@ -64,7 +64,7 @@ async fn dur_1_acknowledged_rows_survive_a_kill_and_a_power_loss() {
 async fn vis_1_power_fails_at_every_step_of_a_flush() {
     let mut survived = false;
     for operation in 0..400 {
-        let node = Node::simulated(operation);
+        let node = Node::simulated(operation).with_small_segments();
         let store = node.open().await;
         store.write(0..3).await;
         store.storage.flush().await.expect("the first flush is undisturbed");
@@ -335,7 +335,7 @@ async fn dur_1_vis_1_any_sequence_of_faults_stops_and_crashes() {
     let seeds = if std::env::var_os("TARN_TEST_SLOW").is_some() { 2_000 } else { 40 };
     for seed in 0..seeds {
         let chance = SimRng::new(seed);
-        let node = Node::faulty(seed);
+        let node = Node::faulty(seed).with_small_segments();
         let mut written = 0;
         for _life in 0..4 {
             node.weather(&chance);

@@ -49,6 +49,7 @@ pub(crate) struct Node {
     bucket: Option<Arc<dyn ObjectStore>>,
     faulty: Option<FaultStore>,
     rng: SimRng,
+    segment_bytes: ByteSize,
 }
 
 /// An open store.
@@ -67,14 +68,23 @@ impl Node {
     pub(crate) fn on(sim: SimDisk) -> Self {
         let disk = Arc::new(sim.clone()) as Arc<dyn Disk>;
         let rng = SimRng::new(sim.operations() ^ RealClock::default().now().0 as u64);
-        let path = PathBuf::from("/data");
-        Self { path, disk, sim: Some(sim), bucket: None, faulty: None, rng }
+        let (path, segment_bytes) = (PathBuf::from("/data"), ByteSize::kib(64));
+        Self { path, disk, sim: Some(sim), bucket: None, faulty: None, rng, segment_bytes }
     }
 
     pub(crate) fn real(path: &Path) -> Self {
         let disk = Arc::new(RealDisk) as Arc<dyn Disk>;
         let rng = SimRng::new(RealClock::default().now().0 as u64);
-        Self { path: path.to_owned(), disk, sim: None, bucket: None, faulty: None, rng }
+        let segment_bytes = ByteSize::kib(64);
+        Self {
+            path: path.to_owned(),
+            disk,
+            sim: None,
+            bucket: None,
+            faulty: None,
+            rng,
+            segment_bytes,
+        }
     }
 
     /// A node whose bucket can be broken.
@@ -89,6 +99,11 @@ impl Node {
 
     pub(crate) fn with_bucket(self, bucket: Arc<dyn ObjectStore>) -> Self {
         Self { bucket: Some(bucket), ..self }
+    }
+
+    /// A log whose segments hold one or two requests, so that truncation takes rows away at once.
+    pub(crate) fn with_small_segments(self) -> Self {
+        Self { segment_bytes: ByteSize::kib(4), ..self }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -157,7 +172,7 @@ impl Node {
             flush_age: Duration::from_secs(3600),
             flush_bytes: ByteSize::mib(64),
             wal_sync: WalSync::Group,
-            wal_segment_bytes: ByteSize::kib(64),
+            wal_segment_bytes: self.segment_bytes,
             wal_bytes_max: ByteSize::mib(64),
             limits: Limits::default(),
         };
