@@ -226,7 +226,12 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.permit.take();
         let (total, _) = self.elapsed();
-        self.governor.metrics.finished(self.language, self.outcome, total);
+        // Who was aborted in the middle learns here why.
+        let outcome = match (self.outcome, self.cancel.interrupted()) {
+            (Outcome::Canceled, Some(Interrupt::Timeout)) => Outcome::Timeout,
+            (outcome, _) => outcome,
+        };
+        self.governor.metrics.finished(self.language, outcome, total);
     }
 }
 

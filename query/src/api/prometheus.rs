@@ -16,6 +16,8 @@ mod query;
 mod status;
 pub mod time;
 
+use std::time::Duration;
+
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -25,9 +27,12 @@ use tarn_model::tenant::TenantId;
 use tarn_promql::query::QueryError;
 
 use self::params::Params;
-use super::reply::{self, Failure, Sink};
+use super::reply::{self, Failure, Sink, Terms};
 use crate::engine::Engine;
 use crate::govern::Cancel;
+
+/// A query that ends at its deadline tells so itself, within this time; after it nobody waits.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -117,7 +122,12 @@ pub async fn handle(
     let call = Call { engine: engine.clone(), tenant, params, cancel: Cancel::default() };
     let cancel = call.cancel.clone();
     let path = parts.uri.path().to_owned();
-    reply::run(engine.runtime(), engine.clock(), cancel, move |sink| async move {
+    let timeout_max = engine.options().limits.query_timeout;
+    // A timeout that cannot be read is told by the one who needs it.
+    let timeout = call.params.timeout().ok().flatten().unwrap_or(timeout_max);
+    let patience = timeout.min(timeout_max) + GRACE;
+    let (runtime, clock) = (engine.runtime(), engine.clock());
+    reply::run(Terms { runtime, clock, cancel, patience }, move |sink| async move {
         // The only error is that nobody listens any more, and the task ends here anyway.
         call.answer(endpoint, &path, sink).await.ok();
     })

@@ -21,6 +21,7 @@ use bytes::Bytes;
 use futures::Stream;
 use http::{HeaderValue, Response, StatusCode, header};
 use tarn_model::time::Clock;
+use tarn_promql::query::{Interrupt, QueryError};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -230,19 +231,34 @@ impl Failure {
     }
 }
 
+/// Where work runs, and for how long somebody waits for its first bytes.
+pub(crate) struct Terms<'a> {
+    pub(crate) runtime: &'a Handle,
+    pub(crate) clock: &'a Arc<dyn Clock>,
+    pub(crate) cancel: Cancel,
+    pub(crate) patience: Duration,
+}
+
 /// Runs `work` as a task on the query runtime and returns what it sends.
-pub(crate) async fn run<F>(
-    runtime: &Handle,
-    clock: &Arc<dyn Clock>,
-    cancel: Cancel,
-    work: impl FnOnce(Sink) -> F,
-) -> Response<Body>
+///
+/// The work keeps its own deadline, but looks at it between series only: one long computation must
+/// not keep a client waiting, so after `patience` the answer is given without it.
+pub(crate) async fn run<F>(terms: Terms<'_>, work: impl FnOnce(Sink) -> F) -> Response<Body>
 where
     F: Future<Output = ()> + Send + 'static,
 {
+    let Terms { runtime, clock, cancel, patience } = terms;
     let (sender, receiver) = oneshot::channel();
-    let task = Task::spawn(runtime, cancel, work(Sink::new(sender, Arc::clone(clock))));
-    match receiver.await {
+    let sink = Sink::new(sender, Arc::clone(clock));
+    let task = Task::spawn(runtime, cancel.clone(), work(sink));
+    let start = tokio::select! {
+        start = receiver => start,
+        () = clock.sleep(patience) => {
+            cancel.interrupt(Interrupt::Timeout);
+            return Failure::from(QueryError::Timeout).response();
+        }
+    };
+    match start {
         Ok(Start { head, body: StartBody::Whole(bytes) }) => respond(head, Body::from(bytes)),
         Ok(Start { head, body: StartBody::Chunks(parts) }) => {
             respond(head, Body::from_stream(Parts { parts, ended: false, _task: task }))

@@ -173,6 +173,16 @@ async fn errors_have_the_code_and_text_that_clients_know() {
                 r#"503 {"status":"error","errorType":"timeout","error":"query timed out in expression evaluation"}"#
             ]],
         ),
+    ];
+    for (request, expected) in rows {
+        expected.assert_eq(&world.get(request).await.line());
+    }
+}
+
+#[tokio::test]
+async fn limits_types_and_evaluation_fail_with_their_own_codes() {
+    let world = world().await;
+    let rows = [
         (
             "/query_range?query=up&start=0&end=11001&step=1",
             expect![[

@@ -4,7 +4,7 @@ use tarn_model::time::{Sleep, UnixNanos};
 
 use super::*;
 
-/// A clock on which every sleep is short.
+/// A clock on which sleeping is a thousand times shorter.
 #[derive(Debug)]
 struct Hasty;
 
@@ -17,8 +17,8 @@ impl Clock for Hasty {
         Duration::ZERO
     }
 
-    fn sleep(&self, _duration: Duration) -> Sleep {
-        Box::pin(tokio::time::sleep(Duration::from_millis(30)))
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(duration / 1000))
     }
 }
 
@@ -26,8 +26,28 @@ async fn answer<F>(work: impl FnOnce(Sink) -> F) -> Response<Body>
 where
     F: Future<Output = ()> + Send + 'static,
 {
+    answer_within(Duration::from_secs(36_000), work).await
+}
+
+async fn answer_within<F>(patience: Duration, work: impl FnOnce(Sink) -> F) -> Response<Body>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let clock: Arc<dyn Clock> = Arc::new(Hasty);
-    run(&Handle::current(), &clock, Cancel::default(), work).await
+    let (runtime, cancel) = (Handle::current(), Cancel::default());
+    run(Terms { runtime: &runtime, clock: &clock, cancel, patience }, work).await
+}
+
+#[tokio::test]
+async fn a_computation_that_does_not_end_keeps_nobody_waiting() {
+    let response = answer_within(Duration::from_secs(10), |sink| async {
+        std::future::pending::<()>().await;
+        drop(sink);
+    });
+    let response = response.await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let body = response.into_body().collect().await.expect("whole").to_bytes();
+    assert!(String::from_utf8_lossy(&body).contains("query timed out"), "{body:?}");
 }
 
 async fn chunks(mut sink: Sink, count: usize) -> Result<(), Gone> {
