@@ -13,7 +13,6 @@ use prometheus_client::registry::Registry;
 use tarn_ingest::Ingest;
 use tarn_model::error::Error;
 use tarn_model::rng::Rng;
-use tarn_model::tasks::Tasks;
 use tarn_model::time::Clock;
 use tarn_query::{Engine, EngineOptions};
 use tarn_storage::file::RealDisk;

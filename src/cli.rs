@@ -192,12 +192,13 @@ pub(crate) fn complain(error: &anyhow::Error) {
 /// Prints where the server listens and what to type next.
 pub(crate) fn welcome(address: std::net::SocketAddr, data: &std::path::Path) {
     let version = crate::telemetry::registry::VERSION;
+    let own = std::env::args().next().unwrap_or_else(|| "tarn".to_owned());
     let at =
         if address.port() == 4320 { String::new() } else { format!(" --url http://{address}") };
     print(format_args!(
         "\nTarn {version} listens on http://{address} and keeps its data in {}\n\
          \n  send   add to prometheus.yml:  remote_write: [{{url: \"http://{address}/api/v1/write\"}}]\
-         \n  ask    tarn query{at} 'up'\
+         \n  ask    {own} query{at} 'up'\
          \n         curl 'http://{address}/api/v1/query?query=up'\
          \n  stop   Ctrl-C\n",
         data.display()
