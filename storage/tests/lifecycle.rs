@@ -419,6 +419,22 @@ async fn an_inspection_sees_every_row_and_writes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dur_1_a_failed_flush_truncates_nothing() {
+    let node = Node::faulty(17).with_small_segments();
+    let store = node.open().await;
+    store.write(0..12).await;
+    node.break_bucket(true);
+    store.storage.flush().await.expect_err("the bucket is away");
+    // Time for the thread that recycles segments.
+    RealClock::default().sleep(Duration::from_millis(100)).await;
+    store.crash().await;
+    node.break_bucket(false);
+    let store = node.open().await;
+    assert_eq!(read_all(&store.storage).await, expected(0..12));
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dur_1_a_stop_without_the_bucket_leaves_the_rows_in_the_log() {
     let node = Node::faulty(13);
     let store = node.open().await;
