@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
+use tarn_model::labels::LabelSet;
 use tarn_model::limits::Limits;
 use tarn_model::tasks::Tasks;
 use tarn_model::tenant::TenantId;
@@ -90,6 +91,24 @@ impl Lab {
         }
         appender.commit().await?;
         Ok(stored)
+    }
+
+    /// Stores one sample of each series, as a scrape would. Returns the number of samples.
+    pub(super) async fn scrape(
+        &self,
+        series: &[LabelSet],
+        time_ms: i64,
+        value: impl Fn(usize) -> f64,
+    ) -> anyhow::Result<u64> {
+        let mut appender = self.storage.writer().appender(&TenantId::default_tenant())?;
+        for (at, labels) in series.iter().enumerate() {
+            let taken = appender
+                .series(labels)
+                .and_then(|series| appender.float(series, time_ms, value(at), 0));
+            taken.map_err(|e| anyhow::anyhow!("{labels}: {e}"))?;
+        }
+        appender.commit().await?;
+        Ok(series.len() as u64)
     }
 
     /// Returns one of the store's own metrics.

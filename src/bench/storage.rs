@@ -3,15 +3,19 @@
 use std::path::Path;
 use std::time::Instant;
 
+use tarn_model::labels::LabelSet;
+
 use super::lab::Lab;
 use super::{Folder, bytes_below, figure, skipped};
 use crate::generate::corpus;
-use crate::generate::series::{Generated, plain, tsbs};
+use crate::generate::series::{Generated, plain_labels, tsbs};
 use crate::telemetry::registry;
 
 /// Series of the replay: ten million samples in all.
 const REPLAY_SERIES: usize = 10_000;
 const REPLAY_SAMPLES: usize = 1_000;
+/// Series of one request of it: what Prometheus sends by default.
+const REQUEST_SERIES: usize = 2_000;
 
 /// TSBS hosts have ten series each.
 const TSBS_SERIES: usize = 1_000;
@@ -48,14 +52,21 @@ async fn blocks(folder: &Folder, name: &str, series: Vec<Generated>) -> anyhow::
     lab.close().await
 }
 
-/// Writes ten million samples, leaves them in the log, and opens the store again.
+/// Writes ten million samples, a scrape at a time, leaves them in the log, and opens the store again.
 async fn replay(folder: &Folder) -> anyhow::Result<()> {
     let path = folder.join("replay");
     let lab = Lab::open(&path).await?;
     let start = 1_700_000_000_000;
-    let series = (0..REPLAY_SERIES).map(|at| plain(at, start, 15_000, REPLAY_SAMPLES));
+    let series: Vec<LabelSet> = (0..REPLAY_SERIES).map(plain_labels).collect();
     let cpu = registry::usage().cpu_seconds;
-    let stored = lab.load(series).await? as f64;
+    let mut stored = 0;
+    for tick in 0..REPLAY_SAMPLES {
+        for part in series.chunks(REQUEST_SERIES) {
+            let value = |at: usize| (tick * (at % 100)) as f64;
+            stored += lab.scrape(part, start + tick as i64 * 15_000, value).await?;
+        }
+    }
+    let stored = stored as f64;
     let cpu = registry::usage().cpu_seconds - cpu;
     figure("append_in_process", stored / cpu / 1e6, "Msamples/core-second");
     let bytes = lab.metric("tarn_wal_bytes_total")?;
