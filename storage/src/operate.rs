@@ -9,8 +9,8 @@
 //! - [`quarantine`]: sets a damaged segment aside (`tarn wal quarantine`)
 
 pub mod block_list;
+pub mod block_show;
 pub mod catalog_log;
 pub mod inspect;
-pub mod block_show;
 pub mod quarantine;
 pub mod wal_dump;

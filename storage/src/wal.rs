@@ -280,7 +280,10 @@ impl<S: Sink> Wal<S> {
     /// `Unavailable` where writes are refused or the log is at its size bound.
     pub fn writable(&self) -> Result<()> {
         if let Some(reason) = self.shared.read_only.reason() {
-            return Err(Error::unavailable(format!("writes are refused: {reason}"), READ_ONLY_RETRY));
+            return Err(Error::unavailable(
+                format!("writes are refused: {reason}"),
+                READ_ONLY_RETRY,
+            ));
         }
         let (bytes, max) = (self.bytes(), self.shared.bytes_max);
         if bytes >= max {
@@ -290,4 +293,3 @@ impl<S: Sink> Wal<S> {
         Ok(())
     }
 }
-

@@ -150,7 +150,8 @@ mod tests {
         for (text, bytes, printed) in [
             ("64MiB", 64 << 20, "64MiB"),
             ("1.5 GiB", 3 << 29, "1536MiB"),
-            ("10GB", 10_000_000_000, "9.3GiB"),
+            ("10GB", 10_000_000_000, "9765625KiB"),
+            ("10000000001", 10_000_000_001, "9.3GiB"),
             ("17", 17, "17B"),
         ] {
             let size = ByteSize::parse(text).expect("parses");
