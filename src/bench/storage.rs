@@ -8,7 +8,7 @@ use tarn_model::labels::LabelSet;
 use super::lab::Lab;
 use super::{Folder, bytes_below, figure, skipped};
 use crate::generate::corpus;
-use crate::generate::series::{Generated, plain_labels, tsbs};
+use crate::generate::series::{Counter, Generated, plain_labels, tsbs};
 use crate::telemetry::registry;
 
 /// Series of the replay: ten million samples in all.
@@ -17,10 +17,10 @@ const REPLAY_SAMPLES: usize = 1_000;
 /// Series of one request of it: what Prometheus sends by default.
 const REQUEST_SERIES: usize = 2_000;
 
-/// TSBS hosts have ten series each.
-const TSBS_SERIES: usize = 1_000;
-/// One hour every ten seconds.
-const TSBS_SAMPLES: usize = 360;
+/// A thousand TSBS hosts, which have ten series each.
+const TSBS_SERIES: usize = 10_000;
+/// Two hours every ten seconds: what a block of the first merge holds.
+const TSBS_SAMPLES: usize = 720;
 
 /// Measures all of it.
 pub(super) async fn run(folder: &Folder, corpus_folder: &Path) -> anyhow::Result<()> {
@@ -60,10 +60,13 @@ async fn replay(folder: &Folder) -> anyhow::Result<()> {
     let series: Vec<LabelSet> = (0..REPLAY_SERIES).map(plain_labels).collect();
     let cpu = registry::usage().cpu_seconds;
     let mut stored = 0;
+    let mut counters: Vec<Counter> = (0..REPLAY_SERIES).map(Counter::new).collect();
     for tick in 0..REPLAY_SAMPLES {
-        for part in series.chunks(REQUEST_SERIES) {
-            let value = |at: usize| (tick * (at % 100)) as f64;
-            stored += lab.scrape(part, start + tick as i64 * 15_000, value).await?;
+        let time_ms = start + tick as i64 * 15_000;
+        let parts = series.chunks(REQUEST_SERIES).zip(counters.chunks_mut(REQUEST_SERIES));
+        for (part, counters) in parts {
+            let values: Vec<f64> = counters.iter_mut().map(Counter::next).collect();
+            stored += lab.scrape(part, time_ms, |at| values[at]).await?;
         }
     }
     let stored = stored as f64;

@@ -65,14 +65,32 @@ pub(crate) fn plain_labels(at: usize) -> LabelSet {
     ])
 }
 
+/// The values of a plain series.
+#[derive(Debug, Clone)]
+pub(crate) struct Counter {
+    chance: Chance,
+    value: u64,
+}
+
+impl Counter {
+    /// Begins the counter of plain series number `at`.
+    pub(crate) fn new(at: usize) -> Self {
+        let mut chance = Chance::new(at as u64);
+        let value = chance.below(1000);
+        Self { chance, value }
+    }
+
+    /// Returns the next value.
+    pub(crate) fn next(&mut self) -> f64 {
+        self.value += self.chance.below(100);
+        self.value as f64
+    }
+}
+
 /// A plain counter: `count` samples every `step_ms` from `start_ms`.
 pub(crate) fn plain(at: usize, start_ms: i64, step_ms: i64, count: usize) -> Generated {
-    let mut chance = Chance::new(at as u64);
-    let mut value = chance.below(1000);
-    let samples = times(start_ms, step_ms, count).map(|time| {
-        value += chance.below(100);
-        (time, value as f64)
-    });
+    let mut counter = Counter::new(at);
+    let samples = times(start_ms, step_ms, count).map(|time| (time, counter.next()));
     Generated { samples: samples.collect(), labels: plain_labels(at) }
 }
 
