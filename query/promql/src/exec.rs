@@ -146,6 +146,7 @@ async fn collect_matrix(
     let mut steps = Steps::default();
     while operator.next(cx, &mut steps).await? {
         let Some(one) = series.next() else { break };
+        cx.work(steps.values.len())?;
         if steps.is_empty() {
             continue;
         }

@@ -22,7 +22,8 @@
 //! - Awaits happen only on the source; kernels are plain loops. There is no runtime in here.
 //! - Nothing that came in as text makes it panic, loop or take memory without bound: text and depth
 //!   are limited before the tree exists, buffers are counted against the query's budget before they
-//!   grow, and every series that is pulled asks whether the query must stop.
+//!   grow, and every series that is pulled asks whether the query must stop, as does every
+//!   65 536th sample that a kernel looks at.
 //! - `rate`, `increase` and `delta` are bit-exact, sums are compensated; results do not depend on
 //!   how samples are cut into slices.
 //! - What is not answered yet (`info`, `start_timestamp`, `anchored` and `smoothed`, start timestamps

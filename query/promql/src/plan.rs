@@ -17,6 +17,7 @@ use crate::ast::{
 use crate::ast::{DurationContext, DurationExpr};
 use crate::exec::aggregate::Grouping;
 use crate::exec::arithmetic::{Operation, is_trim};
+use crate::exec::context::too_many_samples;
 use crate::exec::join::Matching;
 use crate::exec::map::MapKind;
 use crate::exec::scalar::Scalar;
@@ -269,12 +270,8 @@ impl Planner<'_> {
         }
         let end_ms = spec.end(grid.steps.saturating_sub(1));
         let points = Grid::until(start_ms, end_ms, step_ms);
-        let max = self.params.limits.samples_max;
-        if points.steps as u64 > max {
-            return Err(QueryError::Limit(format!(
-                "subquery has {} steps, limit is {max} samples",
-                points.steps
-            )));
+        if points.steps as u64 > self.params.limits.samples_max {
+            return Err(too_many_samples());
         }
         let child = self.vector(&subquery.expr, points)?;
         Ok((RangePlan::Computed(Box::new(child)), spec))

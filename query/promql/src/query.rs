@@ -21,7 +21,8 @@ pub enum Interrupt {
 
 /// What the engine asks its caller while it runs.
 pub trait Hooks: Send + Sync + fmt::Debug {
-    /// Returns why the query must stop, if it must. Asked once per series, so it must be cheap.
+    /// Returns why the query must stop, if it must. Asked once per series and every
+    /// millisecond or so in between, so it must be cheap.
     fn interrupted(&self) -> Option<Interrupt> {
         None
     }

@@ -137,6 +137,32 @@ fn a_query_stops_at_the_next_series() {
 }
 
 #[test]
+fn a_query_stops_inside_one_series() {
+    let store = store(300);
+    // How often the hook lets the query go on: each kernel alone would ask far more often.
+    for (query, stop_after) in [
+        ("sum_over_time((sum_over_time(vector(1)[1d:1s]))[1d:1s])", 20),
+        ("max_over_time(quantile_over_time(0.5, vector(time())[1d:1s])[1d:1s])", 20),
+        ("max_over_time(mad_over_time(vector(time())[1d:1s])[1d:1s])", 20),
+        ("max_over_time(predict_linear(vector(time())[1d:1s], 60)[1d:1s])", 20),
+        ("max_over_time(deriv(vector(time())[1d:1s])[1d:1s])", 20),
+        ("max_over_time(rate((vector(time() % 2))[1d:1s])[1d:1s])", 20),
+        // Reading 300 series asks 301 times; grouping, ranking and joining them must ask too.
+        ("topk by (i) (1, m)", 303),
+        ("quantile by (job) (0.5, m)", 303),
+        ("sum by (i) (m)", 303),
+        ("m + m", 603),
+    ] {
+        let hooks = Arc::new(Watch { stop_after, pool: u64::MAX, ..Watch::default() });
+        let watch = Arc::clone(&hooks);
+        let params = QueryParams { hooks, ..QueryParams::range(0, 599_000, 500) };
+        let error = run(&store, query, &params).expect_err(query);
+        assert_eq!(error.error_type(), "canceled", "{query}: {error}");
+        assert_eq!(watch.asked.load(Ordering::Relaxed), stop_after + 1, "{query}");
+    }
+}
+
+#[test]
 fn limits_name_the_number_and_the_selector() {
     let store = store(100);
     let base = QueryParams::range(0, 590_000, 10_000);
@@ -160,6 +186,11 @@ fn limits_name_the_number_and_the_selector() {
         (
             "m",
             with(&|p| p.limits.samples_max = 1000),
+            "query processing would load too many samples into memory in query execution",
+        ),
+        (
+            "max_over_time(vector(1)[1d:1s])",
+            with(&|p| p.limits.samples_max = 80_000),
             "query processing would load too many samples into memory in query execution",
         ),
         (

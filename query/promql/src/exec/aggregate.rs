@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tarn_model::labels::{Label, LabelSet};
 use tarn_model::map::HashMap;
 
-use super::context::{Context, Reservation};
+use super::context::{Context, HISTOGRAM_WORK, LABELS_WORK, Reservation};
 use super::operator::{Operator, Pull, Series, is_metadata};
 use super::scalar::ScalarOperator;
 use super::steps::Steps;
@@ -65,11 +65,16 @@ impl Grouping {
     }
 
     /// Returns the group of each series, and the labels of each group in order of appearance.
-    pub(crate) fn groups(&self, series: &[Series]) -> (Vec<u32>, Vec<LabelSet>) {
+    pub(crate) fn groups(
+        &self,
+        series: &[Series],
+        cx: &Context,
+    ) -> Result<(Vec<u32>, Vec<LabelSet>)> {
         let mut ids: HashMap<Vec<u8>, u32> = HashMap::default();
         let (mut groups, mut labels) = (Vec::with_capacity(series.len()), Vec::new());
         let mut key = Vec::new();
         for one in series {
+            cx.work(LABELS_WORK)?;
             key.clear();
             for label in one.iter().filter(|l| self.keeps(l)) {
                 // No label contains 0xff, which is not UTF-8.
@@ -89,7 +94,7 @@ impl Grouping {
             };
             groups.push(id);
         }
-        (groups, labels)
+        Ok((groups, labels))
     }
 }
 
@@ -137,7 +142,7 @@ impl Aggregate {
             None => Numbers::Const(f64::NAN),
         };
         let series = self.child.open(cx).await?;
-        let (groups, labels) = self.grouping.groups(&series);
+        let (groups, labels) = self.grouping.groups(&series, cx)?;
         self.groups = groups;
         self.group_count = labels.len();
         let lanes = Accumulator::lanes(self.op);
@@ -152,6 +157,7 @@ impl Aggregate {
         };
         let mut at = 0;
         while self.child.next(cx, out).await? {
+            cx.work(self.steps + out.histograms.len() * HISTOGRAM_WORK)?;
             if !out.histograms.is_empty() {
                 let bytes = self.histograms.add(self.op, self.groups[at], out, cx);
                 self.held.push(cx.reserve_bytes(bytes)?);
@@ -172,9 +178,10 @@ impl Aggregate {
         if self.emitted == self.group_count {
             return Ok(false);
         }
+        cx.work(self.steps)?;
         out.reset(self.steps);
         if let Some(accumulator) = &mut self.accumulator {
-            accumulator.finish(self.emitted, out);
+            accumulator.finish(self.emitted, out, cx)?;
         }
         self.histograms.finish(self.emitted as u32, out, cx);
         self.emitted += 1;

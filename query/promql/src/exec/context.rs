@@ -4,7 +4,7 @@
 //! fails with a message instead of exhausting memory. Reservations are given back when dropped.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -17,11 +17,23 @@ use crate::query::{
 const TOO_MANY_SAMPLES: &str =
     "query processing would load too many samples into memory in query execution";
 
+/// Work between two questions whether the query must stop. A unit is about a float sample, so this
+/// is a millisecond or less, and asking (a clock, an atomic) costs nothing beside it.
+const WORK_MAX: usize = 1 << 16;
+
+/// Work of one native histogram, which has many buckets.
+pub(crate) const HISTOGRAM_WORK: usize = 64;
+
+/// Work on the labels of one series.
+pub(crate) const LABELS_WORK: usize = 32;
+
 /// What all operators of a query share.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) params: QueryParams,
     budget: Arc<Budget>,
+    /// Work since the caller was last asked.
+    work: AtomicUsize,
     samples_read: AtomicU64,
     series: AtomicU64,
     /// The selectors as text and how many series each matched: who to blame for size.
@@ -55,6 +67,11 @@ impl Drop for Reservation {
     }
 }
 
+/// Returns the error of a query over `samples_max`.
+pub(crate) fn too_many_samples() -> QueryError {
+    QueryError::Limit(TOO_MANY_SAMPLES.to_owned())
+}
+
 /// Adds a remark once, in order.
 fn note(list: &mut Vec<String>, kind: &str, text: &str) {
     let text = format!("PromQL {kind}: {text}");
@@ -76,6 +93,7 @@ impl Context {
         Self {
             params: params.clone(),
             budget: Arc::new(budget),
+            work: AtomicUsize::new(0),
             samples_read: AtomicU64::new(0),
             series: AtomicU64::new(0),
             matched: Vec::new(),
@@ -119,7 +137,23 @@ impl Context {
         self.params.options.delayed_name_removal
     }
 
-    /// Fails where the query must stop; asked once per series.
+    /// Counts work, and asks from time to time whether the query must stop. Every loop calls this
+    /// once per window, step or series, whichever bounds the work in between.
+    ///
+    /// # Errors
+    /// The query must stop.
+    pub(crate) fn work(&self, units: usize) -> Result<()> {
+        // A query runs on one thread at a time, so a load and a store do, without a locked add.
+        let work = self.work.load(Ordering::Relaxed).saturating_add(units).saturating_add(1);
+        if work < WORK_MAX {
+            self.work.store(work, Ordering::Relaxed);
+            return Ok(());
+        }
+        self.work.store(0, Ordering::Relaxed);
+        self.check()
+    }
+
+    /// Fails where the query must stop; asked once per stored series and by [`Context::work`].
     pub(crate) fn check(&self) -> Result<()> {
         match self.params.hooks.interrupted() {
             None => Ok(()),
@@ -148,7 +182,7 @@ impl Context {
         let budget = &self.budget;
         let held = budget.samples.load(Ordering::Relaxed).saturating_add(samples);
         if held > budget.limits.samples_max {
-            return Err(QueryError::Limit(TOO_MANY_SAMPLES.to_owned()));
+            return Err(too_many_samples());
         }
         let used = budget.bytes.load(Ordering::Relaxed).saturating_add(bytes);
         let limit = budget.limits.memory_bytes_max;

@@ -114,6 +114,7 @@ impl HistogramCall {
         let mut steps = Steps::default();
         let mut at = 0;
         while self.child.next(cx, &mut steps).await? {
+            cx.work(self.steps)?;
             let (histogram, bound) = self.inputs[at];
             match bound {
                 Some(bound) if steps.valid.any() => {
@@ -138,9 +139,10 @@ impl HistogramCall {
         Ok(())
     }
 
-    fn classic(&self, histogram: usize, q: usize, out: &mut Steps) {
+    fn classic(&self, histogram: usize, q: usize, out: &mut Steps, cx: &Context) -> Result<()> {
         let mut column = Vec::new();
         for step in 0..self.steps {
+            cx.work(self.histograms[histogram].len())?;
             column.clear();
             let rows = self.histograms[histogram].iter().filter(|(_, s)| s.valid.get(step));
             column.extend(rows.map(|(bound, s)| Bucket { bound: *bound, count: s.values[step] }));
@@ -156,6 +158,7 @@ impl HistogramCall {
             };
             out.set(step, value);
         }
+        Ok(())
     }
 
     /// Adds the native histograms; a step that has a classic one as well has no result.
@@ -191,7 +194,7 @@ impl HistogramCall {
             return Ok(false);
         }
         out.reset(self.steps);
-        self.classic(histogram, self.emitted % per_histogram, out);
+        self.classic(histogram, self.emitted % per_histogram, out, cx)?;
         self.native(histogram, self.emitted % per_histogram, out, cx);
         self.emitted += 1;
         Ok(true)

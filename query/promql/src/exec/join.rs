@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use tarn_model::map::HashMap;
 
+use super::context::{Context, LABELS_WORK};
 use super::operator::{Series, is_metadata};
 use crate::ast::VectorMatching;
+use crate::query::Result;
 
 mod set;
 mod vector;
@@ -82,8 +84,9 @@ struct Signatures {
 }
 
 impl Signatures {
-    fn of_all(&mut self, matching: &Matching, series: &[Series]) -> Vec<u32> {
-        series.iter().map(|s| self.of(matching, s)).collect()
+    fn of_all(&mut self, matching: &Matching, series: &[Series], cx: &Context) -> Result<Vec<u32>> {
+        let signature = |one| cx.work(LABELS_WORK).map(|()| self.of(matching, one));
+        series.iter().map(signature).collect()
     }
 
     fn of(&mut self, matching: &Matching, series: &Series) -> u32 {

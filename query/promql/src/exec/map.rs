@@ -71,6 +71,7 @@ impl Map {
         if !self.child.next(cx, out).await? {
             return Ok(false);
         }
+        cx.work(out.values.len())?;
         match &self.kind {
             MapKind::DropName => {}
             MapKind::Call(signature) => self.call(signature, out)?,

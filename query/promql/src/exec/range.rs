@@ -69,6 +69,7 @@ impl Computed {
         if !self.child.next(cx, &mut self.steps).await? {
             return Ok(false);
         }
+        cx.work(self.steps.values.len())?;
         if self.valid != self.steps.valid {
             self.valid.clone_from(&self.steps.valid);
             self.ticks = self.valid.iter().map(|step| self.grid.time(step)).collect();
@@ -150,39 +151,41 @@ impl RangeCall {
         let (times, values) = (self.samples.times(), self.samples.values());
         if let Some(kind) = rate_kind(function) {
             let shape = self.shape.get(&self.samples, |times, shape| shape.fill(times, &spec));
-            shape.apply(kind, spec.range_ms, values, &mut self.resets, out);
+            shape.apply(cx, kind, spec.range_ms, values, &mut self.resets, out)?;
         } else {
             let windows = self.windows.get(&self.samples, |times, to| spec.fill(times, to));
-            let view = RangeView { times, values, windows, spec: &self.spec, params: &self.params };
+            let (spec, params) = (&self.spec, &self.params);
+            let view = RangeView { times, values, windows, spec, params, cx };
             over_time::apply(function, &view, out)?;
         }
         if !self.samples.histograms.is_empty() {
-            self.add_histograms(cx, out);
+            self.add_histograms(cx, out)?;
         }
         Ok(())
     }
 
     /// Completes the result of the float lane by what histograms contribute.
-    fn add_histograms(&self, cx: &Context, out: &mut Steps) {
+    fn add_histograms(&self, cx: &Context, out: &mut Steps) -> Result<()> {
         let (spec, function) = (&self.spec, self.signature.function);
         let view = MixedView {
             times: self.samples.times(),
             values: self.samples.values(),
             histograms: &self.samples.histograms,
+            cx,
         };
         let mut tell = |text: &'static str| cx.warn(text);
         match (function, rate_kind(function)) {
-            (_, Some(kind)) => native_rate::add_rates(kind, view, spec, out, &mut tell),
+            (_, Some(kind)) => native_rate::add_rates(kind, view, spec, out, &mut tell)?,
             (Function::Irate | Function::Idelta, _) => {
                 let is_rate = function == Function::Irate;
                 native_rate::add_instants(is_rate, view, spec, out, &mut tell);
             }
             (Function::Changes | Function::Resets, _) => {
-                mixed::transitions(function == Function::Changes, view, spec, out);
+                mixed::transitions(function == Function::Changes, view, spec, out)?;
             }
             (Function::SumOverTime | Function::AvgOverTime, _) => {
                 let mean = function == Function::AvgOverTime;
-                if let Some(text) = mixed::add_histograms(mean, view, spec, out) {
+                if let Some(text) = mixed::add_histograms(mean, view, spec, out)? {
                     cx.warn(text);
                 }
             }
@@ -192,6 +195,7 @@ impl RangeCall {
             }
             _ => {}
         }
+        Ok(())
     }
 
     /// Fails where start timestamps would count, which they do not yet.

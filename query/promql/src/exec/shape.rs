@@ -110,6 +110,7 @@ impl Operator for Absent {
             }
             let mut present = Bits::new(self.steps);
             while self.child.next(cx, out).await? {
+                cx.work(self.steps)?;
                 present.union(&out.present());
             }
             out.reset(self.steps);
@@ -199,6 +200,7 @@ impl Merge {
 
     async fn pull(&mut self, cx: &Context, out: &mut Steps) -> Result<bool> {
         while self.child.next(cx, out).await? {
+            cx.work(out.values.len())?;
             let slot = self.slots.get(self.pulled).copied().flatten();
             self.pulled += 1;
             let Some(slot) = slot else { return Ok(true) };

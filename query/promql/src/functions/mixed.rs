@@ -9,9 +9,11 @@ use super::native::equal;
 use super::native_sum::HistogramSum;
 use super::signature::Function;
 use crate::exec::arithmetic::MIXED_LAYOUTS;
+use crate::exec::context::{Context, HISTOGRAM_WORK};
 use crate::exec::steps::Steps;
 use crate::exec::window::WindowSpec;
 use crate::histogram::is_reset;
+use crate::query::Result;
 
 /// Returns whether the function counts, picks or dates samples without looking inside.
 pub(crate) fn takes_any(function: Function) -> bool {
@@ -36,6 +38,8 @@ pub(crate) struct MixedView<'a> {
     pub(crate) times: &'a [i64],
     pub(crate) values: &'a [f64],
     pub(crate) histograms: &'a [(i64, Arc<Histogram>)],
+    /// Told of the work of each window.
+    pub(crate) cx: &'a Context,
 }
 
 /// A sample of either kind.
@@ -90,10 +94,11 @@ pub(crate) fn add_histograms(
     view: MixedView<'_>,
     spec: &WindowSpec,
     out: &mut Steps,
-) -> Option<&'static str> {
+) -> Result<Option<&'static str>> {
     let histogram_times: Vec<i64> = view.histograms.iter().map(|(time, _)| *time).collect();
     let mut told = None;
     for (step, window) in spec.windows(&histogram_times).iter().enumerate() {
+        view.cx.work(window.len() * HISTOGRAM_WORK)?;
         let Some(((_, first), rest)) = view.histograms[window].split_first() else { continue };
         if out.valid.get(step) {
             out.valid.unset(step);
@@ -107,11 +112,16 @@ pub(crate) fn add_histograms(
         }
         out.histograms.push((step as u32, sum.finish()));
     }
-    told
+    Ok(told)
 }
 
 /// Computes `changes` or `resets`: a change of kind is a change, and a reset.
-pub(crate) fn transitions(changes: bool, view: MixedView<'_>, spec: &WindowSpec, out: &mut Steps) {
+pub(crate) fn transitions(
+    changes: bool,
+    view: MixedView<'_>,
+    spec: &WindowSpec,
+    out: &mut Steps,
+) -> Result<()> {
     let floats = view.times.iter().zip(view.values).map(|(t, v)| Picked::Float(*t, *v));
     let histograms = view.histograms.iter().map(|(t, h)| Picked::Histogram(*t, h));
     let mut samples: Vec<Picked<'_>> = floats.chain(histograms).collect();
@@ -128,9 +138,11 @@ pub(crate) fn transitions(changes: bool, view: MixedView<'_>, spec: &WindowSpec,
     };
     for (step, window) in spec.windows(&times).iter().enumerate() {
         if !window.is_empty() {
+            view.cx.work(window.len() * HISTOGRAM_WORK)?;
             out.set(step, samples[window].windows(2).filter(counts).count() as f64);
         }
     }
+    Ok(())
 }
 
 impl MixedView<'_> {
@@ -171,9 +183,10 @@ mod tests {
 
     use tarn_model::sample::{Counts, Histogram, ResetHint};
 
-    use super::{Function, MixedView, apply};
+    use super::{Context, Function, MixedView, apply};
     use crate::exec::steps::{Grid, Steps};
     use crate::exec::window::WindowSpec;
+    use crate::query::QueryParams;
 
     #[test]
     fn samples_of_both_kinds_count() {
@@ -188,7 +201,13 @@ mod tests {
             reset_hint: ResetHint::Unknown,
         });
         let histograms = [(2000, Arc::clone(&histogram)), (4000, histogram)];
-        let view = MixedView { times: &[1000, 3000], values: &[5.0, 6.0], histograms: &histograms };
+        let cx = Context::new(&QueryParams::instant(0));
+        let view = MixedView {
+            times: &[1000, 3000],
+            values: &[5.0, 6.0],
+            histograms: &histograms,
+            cx: &cx,
+        };
         let grid = Grid::until(1000, 7000, 1000);
         let spec = WindowSpec { grid, range_ms: 2000, offset_ms: 0, at_ms: None };
         let floats = |function| {

@@ -8,6 +8,7 @@ use super::mixed::{MIXED_KINDS, MixedView};
 use super::native::{compacted, divided, scaled};
 use super::rate::RateKind;
 use crate::exec::arithmetic::MIXED_LAYOUTS;
+use crate::exec::context::HISTOGRAM_WORK;
 use crate::exec::steps::Steps;
 use crate::exec::window::WindowSpec;
 use crate::histogram::{Incompatible, add, is_reset, sub};
@@ -114,13 +115,14 @@ pub(crate) fn add_rates(
     spec: &WindowSpec,
     out: &mut Steps,
     tell: &mut dyn FnMut(&'static str),
-) {
+) -> crate::query::Result<()> {
     let times: Vec<i64> = view.histograms.iter().map(|(time, _)| *time).collect();
     let (floats, histograms) = (spec.windows(view.times), spec.windows(&times));
     for (step, (floats, window)) in floats.iter().zip(histograms.iter()).enumerate() {
         if window.is_empty() {
             continue;
         }
+        view.cx.work(window.len() * HISTOGRAM_WORK)?;
         if !floats.is_empty() {
             out.valid.unset(step);
             tell(MIXED_KINDS);
@@ -129,6 +131,7 @@ pub(crate) fn add_rates(
             push(step, rate(kind, &view.histograms[window], borders), out, tell);
         }
     }
+    Ok(())
 }
 
 /// Adds `irate` or `idelta` of histograms to the result of the float lane. If the last two samples

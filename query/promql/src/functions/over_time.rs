@@ -20,7 +20,7 @@ const SLIDE_SAMPLES_MIN: usize = 16;
 /// Computes a function over all windows of a series.
 ///
 /// # Errors
-/// A parameter out of its range; a function that is not one over a range.
+/// A parameter out of its range; a function that is not one over a range; the query must stop.
 pub(crate) fn apply(function: Function, view: &RangeView<'_>, out: &mut Steps) -> Result<()> {
     let param = |at: usize, step: usize| view.params[at].get(step);
     match function {
@@ -37,11 +37,12 @@ pub(crate) fn apply(function: Function, view: &RangeView<'_>, out: &mut Steps) -
         Function::QuantileOverTime => {
             let mut sorted = SortedWindow::default();
             for (step, range) in view.windows.iter().enumerate() {
-                sorted.move_to(view.values, range);
+                sorted.move_to(view.values, range, view.cx)?;
                 if let Some(value) = sorted.quantile(param(0, step)) {
                     out.set(step, value);
                 }
             }
+            Ok(())
         }
         Function::MadOverTime => view.each(1, out, |w| Some(median_deviation(w.values))),
         Function::Changes => view.each(1, out, |w| Some(changes(w.values))),
@@ -49,24 +50,21 @@ pub(crate) fn apply(function: Function, view: &RangeView<'_>, out: &mut Steps) -
         Function::Irate => view.each(2, out, |w| instant_difference(w, true)),
         Function::Idelta => view.each(2, out, |w| instant_difference(w, false)),
         Function::Deriv => {
-            view.each(2, out, |w| Some(linear_regression(w.times, w.values, w.times[0]).slope));
+            view.each(2, out, |w| Some(linear_regression(w.times, w.values, w.times[0]).slope))
         }
         Function::PredictLinear => view.each(2, out, |w| {
             let line = linear_regression(w.times, w.values, view.spec.grid.time(w.step));
             Some(line.slope * param(0, w.step) + line.intercept)
         }),
-        Function::DoubleExponentialSmoothing => return smoothed(view, out),
+        Function::DoubleExponentialSmoothing => smoothed(view, out),
         Function::TsOfFirstOverTime => view.each(1, out, |w| w.times.first().map(seconds)),
         Function::TsOfLastOverTime => view.each(1, out, |w| w.times.last().map(seconds)),
         Function::TsOfMinOverTime => view.each(1, out, |w| time_of(w, |v, best| v <= best)),
         Function::TsOfMaxOverTime => view.each(1, out, |w| time_of(w, |v, best| v >= best)),
-        other => {
-            return Err(QueryError::Unsupported(format!(
-                "function {other:?} over a range is not answered yet"
-            )));
-        }
+        other => Err(QueryError::Unsupported(format!(
+            "function {other:?} over a range is not answered yet"
+        ))),
     }
-    Ok(())
 }
 
 fn seconds(ms: &i64) -> f64 {
@@ -156,21 +154,23 @@ fn smoothed(view: &RangeView<'_>, out: &mut Steps) -> Result<()> {
     }
     view.each(2, out, |w| {
         Some(smooth(w.values, view.params[0].get(w.step), view.params[1].get(w.step)))
-    });
-    Ok(())
+    })
 }
 
 /// The best value of every window; NaN counts only where there is nothing else.
-fn extremes(view: &RangeView<'_>, out: &mut Steps, better: impl Fn(f64, f64) -> bool) {
+fn extremes(
+    view: &RangeView<'_>,
+    out: &mut Steps,
+    better: impl Fn(f64, f64) -> bool,
+) -> Result<()> {
     let widest = view.windows.iter().map(|w| w.len()).max().unwrap_or(0);
     if widest < SLIDE_SAMPLES_MIN {
-        view.each(1, out, |w| {
+        return view.each(1, out, |w| {
             let first = f64::NAN;
             let pick =
                 |best: f64, v: &f64| if better(*v, best) || best.is_nan() { *v } else { best };
             Some(w.values.iter().fold(first, pick))
         });
-        return;
     }
     // The queue holds indices of values that may still become the best: each is better than all
     // behind it (Lemire 2006, "Streaming maximum-minimum filter").
@@ -178,6 +178,7 @@ fn extremes(view: &RangeView<'_>, out: &mut Steps, better: impl Fn(f64, f64) -> 
     let mut next = 0;
     for (step, range) in view.windows.iter().enumerate() {
         next = next.max(range.start);
+        view.cx.work(range.end.saturating_sub(next))?;
         while next < range.end {
             let value = view.values[next];
             if !value.is_nan() {
@@ -195,6 +196,7 @@ fn extremes(view: &RangeView<'_>, out: &mut Steps, better: impl Fn(f64, f64) -> 
             out.set(step, queue.front().map_or(f64::NAN, |at| view.values[*at]));
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use crate::exec::context::Context;
+use crate::query::Result;
+
 /// Orders floats with NaN as the smallest.
 pub(crate) fn nan_first(a: &f64, b: &f64) -> std::cmp::Ordering {
     match (a.is_nan(), b.is_nan()) {
@@ -11,6 +14,12 @@ pub(crate) fn nan_first(a: &f64, b: &f64) -> std::cmp::Ordering {
         (false, false) => a.total_cmp(b),
     }
 }
+
+/// Values that move in memory in the time of one unit of work.
+const MOVED_PER_WORK: usize = 16;
+
+/// Work of sorting one value.
+const SORT_WORK: usize = 16;
 
 /// Returns the `q` quantile and leaves `values` in another order.
 pub(crate) fn quantile(q: f64, values: &mut [f64]) -> f64 {
@@ -43,22 +52,34 @@ pub(crate) struct SortedWindow {
 
 impl SortedWindow {
     /// Moves to a window that neither starts nor ends before the current one.
-    pub(crate) fn move_to(&mut self, values: &[f64], range: Range<usize>) {
+    ///
+    /// # Errors
+    /// The query must stop.
+    pub(crate) fn move_to(
+        &mut self,
+        values: &[f64],
+        range: Range<usize>,
+        cx: &Context,
+    ) -> Result<()> {
         if range.start >= self.range.end {
+            cx.work(range.len().saturating_mul(SORT_WORK))?;
             self.sorted.clear();
             self.sorted.extend_from_slice(&values[range.clone()]);
             self.sorted.sort_by(nan_first);
         } else {
             for value in &values[self.range.start..range.start] {
+                cx.work(self.sorted.len() / MOVED_PER_WORK)?;
                 let at = self.sorted.partition_point(|v| nan_first(v, value).is_lt());
                 self.sorted.remove(at);
             }
             for value in &values[self.range.end..range.end] {
+                cx.work(self.sorted.len() / MOVED_PER_WORK)?;
                 let at = self.sorted.partition_point(|v| nan_first(v, value).is_lt());
                 self.sorted.insert(at, *value);
             }
         }
         self.range = range;
+        Ok(())
     }
 
     /// Returns the `q` quantile; nothing of an empty window.
@@ -78,15 +99,18 @@ impl SortedWindow {
 #[cfg(test)]
 mod tests {
     use super::{SortedWindow, quantile};
+    use crate::exec::context::Context;
+    use crate::query::QueryParams;
 
     #[test]
     fn a_moving_window_equals_a_sorted_one() {
         let values: Vec<f64> = (0..100_u32)
             .map(|i| if i % 9 == 4 { f64::NAN } else { f64::from(i * 7919 % 31) })
             .collect();
+        let cx = Context::new(&QueryParams::instant(0));
         let mut window = SortedWindow::default();
         for range in [0..0, 0..5, 0..20, 3..20, 10..40, 40..40, 41..60, 80..100, 99..100] {
-            window.move_to(&values, range.clone());
+            window.move_to(&values, range.clone(), &cx).expect("goes on");
             for q in [-1.0, 0.0, 0.3, 0.5, 0.99, 1.0, 2.0, f64::NAN] {
                 let expected = quantile(q, &mut values[range.clone()].to_vec());
                 let got = window.quantile(q);

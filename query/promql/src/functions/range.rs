@@ -1,7 +1,9 @@
 //! What every function over a range sees, and the numbers that come with it.
 
+use crate::exec::context::Context;
 use crate::exec::steps::Steps;
 use crate::exec::window::{WindowSpec, Windows};
+use crate::query::Result;
 
 /// A scalar argument over all steps.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +40,8 @@ pub(crate) struct RangeView<'a> {
     pub(crate) spec: &'a WindowSpec,
     /// Scalar arguments in the order of the call.
     pub(crate) params: &'a [Numbers],
+    /// Told of the work of each window.
+    pub(crate) cx: &'a Context,
 }
 
 /// The samples of one window.
@@ -50,20 +54,25 @@ pub(crate) struct Window<'a> {
 
 impl<'a> RangeView<'a> {
     /// Calls `value` for each window with at least `samples_min` samples.
+    ///
+    /// # Errors
+    /// The query must stop.
     pub(crate) fn each(
         &self,
         samples_min: usize,
         out: &mut Steps,
         mut value: impl FnMut(Window<'a>) -> Option<f64>,
-    ) {
+    ) -> Result<()> {
         for (step, range) in self.windows.iter().enumerate() {
             if range.len() < samples_min {
                 continue;
             }
+            self.cx.work(range.len())?;
             let (times, values) = (&self.times[range.clone()], &self.values[range]);
             if let Some(value) = value(Window { times, values, step }) {
                 out.set(step, value);
             }
         }
+        Ok(())
     }
 }

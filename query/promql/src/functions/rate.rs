@@ -5,8 +5,10 @@
 //! two gathered values, the counter resets and a few multiplications per step. Resets are looked
 //! for once per series; almost always there is none, and then a window's increase is last - first.
 
+use crate::exec::context::Context;
 use crate::exec::steps::{Bits, Steps};
 use crate::exec::window::{WindowSpec, Windows};
+use crate::query::Result;
 
 /// Which of the three functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,31 +70,39 @@ impl RateShape {
     }
 
     /// Computes one series.
+    ///
+    /// # Errors
+    /// The query must stop.
     pub(crate) fn apply(
         &self,
+        cx: &Context,
         kind: RateKind,
         range_ms: i64,
         values: &[f64],
         resets: &mut Vec<u32>,
         out: &mut Steps,
-    ) {
+    ) -> Result<()> {
+        cx.work(values.len() + out.values.len())?;
         resets.clear();
         if kind.counter {
             find_resets(values, resets);
         }
         let divisor = if kind.per_second { go_seconds(range_ms) } else { 1.0 };
         let mut from = 0;
+        let mut goes_on = Ok(());
         self.valid.for_each_run(|run| {
             for step in run {
                 let (first, last) = (self.first[step], self.last[step]);
                 let start = values[first as usize];
                 let mut difference = values[last as usize] - start;
-                if !resets.is_empty() {
+                if !resets.is_empty() && goes_on.is_ok() {
                     while from < resets.len() && resets[from] <= first {
                         from += 1;
                     }
-                    let inside = resets[from..].iter().take_while(|at| **at <= last);
-                    inside.for_each(|at| difference += values[*at as usize - 1]);
+                    let count = resets[from..].partition_point(|at| *at <= last);
+                    let inside = &resets[from..from + count];
+                    inside.iter().for_each(|at| difference += values[*at as usize - 1]);
+                    goes_on = cx.work(count);
                 }
                 let mut to_start = self.to_start[step];
                 if kind.counter && difference > 0.0 && start >= 0.0 {
@@ -105,6 +115,7 @@ impl RateShape {
             }
         });
         out.valid.clone_from(&self.valid);
+        goes_on
     }
 }
 

@@ -5,10 +5,12 @@
 //! no case of its own.
 
 use crate::ast::AggregateOp;
+use crate::exec::context::Context;
 use crate::exec::steps::{Bits, Steps};
 use crate::functions::quantile::quantile;
 use crate::functions::range::Numbers;
 use crate::functions::sum::Sum;
+use crate::query::Result;
 
 /// The groups of one aggregation.
 pub(crate) struct Accumulator {
@@ -106,7 +108,10 @@ impl Accumulator {
     }
 
     /// Writes the result of a group into `out`, which is empty.
-    pub(crate) fn finish(&mut self, group: usize, out: &mut Steps) {
+    ///
+    /// # Errors
+    /// The query must stop.
+    pub(crate) fn finish(&mut self, group: usize, out: &mut Steps, cx: &Context) -> Result<()> {
         std::mem::swap(&mut out.valid, &mut self.present[group]);
         let row = group * self.steps..(group + 1) * self.steps;
         let to = out.values.iter_mut();
@@ -129,6 +134,7 @@ impl Accumulator {
                 let input = std::mem::take(&mut input[group]);
                 let mut column = Vec::with_capacity(input.len());
                 for step in out.valid.iter() {
+                    cx.work(input.len())?;
                     column.clear();
                     let present = input.iter().filter(|s| s.valid.get(step));
                     column.extend(present.map(|s| s.values[step]));
@@ -136,6 +142,7 @@ impl Accumulator {
                 }
             }
         }
+        Ok(())
     }
 }
 

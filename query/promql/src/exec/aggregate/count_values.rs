@@ -9,7 +9,7 @@ use tarn_model::labels::LabelSet;
 use tarn_model::map::HashMap;
 
 use super::Grouping;
-use crate::exec::context::{Context, Reservation};
+use crate::exec::context::{Context, LABELS_WORK, Reservation};
 use crate::exec::operator::{Operator, Pull, Series};
 use crate::exec::steps::Steps;
 use crate::functions::native::text as native_text;
@@ -53,12 +53,13 @@ impl CountValues {
 
     async fn begin(&mut self, cx: &Context) -> Result<Vec<Series>> {
         let series = self.child.open(cx).await?;
-        let (groups, labels) = self.grouping.groups(&series);
+        let (groups, labels) = self.grouping.groups(&series, cx)?;
         let mut outputs = Outputs::default();
         let mut steps = Steps::default();
         let mut groups = groups.into_iter();
         while self.child.next(cx, &mut steps).await? {
             let Some(group) = groups.next() else { break };
+            cx.work((steps.valid.count() + steps.histograms.len()) * LABELS_WORK)?;
             let named = |text: &str| match &self.label {
                 Some(label) => labels[group as usize].with(label, text),
                 None => labels[group as usize].clone(),

@@ -66,7 +66,7 @@ impl Limit {
         if self.ratio {
             self.offsets = series.iter().map(offset).collect();
         } else {
-            let (groups, labels) = self.grouping.groups(&series);
+            let (groups, labels) = self.grouping.groups(&series, cx)?;
             let counters = labels.len() * self.steps;
             self.held = Some(cx.reserve_bytes(counters * size_of::<u32>())?);
             self.groups = groups;
@@ -79,6 +79,7 @@ impl Limit {
         if !self.child.next(cx, out).await? {
             return Ok(false);
         }
+        cx.work(self.steps)?;
         let mut kept = Bits::new(self.steps);
         for step in out.present().iter() {
             let limit = self.limits.get(step);

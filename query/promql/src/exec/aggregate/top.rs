@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 
 use super::Grouping;
-use crate::exec::context::{Context, Reservation};
+use crate::exec::context::{Context, LABELS_WORK, Reservation};
 use crate::exec::operator::{Operator, Pull, Series};
 use crate::exec::scalar::ScalarOperator;
 use crate::exec::steps::Steps;
@@ -67,7 +67,7 @@ impl Top {
         self.limits = self.k.evaluate(cx).await?;
         check_limits(&self.limits)?;
         let series = self.child.open(cx).await?;
-        let (groups, labels) = self.grouping.groups(&series);
+        let (groups, labels) = self.grouping.groups(&series, cx)?;
         self.groups = groups;
         self.group_count = labels.len();
         if !self.ranked {
@@ -77,6 +77,7 @@ impl Top {
         let mut passed = Vec::new();
         let mut order = Vec::new();
         for heap in heaps {
+            cx.work(heap.len() * LABELS_WORK)?;
             for candidate in self.sorted(heap) {
                 order.push(series[candidate.series as usize].clone());
                 passed.push(vec![(0, candidate.value)]);
@@ -95,6 +96,7 @@ impl Top {
         let mut series = 0;
         let mut candidates = 0;
         while self.child.next(cx, &mut steps).await? {
+            cx.work(self.steps)?;
             if !steps.histograms.is_empty() {
                 let name = if self.largest { "topk" } else { "bottomk" };
                 cx.inform(&format!("ignored histogram in {name} aggregation"));
@@ -174,6 +176,7 @@ impl Top {
             let heaps = self.fill(cx).await?;
             let mut passed = vec![Vec::new(); self.groups.len()];
             for (at, heap) in heaps.into_iter().enumerate() {
+                cx.work(heap.len())?;
                 let step = (at % self.steps) as u32;
                 heap.iter().for_each(|c| passed[c.series as usize].push((step, c.value)));
             }

@@ -51,8 +51,8 @@ impl SetJoin {
         let mut left = self.lhs.open(cx).await?;
         let right = self.rhs.open(cx).await?;
         let mut signatures = Signatures::default();
-        self.left = signatures.of_all(&self.matching, &left);
-        self.right = signatures.of_all(&self.matching, &right);
+        self.left = signatures.of_all(&self.matching, &left, cx)?;
+        self.right = signatures.of_all(&self.matching, &right, cx)?;
         self.held = Some(cx.reserve_bytes(signatures.len() * self.steps / 8)?);
         self.present = vec![Bits::new(self.steps); signatures.len()];
         if self.op == BinaryOp::Or {
@@ -68,6 +68,7 @@ impl SetJoin {
         if self.pulled == 0 {
             let mut at = 0;
             while self.rhs.next(cx, out).await? {
+                cx.work(self.steps)?;
                 self.present[self.right[at] as usize].union(&out.present());
                 at += 1;
             }

@@ -12,7 +12,7 @@ use tarn_model::labels::LabelSet;
 use super::{Matching, Signatures, braces};
 use crate::ast::{Cardinality, VectorMatching};
 use crate::exec::arithmetic::{Operation, drop_untrimmed, histograms_with_steps, with_steps};
-use crate::exec::context::{Context, Reservation};
+use crate::exec::context::{Context, LABELS_WORK, Reservation};
 use crate::exec::operator::{Operator, Pull, Series, is_metadata, without_names};
 use crate::exec::steps::{Bits, Steps};
 use crate::query::{QueryError, Result};
@@ -122,8 +122,8 @@ impl VectorJoin {
         let many = self.many.open(cx).await?;
         self.one_series = self.one.open(cx).await?;
         let mut signatures = Signatures::default();
-        self.many_signatures = signatures.of_all(&self.matching, &many);
-        self.one_signatures = signatures.of_all(&self.matching, &self.one_series);
+        self.many_signatures = signatures.of_all(&self.matching, &many, cx)?;
+        self.one_signatures = signatures.of_all(&self.matching, &self.one_series, cx)?;
         self.partners = vec![Vec::new(); signatures.len()];
         for (at, signature) in self.one_signatures.iter().enumerate() {
             self.partners[*signature as usize].push(at as u32);
@@ -134,6 +134,7 @@ impl VectorJoin {
         let mut output = Vec::new();
         for (at, series) in many.iter().enumerate() {
             for partner in &self.partners[self.many_signatures[at] as usize] {
+                cx.work(LABELS_WORK)?;
                 output.push(self.result(series, &self.one_series[*partner as usize], cx));
             }
             if self.fill.one.is_some() {
@@ -185,6 +186,7 @@ impl VectorJoin {
         // Where each signature with several series has samples so far.
         let mut seen: Vec<Bits> = vec![Bits::default(); self.partners.len()];
         while self.one.next(cx, &mut steps).await? {
+            cx.work(self.steps)?;
             let signature = self.one_signatures[at] as usize;
             if self.partners[signature].len() > 1 {
                 self.note_duplicates(&mut seen[signature], &steps, at);
@@ -248,6 +250,7 @@ impl VectorJoin {
     /// Reads the next series of the many side that has partners; `false` after the last one.
     async fn advance(&mut self, cx: &Context) -> Result<bool> {
         while self.many.next(cx, &mut self.current).await? {
+            cx.work(self.steps)?;
             self.pulled += 1;
             self.partner = 0;
             let present = self.current.present();
@@ -271,6 +274,7 @@ impl VectorJoin {
         if !std::mem::replace(&mut self.read_one, true) {
             self.read_one_side(cx).await?;
         }
+        cx.work(self.steps)?;
         let exhausted = self.pulled == 0 || {
             let signature = self.many_signatures[self.pulled - 1] as usize;
             self.partner == self.partner_count(signature)

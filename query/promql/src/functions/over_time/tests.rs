@@ -1,13 +1,15 @@
 use super::apply;
+use crate::exec::context::Context;
 use crate::exec::steps::{Grid, Steps};
 use crate::exec::window::WindowSpec;
 use crate::functions::range::{Numbers, RangeView};
 use crate::functions::signature::Function;
+use crate::query::QueryParams;
 
 fn run(function: Function, spec: &WindowSpec, t: &[i64], v: &[f64], params: &[f64]) -> Steps {
     let params: Vec<Numbers> = params.iter().map(|p| Numbers::Const(*p)).collect();
-    let windows = spec.windows(t);
-    let view = RangeView { times: t, values: v, windows: &windows, spec, params: &params };
+    let (windows, cx) = (spec.windows(t), Context::new(&QueryParams::instant(0)));
+    let view = RangeView { times: t, values: v, windows: &windows, spec, params: &params, cx: &cx };
     let mut out = Steps::default();
     out.reset(spec.grid.steps);
     apply(function, &view, &mut out).expect("answers");
@@ -91,10 +93,10 @@ fn sliding_extremes_equal_scanned_ones() {
 #[test]
 fn smoothing_factors_lie_between_0_and_1() {
     let spec = WindowSpec { grid: Grid::once(10), range_ms: 10, offset_ms: 0, at_ms: None };
-    let windows = spec.windows(&[]);
+    let (windows, cx) = (spec.windows(&[]), Context::new(&QueryParams::instant(0)));
     let params = [Numbers::Const(1.0), Numbers::Const(0.5)];
-    let view =
-        RangeView { times: &[], values: &[], windows: &windows, spec: &spec, params: &params };
+    let (windows, spec, params) = (&windows, &spec, &params);
+    let view = RangeView { times: &[], values: &[], windows, spec, params, cx: &cx };
     let error = apply(Function::DoubleExponentialSmoothing, &view, &mut Steps::default());
     let text = error.expect_err("fails").to_string();
     assert_eq!(text, "invalid smoothing factor. Expected: 0 < sf < 1, got: 1.000000");

@@ -1,6 +1,8 @@
 use super::{RateKind, RateShape};
+use crate::exec::context::Context;
 use crate::exec::steps::{Grid, Steps};
 use crate::exec::window::WindowSpec;
+use crate::query::QueryParams;
 
 /// The definition, written down step by step without sharing anything.
 fn reference(kind: RateKind, spec: &WindowSpec, step: usize, t: &[i64], v: &[f64]) -> Option<f64> {
@@ -57,7 +59,8 @@ fn equals_the_definition_bit_for_bit() {
                 out.reset(grid.steps);
                 let mut shape = RateShape::default();
                 shape.fill(&times, &spec);
-                shape.apply(kind, range_ms, v, &mut Vec::new(), &mut out);
+                let cx = Context::new(&QueryParams::instant(0));
+                shape.apply(&cx, kind, range_ms, v, &mut Vec::new(), &mut out).expect("goes on");
                 for step in 0..grid.steps {
                     let got = out.valid.get(step).then(|| out.values[step].to_bits());
                     let want = reference(kind, &spec, step, &times, v).map(f64::to_bits);
@@ -80,7 +83,9 @@ fn a_counter_is_not_extrapolated_below_zero() {
         out.reset(1);
         let mut shape = RateShape::default();
         shape.fill(&times, &spec);
-        shape.apply(RateKind::INCREASE, spec.range_ms, &values, &mut Vec::new(), &mut out);
+        let cx = Context::new(&QueryParams::instant(0));
+        let (kind, range_ms) = (RateKind::INCREASE, spec.range_ms);
+        shape.apply(&cx, kind, range_ms, &values, &mut Vec::new(), &mut out).expect("goes on");
         assert!((out.values[0] - expected).abs() < 1e-9, "{first}: {}", out.values[0]);
     }
 }

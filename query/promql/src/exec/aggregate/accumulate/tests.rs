@@ -17,7 +17,8 @@ fn run(op: AggregateOp, q: f64, series: &[[Option<f64>; 2]]) -> [Option<f64>; 2]
         accumulator.add(1, &steps);
     }
     steps.reset(2);
-    accumulator.finish(1, &mut steps);
+    let cx = crate::exec::context::Context::new(&crate::query::QueryParams::instant(0));
+    accumulator.finish(1, &mut steps, &cx).expect("goes on");
     [0, 1].map(|step| steps.valid.get(step).then(|| steps.values[step]))
 }
 
