@@ -13,6 +13,9 @@ use tarn_model::time::TimeRange;
 use crate::head::series::SeriesEntry;
 use crate::slice::{Point, PointValue};
 
+/// From this number of samples on a column doubles when it is full.
+const LONG: usize = 64;
+
 /// The columns of one series.
 #[derive(Debug)]
 pub(crate) struct Column {
@@ -121,8 +124,10 @@ impl Column {
     fn push_in_order(&mut self, offset: u32, bits: u64, start_ms: i64) -> usize {
         let mut grown = 0;
         if self.offsets.len() == self.offsets.capacity() {
-            // Grows by a quarter: at some 20 samples per flush doubling would waste a third.
-            let more = (self.offsets.len() / 4).max(4);
+            let len = self.offsets.len();
+            // Grows by a quarter: at some 20 samples per flush doubling would waste a third. Long
+            // columns (a replay, a backlog) are few or short-lived, and copying them costs more.
+            let more = if len < LONG { (len / 4).max(4) } else { len };
             self.offsets.reserve_exact(more);
             self.bits.reserve_exact(more);
             grown += more * 12;
