@@ -37,8 +37,9 @@ fmt:
 lint:
 	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 
+# With what the tests print: conformance counts, the crash ledger, sizes, and what was skipped.
 rust:
-	cargo test $(CARGO_FLAGS) --workspace
+	cargo test $(CARGO_FLAGS) --workspace -- --show-output
 
 tools: python prometheus
 
