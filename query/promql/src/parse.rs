@@ -30,11 +30,17 @@ pub struct ParseLimits {
     pub bytes_max: usize,
     /// Height of the tree. A chain of operators is a tree as high as the chain is long.
     pub depth_max: usize,
+    /// Regular expressions that need a compiled program.
+    pub regexes_max: usize,
 }
 
 impl From<&Limits> for ParseLimits {
     fn from(limits: &Limits) -> Self {
-        Self { bytes_max: limits.promql_bytes_max.as_usize(), depth_max: limits.promql_depth_max }
+        Self {
+            bytes_max: limits.promql_bytes_max.as_usize(),
+            depth_max: limits.promql_depth_max,
+            regexes_max: limits.promql_regexes_max,
+        }
     }
 }
 
@@ -141,6 +147,8 @@ struct Parser<'a> {
     aggregations: usize,
     /// The end of the last token taken.
     last_end: usize,
+    /// How many compiled regular expressions the query may still have, and might have at all.
+    regexes: (usize, usize),
 }
 
 impl<'a> Parser<'a> {
@@ -162,6 +170,7 @@ impl<'a> Parser<'a> {
             depth: 0,
             aggregations: 0,
             last_end: 0,
+            regexes: (limits.regexes_max, limits.regexes_max),
         })
     }
 

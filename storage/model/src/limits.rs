@@ -15,6 +15,23 @@ pub struct Limits {
     pub memory_budget: ByteSize,
     /// Remote-write body, compressed and decompressed. VictoriaMetrics has the same.
     pub remote_write_bytes_max: ByteSize,
+    /// OTLP body, compressed and decompressed, as OTLP recommends.
+    pub otlp_bytes_max: ByteSize,
+    /// Body of a log record; longer ones are cut and marked. Loki rejects at the same length.
+    pub log_body_bytes_max: ByteSize,
+    /// Attributes of one record, span, event, link, resource or scope; the rest is dropped and
+    /// counted.
+    pub attributes_max: usize,
+    /// Bytes of one attribute value; longer ones are cut and marked.
+    pub attribute_value_bytes_max: ByteSize,
+    /// Bytes of one attribute key; attributes with longer keys are dropped and counted.
+    pub attribute_key_bytes_max: usize,
+    /// Nesting of an attribute value or a body; what lies deeper is cut and marked.
+    pub any_value_depth_max: usize,
+    /// Events of one span; the rest is dropped and counted.
+    pub span_events_max: usize,
+    /// Links of one span; the rest is dropped and counted.
+    pub span_links_max: usize,
     /// Decompressed : compressed beyond the first MiB; real telemetry stays below 60.
     pub decompress_ratio_max: u32,
     /// Labels of one series, `__name__` included. VictoriaMetrics: 40; Loki: 15.
@@ -42,6 +59,27 @@ pub struct Limits {
     pub promql_bytes_max: ByteSize,
     /// Nesting of one PromQL query.
     pub promql_depth_max: usize,
+    /// Regular expressions of one query that need a compiled program (plain lists and prefixes do
+    /// not): each may hold 1 MiB.
+    pub promql_regexes_max: usize,
+    /// Text of one SQL query.
+    pub sql_bytes_max: ByteSize,
+    /// Nodes of one SQL query's syntax tree.
+    pub sql_nodes_max: usize,
+    /// Nesting of one SQL query.
+    pub sql_depth_max: usize,
+    /// Joins of one SQL query.
+    pub sql_joins_max: usize,
+    /// Rows of one answer to SQL.
+    pub sql_rows_max: u64,
+    /// Bytes of one answer to SQL.
+    pub sql_result_bytes_max: ByteSize,
+    /// How long a SQL query or a search runs.
+    pub sql_timeout: Duration,
+    /// Text of one search.
+    pub search_bytes_max: ByteSize,
+    /// Nesting of one search.
+    pub search_depth_max: usize,
     /// Form body of a query.
     pub form_bytes_max: ByteSize,
     /// Queries that run at once; `None`: twice the cores.
@@ -80,6 +118,14 @@ impl Default for Limits {
         Self {
             memory_budget: ByteSize::gib(1),
             remote_write_bytes_max: ByteSize::mib(32),
+            otlp_bytes_max: ByteSize::mib(64),
+            log_body_bytes_max: ByteSize::kib(256),
+            attributes_max: 256,
+            attribute_value_bytes_max: ByteSize::kib(64),
+            attribute_key_bytes_max: 256,
+            any_value_depth_max: 32,
+            span_events_max: 1024,
+            span_links_max: 1024,
             decompress_ratio_max: 200,
             labels_max: 64,
             label_name_bytes_max: 1024,
@@ -93,6 +139,16 @@ impl Default for Limits {
             ingest_burst: ByteSize::mib(32),
             promql_bytes_max: ByteSize::kib(256),
             promql_depth_max: 500,
+            promql_regexes_max: 100,
+            sql_bytes_max: ByteSize::kib(64),
+            sql_nodes_max: 2000,
+            sql_depth_max: 100,
+            sql_joins_max: 8,
+            sql_rows_max: 1_000_000,
+            sql_result_bytes_max: ByteSize::mib(256),
+            sql_timeout: Duration::from_secs(30),
+            search_bytes_max: ByteSize::kib(256),
+            search_depth_max: 100,
             form_bytes_max: ByteSize::mib(1),
             query_concurrency: None,
             query_queue_max: 100,

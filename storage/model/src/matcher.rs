@@ -16,6 +16,9 @@ use crate::labels::{LabelSet, Quoted, is_legacy_label_name};
 /// below, a bomb such as `((a{100}){100}){100}` does not.
 const REGEX_BYTES_MAX: usize = 1 << 20;
 
+/// What the engine may remember while it matches; beyond it the engine begins anew, only slower.
+const REGEX_CACHE_BYTES_MAX: usize = 256 << 10;
+
 /// How a matcher compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MatchOp {
@@ -56,6 +59,7 @@ pub struct Matcher {
 #[derive(Debug, Clone)]
 enum Pattern {
     Literal,
+    /// Sorted.
     OneOf(Arc<[String]>),
     Prefix(Arc<str>),
     Contains(Arc<str>),
@@ -107,6 +111,12 @@ impl Matcher {
         self.matches(labels.value(&self.name))
     }
 
+    /// Returns whether the matcher holds a compiled program, of up to 1 MiB: how many of these a
+    /// query may have is limited.
+    pub fn is_compiled(&self) -> bool {
+        matches!(self.pattern, Pattern::Regex(_))
+    }
+
     /// Returns the only values that can match, where they are known without looking at data.
     pub fn values(&self) -> Option<Vec<&str>> {
         match (self.op, &self.pattern) {
@@ -139,9 +149,15 @@ impl fmt::Display for Matcher {
 
 impl Pattern {
     fn compile(text: &str) -> Result<Self> {
+        // What has a simple shape is valid, and may be long: a list of two thousand pods would not
+        // fit into the limit of a compiled program.
+        if let Some(simple) = Self::shape(text) {
+            return Ok(simple);
+        }
         let build = |text: &str| {
             RegexBuilder::new(text)
                 .size_limit(REGEX_BYTES_MAX)
+                .dfa_size_limit(REGEX_CACHE_BYTES_MAX)
                 .build()
                 .map_err(|e| Error::invalid(format!("error parsing regexp: {}", reason(&e))))
         };
@@ -149,16 +165,15 @@ impl Pattern {
             // `a)|(b` is no expression, although it becomes one in the parentheses below.
             build(text)?;
         }
-        // Compiled in every case, so that an invalid expression is refused whatever its shape.
-        let regex = build(&format!("^(?s:{text})$"))?;
-        Ok(match text {
-            ".*" => Self::Anything,
-            ".+" => Self::NonEmpty,
-            _ => Self::shape(text).unwrap_or_else(|| Self::Regex(Arc::new(regex))),
-        })
+        Ok(Self::Regex(Arc::new(build(&format!("^(?s:{text})$"))?)))
     }
 
     fn shape(text: &str) -> Option<Self> {
+        match text {
+            ".*" => return Some(Self::Anything),
+            ".+" => return Some(Self::NonEmpty),
+            _ => {}
+        }
         let plain = |s: &str| !s.bytes().any(|b| br"\.+*?()|[]{}^$".contains(&b));
         if let Some(inner) = text.strip_suffix(".*") {
             if let Some(middle) = inner.strip_prefix(".*") {
@@ -170,16 +185,17 @@ impl Pattern {
         }
         let body = text.strip_prefix('(').and_then(|t| t.strip_suffix(')')).unwrap_or(text);
         let parts: Vec<&str> = body.split('|').collect();
-        parts
-            .iter()
-            .all(|p| plain(p))
-            .then(|| Self::OneOf(parts.iter().map(|p| (*p).to_owned()).collect()))
+        parts.iter().all(|p| plain(p)).then(|| {
+            let mut values: Vec<String> = parts.iter().map(|p| (*p).to_owned()).collect();
+            values.sort_unstable();
+            Self::OneOf(values.into())
+        })
     }
 
     fn is_match(&self, value: &str) -> bool {
         match self {
             Self::Literal => false,
-            Self::OneOf(values) => values.iter().any(|v| v == value),
+            Self::OneOf(values) => values.binary_search_by(|v| (**v).cmp(value)).is_ok(),
             Self::Prefix(prefix) => value.starts_with(&**prefix),
             Self::Contains(part) => value.contains(&**part),
             Self::NonEmpty => !value.is_empty(),

@@ -99,8 +99,18 @@ impl Parser<'_> {
         self.bump()?;
         let value = self.expect_in(TokenKind::String, STRING)?;
         let text = self.utf8(value)?;
-        Matcher::new(&name, op, &text)
-            .map_err(|error| self.error(error.message(), token.span.to(value.span)))
+        let span = token.span.to(value.span);
+        let matcher =
+            Matcher::new(&name, op, &text).map_err(|error| self.error(error.message(), span))?;
+        if matcher.is_compiled() {
+            let (left, limit) = self.regexes;
+            let Some(left) = left.checked_sub(1) else {
+                let message = format!("too many regular expressions, limit is {limit}");
+                return Err(self.error(message, span));
+            };
+            self.regexes = (left, limit);
+        }
+        Ok(matcher)
     }
 
     /// Unquotes the name or value of a label. Stored labels are UTF-8, so nothing else can match.

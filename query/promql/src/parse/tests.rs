@@ -260,6 +260,17 @@ fn length_is_limited_before_anything_is_read() {
 }
 
 #[test]
+fn compiled_regular_expressions_are_limited_and_lists_are_not() {
+    let many = |value: &str| {
+        let one = format!("m{{l=~\"{value}\"}}");
+        parse(&vec![one; 101].join(" or "), &ParseOptions::ALL, ParseLimits::default())
+    };
+    assert!(many("a|b").is_ok());
+    let error = many("a.b|c").unwrap_err();
+    assert!(error.message.contains("too many regular expressions, limit is 100"), "{error}");
+}
+
+#[test]
 fn selectors_stand_alone() {
     let matchers = |text| {
         parse_selector(text, ParseLimits::default())

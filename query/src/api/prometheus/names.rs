@@ -158,7 +158,7 @@ impl Asked {
         }
         let limit = params.limit()?;
         let range = params.range()?;
-        let limits = ParseLimits::from(&call.engine.options().limits);
+        let mut limits = ParseLimits::from(&call.engine.options().limits);
         // Upstream names the parameter where it is required, and does not where it is optional.
         let wrong = |e: &dyn Display| match needs_match {
             true => Failure::parameter("match[]", e),
@@ -167,6 +167,8 @@ impl Asked {
         let mut selectors = Vec::new();
         for text in params.all("match[]") {
             let matchers = parse_selector(text, limits).map_err(|e| wrong(&e))?;
+            // The limit of regular expressions holds for all selectors together.
+            limits.regexes_max -= matchers.iter().filter(|m| m.is_compiled()).count();
             if matchers.iter().all(Matcher::matches_empty) {
                 let message = "match[] must contain at least one non-empty matcher";
                 return Err(wrong(&message));

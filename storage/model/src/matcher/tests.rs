@@ -22,6 +22,14 @@ fn bombs_and_nonsense_are_refused() {
     assert!(Matcher::new("l", MatchOp::Regex, "a)|(b").is_err());
 }
 
+#[test]
+fn long_lists_need_no_compiled_program() {
+    let pods: Vec<String> = (0..20_000).map(|i| format!("checkout-7d9f-{i:05}")).collect();
+    let list = re(&pods.join("|"));
+    assert!(!list.is_compiled() && list.matches("checkout-7d9f-19999") && !list.matches("x"));
+    assert!(re("a.b|c").is_compiled());
+}
+
 proptest! {
     /// The shortcuts answer as the regex engine does.
     #[test]
