@@ -17,12 +17,14 @@ use tarn_model::labels::LabelSet;
 use tarn_model::sample::{Exemplar, Histogram, Metadata};
 use tarn_model::tenant::TenantId;
 
+use crate::append::rows::TableRows;
 use crate::head::columns::{FloatRun, HistogramRow, Rows};
 use crate::head::series::{Place, PlaceList, place};
 use crate::head::{Head, TenantHead};
-use crate::wal::{Lsn, Payload};
+use crate::wal::{Lsn, Payload, ReplyCounts};
 
 pub(crate) mod encode;
+pub mod rows;
 
 /// When a sender should try again while the head is full: a flush takes about as long.
 const RETRY_FULL: Duration = Duration::from_secs(5);
@@ -54,6 +56,7 @@ pub struct Batch {
     pub(crate) rows: Rows,
     pub(crate) payloads: Vec<Payload>,
     pub(crate) definitions: Option<Definitions>,
+    pub(crate) mark: RequestMark,
 }
 
 /// Labels of series that the log did not know when the batch was made.
@@ -114,13 +117,8 @@ impl Writer {
     /// `Unavailable` while the log replays, the disk is full, the log cannot be written, or the
     /// head is at its memory bound.
     pub fn appender(&self, tenant: &TenantId) -> Result<Appender> {
-        self.log.ready()?;
+        self.ready()?;
         let limits = &self.head.limits;
-        let (held, bound) = (self.head.bytes(), limits.memory_share(limits.head_memory_percent).0);
-        if held >= bound {
-            let message = format!("head holds {held} bytes, limit is {bound}");
-            return Err(Error::unavailable(message, RETRY_FULL));
-        }
         let tenant = self.head.tenant(tenant);
         let now_ms = self.head.clock.now().as_millis();
         Ok(Appender {
@@ -132,8 +130,50 @@ impl Writer {
             window_ms: limits.out_of_order_window.as_millis() as i64,
             series_max: limits.series_max(),
             rows: Rows::default(),
+            mark: RequestMark::default(),
         })
     }
+}
+
+impl Writer {
+    /// Returns whether appends are taken now: for requests that are decoded before they append.
+    ///
+    /// # Errors
+    /// As [`Writer::appender`].
+    pub fn ready(&self) -> Result<()> {
+        self.log.ready()?;
+        let limits = &self.head.limits;
+        let (held, bound) = (self.head.bytes(), limits.memory_share(limits.head_memory_percent).0);
+        if held >= bound {
+            let message = format!("head holds {held} bytes, limit is {bound}");
+            return Err(Error::unavailable(message, RETRY_FULL));
+        }
+        Ok(())
+    }
+
+    /// Makes log records or spans of one request durable and visible, as one record of the log.
+    /// Without rows nothing is written.
+    ///
+    /// # Errors
+    /// `Unavailable` where the log could not be written or synced: nothing is stored then.
+    pub async fn append_rows(
+        &self,
+        tenant: &TenantId,
+        rows: TableRows,
+        mark: RequestMark,
+    ) -> Result<Lsn> {
+        drop((tenant, rows, mark));
+        Err(Error::unavailable("rows of logs and spans are not taken yet", RETRY_FULL))
+    }
+}
+
+/// By which a resent request is recognised (IDM-1): kept in the log beside its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RequestMark {
+    /// Hash of tenant, route and body; 0: the request is not to be recognised.
+    pub hash: u128,
+    /// What the client is told, so that it can be told the same again.
+    pub counts: ReplyCounts,
 }
 
 /// A reference to a series of the head, for one tenant. May go stale when the series has been idle
@@ -157,6 +197,7 @@ pub struct Appender {
     window_ms: i64,
     series_max: u64,
     rows: Rows,
+    mark: RequestMark,
 }
 
 impl Appender {
@@ -240,19 +281,24 @@ impl Appender {
         }
     }
 
+    /// Sets the mark by which the request is recognised when it is sent again.
+    pub fn mark(&mut self, mark: RequestMark) {
+        self.mark = mark;
+    }
+
     /// Makes all taken rows durable and visible, as one record. An appender without rows commits
     /// nothing and succeeds.
     ///
     /// # Errors
     /// `Unavailable` where the log could not be written or synced: nothing is stored then.
     pub async fn commit(self) -> Result<Lsn> {
-        let Self { tenant, log, rows, .. } = self;
+        let Self { tenant, log, rows, mark, .. } = self;
         if rows.is_empty() {
             return Ok(Lsn::default());
         }
         let payloads = encode::rows(&rows);
         let definitions = Definitions::of(&tenant, &rows);
-        log.append(Batch { tenant, rows, payloads, definitions }).await
+        log.append(Batch { tenant, rows, payloads, definitions, mark }).await
     }
 
     /// Checks the time of a sample and notes it as admitted.

@@ -10,6 +10,8 @@ use std::cmp::Ordering;
 
 use tarn_model::labels::{LabelSet, METRIC_NAME};
 
+pub mod tables;
+
 /// Column names of blocks of slices. The order of the constants is the order in the file.
 pub mod column {
     /// `__name__`.

@@ -7,6 +7,7 @@
 //!
 //! - [`select`]: matchers → series, over blocks and generations
 //! - [`cursor`]: their samples, merged per series
+//! - [`rows`]: rows of logs and spans
 //! - [`names`]: label names, values, series and metadata, without reading samples
 
 use std::fmt;
@@ -27,6 +28,7 @@ use crate::head::{Head, HeadGeneration};
 
 mod cursor;
 mod names;
+pub mod rows;
 mod select;
 
 pub use cursor::SeriesCursor;

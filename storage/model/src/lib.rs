@@ -7,6 +7,7 @@
 //!
 //! - [`signal`]: which of the three signals a row belongs to
 //! - [`labels`], [`matcher`]: the identity of a series and how a query selects it
+//! - [`attributes`]: values of any kind, as OTel's attributes and bodies have them
 //! - [`sample`]: what a metric row carries: floats, native histograms, exemplars, staleness
 //! - [`slice`]: a run of samples of one series, as stored and as computed with
 //! - [`time`], [`rng`], [`tasks`]: the handles through which time, chance and concurrency come
@@ -16,6 +17,7 @@
 //! - [`metrics`]: the names of Tarn's own metrics
 //! - [`map`]: the hash map everybody uses
 
+pub mod attributes;
 pub mod error;
 pub mod labels;
 pub mod limits;

@@ -83,6 +83,7 @@ impl Sink for HeadSink {
 
     fn frame(&mut self, _lsn: Lsn, item: &mut Batch, record: &mut RecordBuilder) {
         record.tenant = Some(item.tenant.id.clone());
+        (record.request_hash, record.counts) = (item.mark.hash, item.mark.counts);
         self.definitions(item, record);
         record.payloads.append(&mut item.payloads);
     }
