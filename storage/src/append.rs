@@ -20,11 +20,13 @@ use tarn_model::tenant::TenantId;
 use crate::append::rows::TableRows;
 use crate::head::columns::{FloatRun, HistogramRow, Rows};
 use crate::head::series::{Place, PlaceList, place};
+use crate::head::tables::TableBatch;
 use crate::head::{Head, TenantHead};
 use crate::wal::{Lsn, Payload, ReplyCounts};
 
 pub(crate) mod encode;
 pub mod rows;
+pub(crate) mod tables;
 
 /// When a sender should try again while the head is full: a flush takes about as long.
 const RETRY_FULL: Duration = Duration::from_secs(5);
@@ -54,6 +56,8 @@ pub trait Log: fmt::Debug + Send + Sync {
 pub struct Batch {
     pub(crate) tenant: Arc<TenantHead>,
     pub(crate) rows: Rows,
+    /// Log records or spans.
+    pub(crate) table: Option<TableBatch>,
     pub(crate) payloads: Vec<Payload>,
     pub(crate) definitions: Option<Definitions>,
     pub(crate) mark: RequestMark,
@@ -94,7 +98,8 @@ impl Batch {
         let definitions = self.definitions.as_ref().map(|d| &d.payload);
         let encoded: usize = self.payloads.iter().chain(definitions).map(|p| p.bytes.len()).sum();
         let histograms: usize = self.rows.histograms.iter().map(|h| h.value.bytes()).sum();
-        encoded + histograms + self.rows.times.len() * 16 + self.rows.runs.len() * 8
+        let table = self.table.as_ref().map_or(0, |batch| batch.bytes);
+        encoded + table + histograms + self.rows.times.len() * 16 + self.rows.runs.len() * 8
     }
 }
 
@@ -298,7 +303,7 @@ impl Appender {
         }
         let payloads = encode::rows(&rows);
         let definitions = Definitions::of(&tenant, &rows);
-        log.append(Batch { tenant, rows, payloads, definitions, mark }).await
+        log.append(Batch { tenant, rows, table: None, payloads, definitions, mark }).await
     }
 
     /// Checks the time of a sample and notes it as admitted.

@@ -1,10 +1,11 @@
 //! 3. Queryable: the rows of the log that are in no block yet, in memory.
 //!
-//! A [`HeadGeneration`] holds the samples between two cuts of the log; a flush turns it into blocks
+//! A [`HeadGeneration`] holds the rows between two cuts of the log; a flush turns it into blocks
 //! and drops it. The series tables outlive generations, because senders keep references into them.
 //!
 //! - [`series`], [`pairs`]: who a series is; references, interned labels
 //! - [`column`], [`columns`]: its samples, and the postings by which queries find it
+//! - [`tables`]: log records and spans, in batches
 //! - [`sink`]: the commit thread's end: frames requests, inserts what is durable, cuts
 //! - [`replay`]: the same insert after a start, from the log's payloads
 
@@ -25,6 +26,7 @@ use tarn_model::time::Clock;
 
 use crate::head::columns::{Rows, TenantColumns};
 use crate::head::series::SeriesTable;
+use crate::head::tables::{TableBatch, TenantTables};
 use crate::wal::Lsn;
 
 pub(crate) mod column;
@@ -33,6 +35,7 @@ pub(crate) mod pairs;
 pub mod replay;
 pub(crate) mod series;
 pub mod sink;
+pub(crate) mod tables;
 
 /// A series that nobody wrote for this long may be forgotten: longer than any scrape interval in
 /// practice, so that references live as long as their series.
@@ -126,7 +129,7 @@ impl Head {
         registry.register(name.name, name.help, self.held.series_gauge.clone());
     }
 
-    /// Returns the estimated bytes of all samples in memory.
+    /// Returns the estimated bytes of all rows in memory.
     pub fn bytes(&self) -> u64 {
         self.held.bytes.load(Ordering::Relaxed)
     }
@@ -138,7 +141,7 @@ impl Head {
             last: OnceLock::new(),
             tenants: RwLock::default(),
             bytes: AtomicU64::new(0),
-            samples: AtomicU64::new(0),
+            rows: AtomicU64::new(0),
             born: self.clock.monotonic(),
             held: Arc::clone(&self.held),
         })
@@ -191,7 +194,7 @@ pub struct HeadGeneration {
     last: OnceLock<Lsn>,
     tenants: RwLock<HashMap<TenantId, Arc<TenantPart>>>,
     bytes: AtomicU64,
-    samples: AtomicU64,
+    rows: AtomicU64,
     born: Duration,
     held: Arc<Held>,
 }
@@ -201,6 +204,7 @@ pub struct HeadGeneration {
 pub(crate) struct TenantPart {
     pub(crate) head: Arc<TenantHead>,
     pub(crate) columns: TenantColumns,
+    pub(crate) tables: TenantTables,
 }
 
 impl fmt::Debug for HeadGeneration {
@@ -208,7 +212,7 @@ impl fmt::Debug for HeadGeneration {
         f.debug_struct("HeadGeneration")
             .field("first", &self.first)
             .field("last", &self.last.get())
-            .field("samples", &self.samples())
+            .field("rows", &self.rows())
             .finish_non_exhaustive()
     }
 }
@@ -224,9 +228,9 @@ impl HeadGeneration {
         self.last.get().copied()
     }
 
-    /// Returns the samples inserted.
-    pub fn samples(&self) -> u64 {
-        self.samples.load(Ordering::Relaxed)
+    /// Returns the samples, log records and spans inserted.
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
     }
 
     /// Returns the estimated bytes.
@@ -269,12 +273,24 @@ impl HeadGeneration {
         if !rows.families.is_empty() {
             tenant.families.write().extend(rows.families.iter().cloned());
         }
-        let samples = rows.samples();
+        self.grow(bytes as i64, rows.samples());
+    }
+
+    /// Inserts the log records or spans of one request, whose record is `lsn`.
+    pub(crate) fn insert_table(&self, tenant: &Arc<TenantHead>, lsn: Lsn, batch: TableBatch) {
+        let rows = batch.rows.num_rows() as u64;
+        let bytes = self.part(tenant).tables.insert(TableBatch { lsn, ..batch });
+        self.grow(bytes, rows);
+    }
+
+    /// Counts what came, or the bytes that were saved.
+    fn grow(&self, bytes: i64, rows: u64) {
+        // A negative number wraps around, and so does its sum.
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.samples.fetch_add(samples, Ordering::Relaxed);
+        self.rows.fetch_add(rows, Ordering::Relaxed);
         self.held.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.held.bytes_gauge.inc_by(bytes as i64);
-        self.held.rows_gauge.inc_by(samples as i64);
+        self.held.bytes_gauge.inc_by(bytes);
+        self.held.rows_gauge.inc_by(rows as i64);
     }
 
     fn part(&self, tenant: &Arc<TenantHead>) -> Arc<TenantPart> {
@@ -284,7 +300,8 @@ impl HeadGeneration {
         let mut tenants = self.tenants.write();
         let part = tenants.entry(tenant.id.clone()).or_insert_with(|| {
             let columns = TenantColumns::new(Arc::clone(&tenant.table));
-            Arc::new(TenantPart { head: Arc::clone(tenant), columns })
+            let tables = TenantTables::default();
+            Arc::new(TenantPart { head: Arc::clone(tenant), columns, tables })
         });
         Arc::clone(part)
     }
@@ -292,10 +309,10 @@ impl HeadGeneration {
 
 impl Drop for HeadGeneration {
     fn drop(&mut self) {
-        let (bytes, samples) = (self.bytes(), self.samples());
+        let (bytes, rows) = (self.bytes(), self.rows());
         self.held.bytes.fetch_sub(bytes, Ordering::Relaxed);
         self.held.bytes_gauge.dec_by(bytes as i64);
-        self.held.rows_gauge.dec_by(samples as i64);
+        self.held.rows_gauge.dec_by(rows as i64);
     }
 }
 

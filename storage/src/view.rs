@@ -24,7 +24,9 @@ use tarn_model::time::TimeRange;
 
 use crate::block::reader::Blocks;
 use crate::catalog::State;
+use crate::head::tables::{TableBatch, TableSnapshot};
 use crate::head::{Head, HeadGeneration};
+use crate::schema::tables::Table;
 
 mod cursor;
 mod names;
@@ -49,7 +51,7 @@ impl fmt::Debug for ViewCell {
 impl ViewCell {
     /// Begins with a catalog version and no head generation.
     pub fn new(head: Arc<Head>, blocks: Arc<Blocks>, catalog: Arc<State>) -> Arc<Self> {
-        let view = View { head, blocks, catalog, heads: Vec::new(), replaying: None };
+        let view = View { head, blocks, catalog, heads: Vec::new(), replaying: None, pinned: None };
         Arc::new(Self { current: ArcSwap::from_pointee(view), change: Mutex::new(()) })
     }
 
@@ -94,6 +96,15 @@ pub struct View {
     pub(crate) heads: Vec<Arc<HeadGeneration>>,
     /// Why rows may be missing.
     pub(crate) replaying: Option<Arc<str>>,
+    /// Rows of the head as one query sees them; never in the cell.
+    pinned: Option<Arc<Pinned>>,
+}
+
+/// What one query sees of a tenant's log records and spans in the head.
+struct Pinned {
+    tenant: TenantId,
+    /// One per generation, in the order of the log.
+    heads: Vec<TableSnapshot>,
 }
 
 impl fmt::Debug for View {
@@ -179,6 +190,35 @@ impl View {
     #[must_use]
     pub fn with_replaying(&self, reason: Option<&str>) -> Self {
         Self { replaying: reason.map(Arc::from), ..self.clone() }
+    }
+
+    /// Returns the view as one query sees it: all its scans of a tenant's log records and spans meet
+    /// the same rows of the head, however much later they begin (VIS-2).
+    #[must_use]
+    pub fn pinned(&self, tenant: &TenantId) -> Arc<Self> {
+        let snapshot = |generation: &Arc<HeadGeneration>| {
+            generation.tenant(tenant).map(|part| part.tables.snapshot()).unwrap_or_default()
+        };
+        let heads = self.heads.iter().map(snapshot).collect();
+        let pinned = Pinned { tenant: tenant.clone(), heads };
+        Arc::new(Self { pinned: Some(Arc::new(pinned)), ..self.clone() })
+    }
+
+    /// Returns the batches of the head, generation by generation in the order of the log: those of
+    /// the moment at which the view was pinned, or of now.
+    pub(crate) fn head_batches(
+        &self,
+        tenant: &TenantId,
+        table: Table,
+    ) -> Vec<Vec<Arc<TableBatch>>> {
+        let take = |heads: &[TableSnapshot]| heads.iter().map(|h| h.of(table).to_vec()).collect();
+        match self.pinned.as_deref().filter(|pinned| pinned.tenant == *tenant) {
+            Some(pinned) => take(&pinned.heads),
+            None => {
+                let now = self.pinned(tenant);
+                now.pinned.as_deref().map(|pinned| take(&pinned.heads)).unwrap_or_default()
+            }
+        }
     }
 
     /// Returns why answers may lack rows, or `None` where they are whole (PAR-1).

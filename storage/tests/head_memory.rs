@@ -108,6 +108,6 @@ fn an_active_series_with_twenty_samples_stays_below_its_target() {
         "{each} bytes per series with {SAMPLES} samples and 12 labels (own estimate of the \
          generation alone: {estimate}), {nanos} ns per sample in this build profile"
     );
-    assert_eq!(generation.samples(), SERIES as u64 * SAMPLES as u64);
+    assert_eq!(generation.rows(), SERIES as u64 * SAMPLES as u64);
     assert!(each <= 700, "{each} bytes per active series");
 }

@@ -40,8 +40,8 @@ names! {
     WAL_CORRUPTIONS = "tarn_wal_corruptions", "Damaged places found in the log";
     WAL_SYNC_FAILURES = "tarn_wal_sync_failures", "Writes and syncs of the log that failed, each of which ended a segment";
     HEAD_SERIES = "tarn_head_series", "Active series";
-    HEAD_ROWS = "tarn_head_rows", "Samples in memory";
-    HEAD_BYTES = "tarn_head_bytes", "Estimated bytes of the samples in memory";
+    HEAD_ROWS = "tarn_head_rows", "Samples, log records and spans in memory";
+    HEAD_BYTES = "tarn_head_bytes", "Estimated bytes of the rows in memory";
     FLUSH_SECONDS = "tarn_flush_seconds", "Time of one flush, from the cut to the commit";
     FLUSH_BLOCKS = "tarn_flush_blocks", "Blocks written by flushes";
     FLUSH_FAILURES = "tarn_flush_failures", "Flushes that failed and will be repeated";

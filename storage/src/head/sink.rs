@@ -90,6 +90,9 @@ impl Sink for HeadSink {
 
     fn apply(&mut self, lsn: Lsn, item: Batch) -> Lsn {
         self.active.insert(&item.tenant, &item.rows);
+        if let Some(batch) = item.table {
+            self.active.insert_table(&item.tenant, lsn, batch);
+        }
         lsn
     }
 

@@ -75,9 +75,9 @@ impl Replay {
             let (lsn, tenant, rows) = record?;
             replayer.insert(lsn, &tenant, rows)?;
         }
-        let (samples, next) = (generation.samples(), recovery.next_lsn.0);
+        let (rows, next) = (generation.rows(), recovery.next_lsn.0);
         let taken = handles.clock.monotonic().saturating_sub(started);
-        tracing::info!(samples, next_lsn = next, ?taken, "log replayed");
+        tracing::info!(rows, next_lsn = next, ?taken, "log replayed");
         let own = format!("{:032x}", options.writer_id);
         let sink = HeadSink::new(head, generation, Arc::clone(&view));
         let wal = Wal::start(options, &handles, recovery, sink);

@@ -254,7 +254,7 @@ impl Open {
         self.assert_boundary();
         let view = self.storage.reader().view();
         let blocks: u64 = view.catalog().all_blocks().map(|block| block.samples).sum();
-        let heads: u64 = view.heads().iter().map(|generation| generation.samples()).sum();
+        let heads: u64 = view.heads().iter().map(|generation| generation.rows()).sum();
         assert_eq!(
             blocks + heads,
             requests * SERIES as u64,

@@ -124,11 +124,11 @@ async fn batches_made_before_a_cut_or_a_failed_sync_bring_their_labels_after_it(
     let waiting = fixture.batch(2).await;
     let unknown = fixture.batch(3).await;
     let frozen = fixture.sink.cut(Lsn(1));
-    assert_eq!((frozen.samples(), frozen.last()), (1, Some(Lsn(1))));
+    assert_eq!((frozen.rows(), frozen.last()), (1, Some(Lsn(1))));
     let waiting = fixture.frame(waiting);
     assert!(fixture.stands_alone(&waiting));
     fixture.sink.begin_generation(Lsn(3));
     let unknown = fixture.frame(unknown);
     assert!(fixture.stands_alone(&unknown));
-    assert_eq!(fixture.sink.active().samples(), 2);
+    assert_eq!(fixture.sink.active().rows(), 2);
 }
