@@ -24,6 +24,7 @@ pub mod limits;
 pub mod map;
 pub mod matcher;
 pub mod metrics;
+pub mod otel_names;
 pub mod rng;
 pub mod sample;
 pub mod signal;
