@@ -27,6 +27,7 @@ pub mod api;
 mod engine;
 mod govern;
 mod scan;
+pub mod search;
 mod task;
 
 pub use tarn_promql as promql;
