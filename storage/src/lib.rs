@@ -11,7 +11,7 @@
 //! 7. [`block`]: immutable Parquet files;
 //! 8. [`catalog`]: numbered manifests say which blocks exist and how far each log is in them.
 //!
-//! Beside that way: `open.rs` is the start, [`object`] the bucket, [`file`](mod@file) and
+//! Beside that way: [`any_value`] is the text form of OTel values, `open.rs` is the start, [`object`] the bucket, [`file`](mod@file) and
 //! [`disk`] the local disk, [`paths`] every name in either, [`publish`] the list for foreign
 //! readers, [`operate`] the tools.
 //!
@@ -41,6 +41,7 @@ use tarn_model::tasks::Tasks;
 use tarn_model::time::Clock;
 use tarn_model::units::ByteSize;
 
+pub mod any_value;
 pub mod append;
 pub mod block;
 mod blocking;
