@@ -31,8 +31,10 @@ pub const LEVELS_MAX: usize = 32;
 const BYTES: &str = "bytesValue";
 const DOUBLE: &str = "doubleValue";
 const MAP: &str = "kvlistValue";
+/// What stands before a map that is wrapped; `}` stands behind it.
+pub const WRAPPER: &str = "{\"kvlistValue\":";
 
-/// Returns whether a map with this key and no other must be [wrapped](write_wrapped).
+/// Returns whether a map with this key and no other must be wrapped in [`WRAPPER`].
 pub fn is_reserved(key: &str) -> bool {
     matches!(key, BYTES | DOUBLE | MAP)
 }
@@ -86,13 +88,17 @@ fn write_level(out: &mut String, value: &AnyValue, levels: usize) {
 fn write_map(out: &mut String, entries: &[(String, AnyValue)], levels: usize) {
     let last = last_of_each(entries);
     let wrapped = matches!(last.as_slice(), [(key, _)] if is_reserved(key));
-    write_wrapped(out, wrapped, |out| {
-        let mut object = ObjectWriter::new(out);
-        for (key, value) in last {
-            write_level(object.member(key), value, levels - 1);
-        }
-        object.finish();
-    });
+    if wrapped {
+        out.push_str(WRAPPER);
+    }
+    let mut object = ObjectWriter::new(out);
+    for (key, value) in last {
+        write_level(object.member(key), value, levels - 1);
+    }
+    object.finish();
+    if wrapped {
+        out.push('}');
+    }
 }
 
 /// Returns each key once, in order of first appearance, with its last value.
@@ -107,16 +113,6 @@ fn last_of_each(entries: &[(String, AnyValue)]) -> Vec<(&str, &AnyValue)> {
         }
     }
     kept
-}
-
-/// Writes a map by `map`, wrapped where it would read as something else.
-pub fn write_wrapped(out: &mut String, wrapped: bool, map: impl FnOnce(&mut String)) {
-    if !wrapped {
-        return map(out);
-    }
-    let mut object = ObjectWriter::new(out);
-    map(object.member(MAP));
-    object.finish();
 }
 
 /// Writes a JSON object member by member.

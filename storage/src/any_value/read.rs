@@ -49,7 +49,9 @@ fn value(json: &str, levels: usize) -> Result<AnyValue> {
     let json = json.trim_matches([' ', '\n', '\r', '\t']);
     let bad = || Error::corrupt(format!("read canonical JSON from {:?}", shown(json)));
     match json.bytes().next() {
-        Some(b'{' | b'[') if levels == 0 => Err(Error::corrupt("canonical JSON is nested too deep")),
+        Some(b'{' | b'[') if levels == 0 => {
+            Err(Error::corrupt("canonical JSON is nested too deep"))
+        }
         Some(b'{') => object(&parse(json)?, levels - 1),
         Some(b'[') => {
             let items: Vec<&RawValue> = parse(json)?;

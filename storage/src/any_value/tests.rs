@@ -129,8 +129,7 @@ fn the_canonical_forms() {
 
 #[test]
 fn of_a_key_that_repeats_the_last_value_counts() {
-    let value =
-        map(&[("a", AnyValue::Int(1)), ("b", AnyValue::Int(2)), ("a", AnyValue::Int(3))]);
+    let value = map(&[("a", AnyValue::Int(1)), ("b", AnyValue::Int(2)), ("a", AnyValue::Int(3))]);
     assert_eq!(to_json(&value), "{\"a\":3,\"b\":2}");
 }
 

@@ -1,0 +1,89 @@
+//! OTLP: requests of logs, traces and metrics → rows.
+//!
+//! The protobuf is walked where it lies, as everywhere in [`decode`](super): a request becomes rows
+//! without message objects between, so nothing is amplified, text that is not UTF-8 is repaired on
+//! the spot, and nesting is cut before it is followed. The three signals have one frame, resources
+//! that hold scopes that hold rows ([`frame`]); a resource and a scope are written once and referred
+//! to by their rows. JSON is first rewritten as protobuf (`json`).
+//!
+//! Bytes that are no such message make the whole request undecodable. Rows that cannot be taken are
+//! counted in the [`Report`]; what is beyond a cap is cut or dropped and marked, which rejects
+//! nothing.
+
+use tarn_model::error::Result;
+use tarn_model::limits::Limits;
+use tarn_model::time::UnixNanos;
+
+use crate::admit::Permit;
+use crate::reply::Problems;
+
+pub(crate) mod attributes;
+pub(crate) mod frame;
+pub(crate) mod value;
+
+/// Steps in which more memory is asked for, so that the counter is not touched per row.
+const CHARGE_STEP: usize = 64 << 10;
+
+/// What decoding of a request needs beside its body.
+#[derive(Debug)]
+pub(crate) struct Context<'c> {
+    /// Limits of the tenant.
+    pub(crate) limits: &'c Limits,
+    /// When the request arrived: the time of rows that have none or a wrong one.
+    pub(crate) now: UnixNanos,
+    permit: &'c mut Permit,
+    /// Bytes asked of the permit and not used yet.
+    charged: usize,
+}
+
+impl<'c> Context<'c> {
+    /// Makes a context. Memory of rows is taken from `permit`.
+    pub(crate) fn new(limits: &'c Limits, now: UnixNanos, permit: &'c mut Permit) -> Self {
+        Self { limits, now, permit, charged: 0 }
+    }
+
+    /// Accounts for memory that decoding is about to take beyond the body.
+    ///
+    /// # Errors
+    /// As [`Permit::grow`].
+    #[inline]
+    pub(crate) fn charge(&mut self, bytes: usize) -> Result<()> {
+        match self.charged.checked_sub(bytes) {
+            Some(left) => {
+                self.charged = left;
+                Ok(())
+            }
+            None => self.charge_more(bytes),
+        }
+    }
+
+    fn charge_more(&mut self, bytes: usize) -> Result<()> {
+        let more = bytes.max(CHARGE_STEP);
+        self.permit.grow(more)?;
+        self.charged += more - bytes;
+        Ok(())
+    }
+}
+
+/// What became of a request, for the sender and for Tarn's own metrics.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// Rows taken: log records, spans or data points.
+    pub(crate) accepted: u64,
+    /// Rows not taken.
+    pub(crate) rejected: u64,
+    /// Why not, by reason, and the first of them in words.
+    pub(crate) problems: Problems,
+    /// Rows of which something was cut or dropped by our caps.
+    pub(crate) truncated: u64,
+    /// Texts in which bytes that are not UTF-8 were replaced.
+    pub(crate) repaired: u64,
+}
+
+impl Report {
+    /// Counts a row that is not taken.
+    pub(crate) fn reject(&mut self, reason: &'static str, detail: impl FnOnce() -> String) {
+        self.rejected += 1;
+        self.problems.add(reason, 1, detail);
+    }
+}
