@@ -16,5 +16,6 @@ pub(crate) mod range;
 pub(crate) mod rate;
 pub(crate) mod regression;
 pub mod signature;
+pub(crate) mod starts;
 pub(crate) mod sum;
 pub(crate) mod time;

@@ -11,6 +11,7 @@ use tarn_model::labels::{Label, LabelSet, METRIC_NAME};
 
 use super::context::Context;
 use super::steps::Steps;
+use crate::functions::starts::{DELTA, TEMPORALITY};
 use crate::query::Result;
 
 /// A boxed future: operators call each other through trait objects.
@@ -42,10 +43,13 @@ enum Names {
     DroppedLast,
 }
 
+/// The labels that describe the metric.
+const METADATA: [&str; 4] = [METRIC_NAME, "__type__", "__unit__", TEMPORALITY];
+
 /// Returns whether the label describes the metric rather than the series: functions and operators
 /// drop these.
 pub(crate) fn is_metadata(name: &str) -> bool {
-    matches!(name, METRIC_NAME | "__type__" | "__unit__")
+    METADATA.contains(&name)
 }
 
 impl Series {
@@ -92,9 +96,14 @@ impl Series {
         }
     }
 
+    /// Returns whether the samples have delta temporality. Asked before the name is dropped.
+    pub(crate) fn is_delta(&self) -> bool {
+        self.labels.get(TEMPORALITY) == Some(DELTA)
+    }
+
     /// Returns what is lost when names are dropped.
-    fn name_parts(&self) -> (Names, [Option<&str>; 3]) {
-        (self.names, [METRIC_NAME, "__type__", "__unit__"].map(|name| self.labels.get(name)))
+    fn name_parts(&self) -> (Names, [Option<&str>; METADATA.len()]) {
+        (self.names, METADATA.map(|name| self.labels.get(name)))
     }
 }
 

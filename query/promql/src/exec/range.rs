@@ -15,7 +15,8 @@ use crate::functions::over_time;
 use crate::functions::range::{Numbers, RangeView};
 use crate::functions::rate::{RateKind, RateShape};
 use crate::functions::signature::{Function, Signature};
-use crate::query::{QueryError, Result};
+use crate::functions::starts::{self, OVERLAP, Starts};
+use crate::query::Result;
 
 /// Where the samples of a range come from.
 pub(crate) enum RangeInput {
@@ -94,6 +95,11 @@ pub(crate) struct RangeCall {
     windows: Shared<Windows>,
     shape: Shared<RateShape>,
     resets: Vec<u32>,
+    /// Which of the series have samples of delta temporality, and how many have been read.
+    deltas: Vec<bool>,
+    read: usize,
+    /// Start timestamps of the floats and of the histograms.
+    starts: [Vec<i64>; 2],
     held: Option<Reservation>,
 }
 
@@ -117,6 +123,9 @@ impl RangeCall {
             windows: Shared::default(),
             shape: Shared::default(),
             resets: Vec::new(),
+            deltas: Vec::new(),
+            read: 0,
+            starts: [Vec::new(), Vec::new()],
             held: None,
         }
     }
@@ -129,6 +138,9 @@ impl RangeCall {
         let mut series = self.input.open(cx).await?;
         // The first and the last sample are samples of the metric itself.
         let function = self.signature.function;
+        if starts::counts(function) && matches!(self.input, RangeInput::Stored(_)) {
+            self.deltas = series.iter().map(Series::is_delta).collect();
+        }
         if !matches!(function, Function::LastOverTime | Function::FirstOverTime) {
             series.iter_mut().for_each(|s| s.drop_name(cx.delayed_names()));
         }
@@ -140,32 +152,45 @@ impl RangeCall {
             return Ok(false);
         }
         out.reset(self.spec.grid.steps);
-        self.refuse_unanswered(cx)?;
-        self.compute(cx, out)?;
+        let delta = self.deltas.get(self.read).is_some_and(|delta| *delta);
+        self.read += 1;
+        let use_all = cx.params.options.use_start_timestamps && self.samples.has_starts;
+        let counted = starts::counts(self.signature.function) && (delta || use_all);
+        self.compute(cx, counted.then_some(delta), out)?;
         Ok(true)
     }
 
-    fn compute(&mut self, cx: &Context, out: &mut Steps) -> Result<()> {
+    /// Computes a series. `counted` says whether its samples have delta temporality, where start
+    /// timestamps matter.
+    fn compute(&mut self, cx: &Context, counted: Option<bool>, out: &mut Steps) -> Result<()> {
         let spec = self.spec;
         let function = self.signature.function;
         let (times, values) = (self.samples.times(), self.samples.values());
-        if let Some(kind) = rate_kind(function) {
+        if let (Some(kind), None) = (rate_kind(function), counted) {
             let shape = self.shape.get(&self.samples, |times, shape| shape.fill(times, &spec));
             shape.apply(cx, kind, spec.range_ms, values, &mut self.resets, out)?;
         } else {
             let windows = self.windows.get(&self.samples, |times, to| spec.fill(times, to));
             let (spec, params) = (&self.spec, &self.params);
             let view = RangeView { times, values, windows, spec, params, cx };
-            over_time::apply(function, &view, out)?;
+            if let Some(delta) = counted {
+                let [floats, histograms] = &mut self.starts;
+                self.samples.collect_starts(floats, histograms);
+                if starts::apply(function, &view, Starts { ms: floats, delta }, out)? {
+                    cx.warn(OVERLAP);
+                }
+            } else {
+                over_time::apply(function, &view, out)?;
+            }
         }
         if !self.samples.histograms.is_empty() {
-            self.add_histograms(cx, out)?;
+            self.add_histograms(cx, counted, out)?;
         }
         Ok(())
     }
 
     /// Completes the result of the float lane by what histograms contribute.
-    fn add_histograms(&self, cx: &Context, out: &mut Steps) -> Result<()> {
+    fn add_histograms(&self, cx: &Context, counted: Option<bool>, out: &mut Steps) -> Result<()> {
         let (spec, function) = (&self.spec, self.signature.function);
         let view = MixedView {
             times: self.samples.times(),
@@ -173,15 +198,19 @@ impl RangeCall {
             histograms: &self.samples.histograms,
             cx,
         };
+        let starts = [0, 1].map(|lane: usize| match counted {
+            Some(delta) => Starts { ms: &self.starts[lane], delta },
+            None => Starts::default(),
+        });
         let mut tell = |text: &'static str| cx.warn(text);
         match (function, rate_kind(function)) {
-            (_, Some(kind)) => native_rate::add_rates(kind, view, spec, out, &mut tell)?,
+            (_, Some(kind)) => native_rate::add_rates(kind, view, starts[1], spec, out, &mut tell)?,
             (Function::Irate | Function::Idelta, _) => {
                 let is_rate = function == Function::Irate;
-                native_rate::add_instants(is_rate, view, spec, out, &mut tell);
+                native_rate::add_instants(is_rate, view, starts[1], spec, out, &mut tell);
             }
             (Function::Changes | Function::Resets, _) => {
-                mixed::transitions(function == Function::Changes, view, spec, out)?;
+                mixed::transitions(function == Function::Changes, view, starts, spec, out)?;
             }
             (Function::SumOverTime | Function::AvgOverTime, _) => {
                 let mean = function == Function::AvgOverTime;
@@ -194,21 +223,6 @@ impl RangeCall {
                 cx.inform("ignored histograms in a range containing both floats and histograms");
             }
             _ => {}
-        }
-        Ok(())
-    }
-
-    /// Fails where start timestamps would count, which they do not yet.
-    fn refuse_unanswered(&self, cx: &Context) -> Result<()> {
-        let counts = matches!(
-            self.signature.function,
-            Function::Rate | Function::Increase | Function::Irate | Function::Resets
-        );
-        if counts && self.samples.has_starts && cx.params.options.use_start_timestamps {
-            return Err(QueryError::Unsupported(format!(
-                "start timestamps in {}() are not answered yet",
-                self.signature.name
-            )));
         }
         Ok(())
     }

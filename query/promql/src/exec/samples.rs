@@ -119,6 +119,22 @@ impl SeriesSamples {
         }) && slices.next().is_none()
     }
 
+    /// Collects the start timestamps of the floats and of the histograms, one per sample.
+    pub(crate) fn collect_starts(&self, floats: &mut Vec<i64>, histograms: &mut Vec<i64>) {
+        floats.clear();
+        histograms.clear();
+        for slice in &self.slices {
+            let into = match &slice.samples {
+                Samples::Floats(_) => &mut *floats,
+                Samples::Histograms(_) => &mut *histograms,
+            };
+            match &slice.starts {
+                Some(starts) => into.extend_from_slice(starts),
+                None => into.extend(std::iter::repeat_n(0, slice.samples.len())),
+            }
+        }
+    }
+
     fn float_slices(&self) -> impl Iterator<Item = &Slice> {
         self.slices.iter().filter(|s| matches!(s.samples, Samples::Floats(_)))
     }

@@ -8,6 +8,7 @@ use tarn_model::sample::Histogram;
 use super::native::equal;
 use super::native_sum::HistogramSum;
 use super::signature::Function;
+use super::starts::Starts;
 use crate::exec::arithmetic::MIXED_LAYOUTS;
 use crate::exec::context::{Context, HISTOGRAM_WORK};
 use crate::exec::steps::Steps;
@@ -119,21 +120,30 @@ pub(crate) fn add_histograms(
 pub(crate) fn transitions(
     changes: bool,
     view: MixedView<'_>,
+    starts: [Starts<'_>; 2],
     spec: &WindowSpec,
     out: &mut Steps,
 ) -> Result<()> {
-    let floats = view.times.iter().zip(view.values).map(|(t, v)| Picked::Float(*t, *v));
-    let histograms = view.histograms.iter().map(|(t, h)| Picked::Histogram(*t, h));
-    let mut samples: Vec<Picked<'_>> = floats.chain(histograms).collect();
-    samples.sort_by_key(Picked::time);
-    let times: Vec<i64> = samples.iter().map(Picked::time).collect();
-    let counts = |pair: &&[Picked<'_>]| match (&pair[0], &pair[1]) {
+    let since = |starts: Starts<'_>, at: usize| starts.ms.get(at).copied().unwrap_or(0);
+    let floats = view.times.iter().zip(view.values).enumerate();
+    let floats = floats.map(|(at, (t, v))| (Picked::Float(*t, *v), since(starts[0], at)));
+    let histograms = view.histograms.iter().enumerate();
+    let histograms =
+        histograms.map(|(at, (t, h))| (Picked::Histogram(*t, h), since(starts[1], at)));
+    let mut samples: Vec<(Picked<'_>, i64)> = floats.chain(histograms).collect();
+    samples.sort_by_key(|(picked, _)| picked.time());
+    let times: Vec<i64> = samples.iter().map(|(picked, _)| picked.time()).collect();
+    let counts = |pair: &&[(Picked<'_>, i64)]| match (&pair[0].0, &pair[1].0) {
         (Picked::Float(_, a), Picked::Float(_, b)) if changes => {
             a != b && !(a.is_nan() && b.is_nan())
         }
-        (Picked::Float(_, a), Picked::Float(_, b)) => b < a,
+        (Picked::Float(_, a), Picked::Float(_, b)) if b < a => true,
         (Picked::Histogram(_, a), Picked::Histogram(_, b)) if changes => !equal(a, b),
-        (Picked::Histogram(_, a), Picked::Histogram(_, b)) => is_reset(a, b),
+        (Picked::Histogram(_, a), Picked::Histogram(_, b)) if is_reset(a, b) => true,
+        (Picked::Float(..), Picked::Float(..)) | (Picked::Histogram(..), Picked::Histogram(..)) => {
+            let starts = Starts { ms: &[pair[0].1, pair[1].1], delta: starts[0].delta };
+            starts.is_reset(1, pair[0].0.time(), pair[1].0.time())
+        }
         _ => true,
     };
     for (step, window) in spec.windows(&times).iter().enumerate() {

@@ -7,6 +7,7 @@ use tarn_model::sample::{Histogram, ResetHint};
 use super::mixed::{MIXED_KINDS, MixedView};
 use super::native::{compacted, divided, scaled};
 use super::rate::RateKind;
+use super::starts::{Head, Reach, Starts};
 use crate::exec::arithmetic::MIXED_LAYOUTS;
 use crate::exec::context::HISTOGRAM_WORK;
 use crate::exec::steps::Steps;
@@ -32,50 +33,63 @@ impl Remark {
 /// A sample.
 pub(crate) type Sampled = (i64, Arc<Histogram>);
 
-/// Computes one window of at least two samples; `start_ms` and `end_ms` are its borders.
+/// Computes one window of at least two samples, or of one that began to count inside of it;
+/// `borders` are those of the window. `None`: it has too few.
 pub(crate) fn rate(
     kind: RateKind,
     window: &[Sampled],
-    (start_ms, end_ms): (i64, i64),
-) -> Result<(Histogram, Option<Remark>), Incompatible> {
+    borders: (i64, i64),
+    starts: Starts<'_>,
+) -> Result<Option<(Histogram, Option<Remark>)>, Incompatible> {
     let (first, last) = (&window[0], &window[window.len() - 1]);
+    let head = starts.head(first.0, borders.0).filter(|_| kind.counter);
+    if window.len() < 2 && head.is_none() {
+        return Ok(None);
+    }
     let gauge = |h: &Histogram| h.reset_hint == ResetHint::Gauge;
     let remark = match kind.counter {
+        // Deltas are stored as gauges, because they rise and fall.
+        true if starts.delta => None,
         true => window.iter().any(|(_, h)| gauge(h)).then_some(Remark::NotCounter),
         false => (!gauge(&first.1) || !gauge(&last.1)).then_some(Remark::NotGauge),
     };
     let difference = match kind.counter {
-        true => increase(window)?,
+        true => increase(window, starts, head)?,
         false => sub(&last.1, &first.1)?.histogram,
     };
-    let seconds = |ms: i64| ms as f64 / 1000.0;
-    let sampled = seconds(last.0 - first.0);
-    let average = sampled / (window.len() - 1) as f64;
-    let capped = |gap: f64| if gap >= average * 1.1 { average / 2.0 } else { gap };
-    let mut to_start = capped(seconds(first.0 - start_ms));
-    let (before, counted) = (first.1.count(), difference.count());
-    if kind.counter && counted > 0.0 && before >= 0.0 {
-        let to_zero = sampled * (before / counted);
-        to_start = if to_zero < to_start { to_zero } else { to_start };
-    }
-    let mut factor = (sampled + to_start + capped(seconds(end_ms - last.0))) / sampled;
+    let reach = Reach::of((first.0, last.0, window.len()), borders, head);
+    let before = kind.counter.then(|| first.1.count());
+    let mut factor = reach.factor(before, difference.count());
     if kind.per_second {
-        factor /= seconds(end_ms - start_ms);
+        factor /= (borders.1 - borders.0) as f64 / 1000.0;
     }
-    Ok((gauge_of(scaled(&difference, factor)), remark))
+    Ok(Some((gauge_of(scaled(&difference, factor)), remark)))
 }
 
-/// Returns by how much a counter rose: last - first, plus what was lost at each reset.
-fn increase(window: &[Sampled]) -> Result<Histogram, Incompatible> {
+/// Returns whether a counter began anew between two neighbours, of which `at` is the later.
+fn resets(window: &[Sampled], at: usize, starts: Starts<'_>) -> bool {
+    let (before, sample) = (&window[at - 1], &window[at]);
+    starts.is_reset(at, before.0, sample.0) || is_reset(&before.1, &sample.1)
+}
+
+/// Returns by how much a counter rose: last - first, plus what was lost at each reset, plus what the
+/// first sample counts for.
+fn increase(
+    window: &[Sampled],
+    starts: Starts<'_>,
+    head: Option<Head>,
+) -> Result<Histogram, Incompatible> {
     let (first, last) = (&window[0].1, &window[window.len() - 1].1);
+    let resets_at = |at: usize| at < window.len() && resets(window, at, starts);
     // After a reset behind the first sample that one does not count, whatever its layout.
-    let starts_anew = is_reset(first, &window[1].1);
-    let mut rise = if starts_anew { scaled(last, 1.0) } else { sub(last, first)?.histogram };
-    let from = usize::from(starts_anew);
-    for pair in window[from..].windows(2) {
-        if is_reset(&pair[0].1, &pair[1].1) {
-            rise = add(&rise, &pair[0].1)?.histogram;
-        }
+    let mut rise = match (head, resets_at(1)) {
+        (Some(head), _) if window.len() == 1 => scaled(last, head.share),
+        (Some(head), true) => add(last, &scaled(first, head.share))?.histogram,
+        (Some(_), false) | (None, true) => scaled(last, 1.0),
+        (None, false) => sub(last, first)?.histogram,
+    };
+    for at in (2..window.len()).filter(|at| resets_at(*at)) {
+        rise = add(&rise, &window[at - 1].1)?.histogram;
     }
     Ok(rise)
 }
@@ -83,16 +97,17 @@ fn increase(window: &[Sampled]) -> Result<Histogram, Incompatible> {
 /// Computes the difference of two neighbours, for `irate` per second.
 pub(crate) fn instant(
     rate: bool,
-    before: &Sampled,
-    last: &Sampled,
+    pair: &[Sampled; 2],
+    starts: Starts<'_>,
 ) -> Result<(Histogram, Option<Remark>), Incompatible> {
+    let [before, last] = pair;
     let gauge = |h: &Histogram| h.reset_hint == ResetHint::Gauge;
     let gauges = (gauge(&before.1), gauge(&last.1));
     let remark = match rate {
-        true => (gauges.0 || gauges.1).then_some(Remark::NotCounter),
+        true => (!starts.delta && (gauges.0 || gauges.1)).then_some(Remark::NotCounter),
         false => (!gauges.0 || !gauges.1).then_some(Remark::NotGauge),
     };
-    let difference = if rate && is_reset(&before.1, &last.1) {
+    let difference = if rate && resets(pair, 1, starts) {
         scaled(&last.1, 1.0)
     } else {
         sub(&last.1, &before.1)?.histogram
@@ -112,6 +127,7 @@ fn gauge_of(mut histogram: Histogram) -> Histogram {
 pub(crate) fn add_rates(
     kind: RateKind,
     view: MixedView<'_>,
+    starts: Starts<'_>,
     spec: &WindowSpec,
     out: &mut Steps,
     tell: &mut dyn FnMut(&'static str),
@@ -126,9 +142,13 @@ pub(crate) fn add_rates(
         if !floats.is_empty() {
             out.valid.unset(step);
             tell(MIXED_KINDS);
-        } else if window.len() >= 2 {
+        } else {
             let borders = (spec.start(step), spec.end(step));
-            push(step, rate(kind, &view.histograms[window], borders), out, tell);
+            let starts = starts.part(window.clone());
+            let result = rate(kind, &view.histograms[window], borders, starts);
+            if let Some(result) = result.transpose() {
+                push(step, result, out, tell);
+            }
         }
     }
     Ok(())
@@ -139,6 +159,7 @@ pub(crate) fn add_rates(
 pub(crate) fn add_instants(
     is_rate: bool,
     view: MixedView<'_>,
+    starts: Starts<'_>,
     spec: &WindowSpec,
     out: &mut Steps,
     tell: &mut dyn FnMut(&'static str),
@@ -154,8 +175,9 @@ pub(crate) fn add_instants(
         }
         out.valid.unset(step);
         if histogram(1).is_some() && histogram(1) > float(0) {
-            let [.., before, last] = &view.histograms[window] else { continue };
-            push(step, instant(is_rate, before, last), out, tell);
+            let starts = starts.part(window.end.saturating_sub(2)..window.end);
+            let Some(pair) = view.histograms[window].last_chunk::<2>() else { continue };
+            push(step, instant(is_rate, pair, starts), out, tell);
         } else if float(0).is_some() && histogram(0).is_some() {
             tell(MIXED_KINDS);
         }

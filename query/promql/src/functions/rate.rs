@@ -129,7 +129,7 @@ fn find_resets(values: &[f64], resets: &mut Vec<u32>) {
 }
 
 /// Returns seconds as Go's `Duration.Seconds` does, which rounds twice.
-fn go_seconds(ms: i64) -> f64 {
+pub(crate) fn go_seconds(ms: i64) -> f64 {
     (ms / 1000) as f64 + (ms % 1000 * 1_000_000) as f64 / 1e9
 }
 
