@@ -25,6 +25,7 @@ use crate::head::{Head, TenantHead};
 use crate::wal::{Lsn, Payload, ReplyCounts};
 
 pub(crate) mod encode;
+pub(crate) mod message;
 pub mod rows;
 pub(crate) mod tables;
 
@@ -157,18 +158,26 @@ impl Writer {
     }
 
     /// Makes log records or spans of one request durable and visible, as one record of the log.
-    /// Without rows nothing is written.
+    /// Without rows nothing is written. Rows are laid out and encoded here, in the caller's task.
     ///
     /// # Errors
-    /// `Unavailable` where the log could not be written or synced: nothing is stored then.
+    /// As [`Writer::appender`]; `Unavailable` where the log could not be written or synced: nothing
+    /// is stored then.
     pub async fn append_rows(
         &self,
         tenant: &TenantId,
         rows: TableRows,
         mark: RequestMark,
     ) -> Result<Lsn> {
-        drop((tenant, rows, mark));
-        Err(Error::unavailable("rows of logs and spans are not taken yet", RETRY_FULL))
+        self.ready()?;
+        if rows.is_empty() {
+            return Ok(Lsn::default());
+        }
+        let batch = TableBatch::new(rows.table(), rows.into_batch()?)?;
+        let payloads = vec![tables::encode(&batch)?];
+        let (tenant, rows) = (self.head.tenant(tenant), Rows::default());
+        let batch = Batch { tenant, rows, table: Some(batch), payloads, definitions: None, mark };
+        self.log.append(batch).await
     }
 }
 

@@ -1,7 +1,6 @@
-//! Rows ↔ the payloads of the log: one Arrow IPC message per kind of rows, buffers in lz4.
+//! Samples ↔ the payloads of the log: one [`message`] per kind of rows.
 //!
-//! The schema is implied by the payload's number, so it is not written: `{u32 length of the
-//! message's head, head, body}`. Writing happens in the request's own task, reading in replay. The
+//! The schema is implied by the payload's number. Writing happens in the request's own task, reading in replay. The
 //! bits of floats pass through untouched; labels are written as the bytes whose hash is the
 //! [`SeriesId`](tarn_model::labels::SeriesId).
 
@@ -16,17 +15,15 @@ use arrow_array::{
     Array, ArrayRef, BinaryArray, Int64Array, ListArray, PrimitiveArray, RecordBatch, StringArray,
     UInt32Array, UInt64Array,
 };
-use arrow_buffer::{Buffer, OffsetBuffer};
-use arrow_ipc::CompressionType;
-use arrow_ipc::reader::read_record_batch;
-use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
+use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use bytes::Bytes;
-use tarn_model::error::{Error, Result};
+use tarn_model::error::Result;
 use tarn_model::labels::{Label, LabelSet};
 use tarn_model::sample::{Counts, Exemplar, Histogram, Metadata, MetricType, ResetHint};
 use tarn_model::signal::Signal;
 
+use crate::append::message::{self, Packing, damaged, read};
 use crate::head::columns::{FloatRun, HistogramRow, Rows};
 use crate::head::series::SeriesEntry;
 use crate::schema::payload;
@@ -232,24 +229,9 @@ fn families(rows: &Rows) -> Bytes {
 }
 
 fn message(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Bytes {
-    let batch = RecordBatch::try_new(Arc::clone(schema), columns)
-        .expect("columns are built for this very schema");
-    let options = IpcWriteOptions::default()
-        .try_with_compression(Some(CompressionType::LZ4_FRAME))
-        .expect("lz4 is compiled in and the metadata version is the newest");
-    let mut dictionaries = DictionaryTracker::new(false);
-    #[expect(
-        deprecated,
-        reason = "the replacement keeps scratch memory that requests do not share"
-    )]
-    let (_, data) = IpcDataGenerator::default()
-        .encoded_batch(&batch, &mut dictionaries, &options)
-        .expect("encoding into memory fails for no type used here");
-    let mut bytes = Vec::with_capacity(4 + data.ipc_message.len() + data.arrow_data.len());
-    bytes.extend_from_slice(&(data.ipc_message.len() as u32).to_le_bytes());
-    bytes.extend_from_slice(&data.ipc_message);
-    bytes.extend_from_slice(&data.arrow_data);
-    bytes.into()
+    // Metrics are repetitive: lz4 pays even for a few samples of many series.
+    message::write(schema, columns, Packing::Lz4)
+        .expect("columns are built for this very schema, of types that can be written")
 }
 
 /// Writes labels as `{u32 length, name, u32 length, value}`, in name order.
@@ -260,10 +242,6 @@ fn write_labels(labels: &LabelSet, into: &mut Vec<u8>) {
             into.extend_from_slice(part.as_bytes());
         }
     }
-}
-
-fn damaged(what: &str) -> Error {
-    Error::corrupt(format!("log payload of {what} cannot be decoded"))
 }
 
 fn read_labels(mut bytes: &[u8]) -> Result<LabelSet> {
@@ -281,22 +259,6 @@ fn read_labels(mut bytes: &[u8]) -> Result<LabelSet> {
         labels.push(Label::new(name, value));
     }
     Ok(LabelSet::new(labels))
-}
-
-/// Decodes a message. The Arrow reader believes the counts and lengths of a message and panics where
-/// they are wrong, so this must stand behind the checksum of the record, as it does in replay.
-fn read(bytes: &Bytes, schema: &SchemaRef, what: &str) -> Result<RecordBatch> {
-    let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(|| damaged(what))?;
-    let length = u32::from_le_bytes(*length) as usize;
-    let (head, body) = rest.split_at_checked(length).ok_or_else(|| damaged(what))?;
-    let message =
-        arrow_ipc::root_as_message(head).map_err(|e| damaged(what).with_source(e.to_string()))?;
-    let batch = message.header_as_record_batch().ok_or_else(|| damaged(what))?;
-    let body = Buffer::from_slice_ref(body);
-    #[expect(clippy::disallowed_types, reason = "the Arrow reader asks for one; it stays empty")]
-    let none = std::collections::HashMap::new();
-    read_record_batch(&body, batch, Arc::clone(schema), &none, None, &message.version())
-        .map_err(|e| damaged(what).with_source(e))
 }
 
 fn values<T: ArrowPrimitiveType>(batch: &RecordBatch, at: usize) -> &[T::Native] {

@@ -13,11 +13,13 @@ use tarn_model::map::HashMap;
 use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 
-use crate::append::encode;
+use crate::append::{encode, tables};
 use crate::head::columns::{FloatRun, Rows};
 use crate::head::series::place;
+use crate::head::tables::TableBatch;
 use crate::head::{Head, HeadGeneration, TenantHead};
 use crate::schema::payload;
+use crate::schema::tables::{Table, payload as tables_payload};
 use crate::wal::{Lsn, Payload};
 
 /// The rows of one record, with the series references of the process that wrote it.
@@ -25,6 +27,8 @@ use crate::wal::{Lsn, Payload};
 pub struct DecodedRecord {
     definitions: Vec<(u32, LabelSet)>,
     rows: Rows,
+    /// Log records or spans.
+    tables: Vec<TableBatch>,
 }
 
 /// Decodes the payloads of one record.
@@ -34,9 +38,9 @@ pub struct DecodedRecord {
 pub fn decode(payloads: &[Payload]) -> Result<DecodedRecord> {
     let mut record = DecodedRecord::default();
     for part in payloads {
-        if part.signal != Signal::Metrics {
-            let signal = part.signal;
-            return Err(Error::corrupt(format!("log record holds {signal}, which is not known")));
+        if let Some(table) = table_of(part)? {
+            record.tables.push(tables::decode(&part.bytes, table)?);
+            continue;
         }
         let (bytes, rows) = (&part.bytes, &mut record.rows);
         match part.schema {
@@ -52,6 +56,19 @@ pub fn decode(payloads: &[Payload]) -> Result<DecodedRecord> {
         }
     }
     Ok(record)
+}
+
+/// Returns the table whose rows a payload holds; `None` for metrics.
+fn table_of(part: &Payload) -> Result<Option<Table>> {
+    match (part.signal, part.schema) {
+        (Signal::Metrics, _) => Ok(None),
+        (Signal::Logs, tables_payload::LOGS) => Ok(Some(Table::Logs)),
+        (Signal::Traces, tables_payload::SPANS) => Ok(Some(Table::Spans)),
+        (signal, schema) => {
+            let message = format!("log payload schema {schema} of {signal} is not known");
+            Err(Error::corrupt(message))
+        }
+    }
 }
 
 /// Inserts decoded records, in the order of the log.
@@ -86,13 +103,16 @@ impl Replayer {
             .tenants
             .entry(tenant.clone())
             .or_insert_with(|| References { tenant: head.tenant(tenant), places: Vec::new() });
-        let DecodedRecord { definitions, mut rows } = record;
+        let DecodedRecord { definitions, mut rows, tables } = record;
         for (reference, labels) in definitions {
             references.define(reference, &labels, now_ms);
         }
         references.translate(&mut rows).map_err(|e| e.context(format!("record {}", lsn.0)))?;
         references.admit(&rows, now_ms);
         self.generation.insert(&references.tenant, &rows);
+        for batch in tables {
+            self.generation.insert_table(&references.tenant, lsn, batch);
+        }
         Ok(())
     }
 }

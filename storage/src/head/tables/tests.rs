@@ -69,7 +69,7 @@ fn neighbours_are_laid_together_behind_snapshots() {
             if early.is_none() && rows > 5_000 {
                 early = Some((rows, tables.snapshot()));
             }
-            if rows > 9_000 && request_number > 50 {
+            if rows > 9_000 {
                 break;
             }
         }
