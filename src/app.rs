@@ -1,7 +1,7 @@
 //! Builds and wires the crates; starts and stops them in order.
 //!
-//! Start: bind (a taken port must not touch data), open the store, hand its reader to queries and its
-//! writer to ingest, serve. The log replays behind `/readyz`. Stop: the same in reverse.
+//! Start: bind all ports (a taken one must not touch data), open the store, hand its reader to queries
+//! and its writer to ingest, serve. The log replays behind `/readyz`. Stop: the same in reverse.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,14 +19,14 @@ use tarn_storage::file::RealDisk;
 use tarn_storage::{Options, Readiness, Storage, WalSync};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::clock::{SystemClock, SystemRng};
-use crate::config::{Config, Shutdown, Store};
+use crate::config::{Config, Listen, Shutdown, Store};
 use crate::listen::guard::{Guard, HttpMetrics};
-use crate::listen::{self, Bounds, Listener};
+use crate::listen::{self, Bounds, Listener, Port};
 use crate::routes;
 use crate::runtime::ProcessTasks;
 use crate::telemetry::feed::Feed;
@@ -39,6 +39,7 @@ const TASKS_WAIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) config: Config,
+    pub(crate) addresses: Addresses,
     pub(crate) storage: Storage,
     pub(crate) ingest: Ingest,
     pub(crate) engine: Engine,
@@ -51,11 +52,23 @@ pub(crate) struct App {
 #[derive(Debug)]
 pub(crate) struct Running {
     app: Arc<App>,
-    listener: Listener,
+    addresses: Addresses,
+    listeners: Vec<Listener>,
     tasks: Arc<ProcessTasks>,
     feed: Option<JoinHandle<()>>,
     feed_stop: CancellationToken,
 }
+
+/// Where a server listens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Addresses {
+    pub(crate) http: SocketAddr,
+    pub(crate) otlp_grpc: Option<SocketAddr>,
+    pub(crate) otlp_http: Option<SocketAddr>,
+}
+
+/// A port that is taken and does not serve yet.
+type Bound = (Port, TcpListener, SocketAddr);
 
 impl App {
     /// Returns which directions work; while stopping, none.
@@ -73,8 +86,7 @@ impl App {
 /// # Errors
 /// What could not be bound or opened, with what to do.
 pub(crate) async fn start(config: Config, query_runtime: Handle) -> anyhow::Result<Running> {
-    let listener = listen::bind(config.listen.http).await?;
-    let address = listener.local_addr().context("read the bound address")?;
+    let (bound, addresses) = bind_all(&config.listen).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let tasks = ProcessTasks::new(Handle::current());
     let mut registry = registry::new();
@@ -103,14 +115,29 @@ pub(crate) async fn start(config: Config, query_runtime: Handle) -> anyhow::Resu
     let limits = config.limits.clone();
     let ingest =
         Ingest::new(limits, storage.writer(), Arc::clone(&clock), Arc::clone(&rng), &mut registry);
-    let feed = Feed::register(&config, address, Arc::clone(&clock), &mut registry);
+    let feed = Feed::register(&config, addresses.http, Arc::clone(&clock), &mut registry);
     let stopping = AtomicBool::new(false);
-    let app = Arc::new(App { config, storage, ingest, engine, registry, clock, stopping });
+    let app =
+        Arc::new(App { config, addresses, storage, ingest, engine, registry, clock, stopping });
     let feed_stop = CancellationToken::new();
     let own_metrics = app.config.telemetry.own_metrics;
     let feed = own_metrics.then(|| tokio::spawn(feed.run(Arc::clone(&app), feed_stop.clone())));
-    let listener = serve(&app, listener, address, &http);
-    Ok(Running { app, listener, tasks, feed, feed_stop })
+    let listeners = bound.into_iter().map(|bound| serve(&app, bound, &http)).collect();
+    Ok(Running { app, addresses, listeners, tasks, feed, feed_stop })
+}
+
+async fn bind_all(listen: &Listen) -> anyhow::Result<(Vec<Bound>, Addresses)> {
+    let mut bound = Vec::new();
+    for (port, address) in listen.addresses() {
+        let listener = listen::bind(port, address).await?;
+        let address = listener.local_addr().context("read the bound address")?;
+        bound.push((port, listener, address));
+    }
+    let of = |port| bound.iter().find(|(p, ..)| *p == port).map(|(_, _, address)| *address);
+    let http = of(Port::Http).context("the HTTP port is always listened on")?;
+    let addresses =
+        Addresses { http, otlp_grpc: of(Port::OtlpGrpc), otlp_http: of(Port::OtlpHttp) };
+    Ok((bound, addresses))
 }
 
 async fn open_storage(
@@ -143,12 +170,7 @@ fn machine_name() -> String {
     name.trim().to_owned()
 }
 
-fn serve(
-    app: &Arc<App>,
-    listener: TcpListener,
-    address: SocketAddr,
-    http: &HttpMetrics,
-) -> Listener {
+fn serve(app: &Arc<App>, (port, listener, address): Bound, http: &HttpMetrics) -> Listener {
     let config = &app.config;
     let bounds = Bounds {
         connections_max: config.limits.connections_max,
@@ -160,14 +182,14 @@ fn serve(
         uri_bytes_max: config.limits.uri_bytes_max.as_usize(),
         metrics: http.clone(),
     };
-    let router = routes::router(app, guard);
-    listen::serve(listener, address, router, bounds, http.connections("http"))
+    let router = routes::router(app, port, guard);
+    listen::serve(listener, address, router, bounds, http.connections(port.label()))
 }
 
 impl Running {
-    /// Returns the address that serves.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.listener.address()
+    /// Returns the addresses that serve.
+    pub(crate) fn addresses(&self) -> Addresses {
+        self.addresses
     }
 
     /// Completes with the error for which the process must stop: the log cannot be replayed, or
@@ -187,11 +209,15 @@ impl Running {
     /// # Errors
     /// Where the store could not be closed in order; what was acknowledged is in the log.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
-        let Self { app, listener, tasks, feed, feed_stop } = self;
+        let Self { app, listeners, tasks, feed, feed_stop, .. } = self;
         let Shutdown { delay, grace } = app.config.shutdown;
         app.stopping.store(true, Ordering::Relaxed);
         tokio::time::sleep(delay).await;
-        listener.drain(grace).await;
+        let mut drains = JoinSet::new();
+        for listener in listeners {
+            drains.spawn(listener.drain(grace));
+        }
+        drains.join_all().await;
         feed_stop.cancel();
         if let Some(feed) = feed
             && let Err(e) = feed.await

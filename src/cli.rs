@@ -190,14 +190,21 @@ pub(crate) fn complain(error: &anyhow::Error) {
 }
 
 /// Prints where the server listens and what to type next.
-pub(crate) fn welcome(address: std::net::SocketAddr, data: &std::path::Path) {
+pub(crate) fn welcome(addresses: crate::app::Addresses, data: &std::path::Path) {
+    let address = addresses.http;
     let version = crate::telemetry::registry::VERSION;
     let own = std::env::args().next().unwrap_or_else(|| "tarn".to_owned());
     let at =
         if address.port() == 4320 { String::new() } else { format!(" --url http://{address}") };
+    let endpoint = addresses.otlp_http.unwrap_or(address);
+    let grpc = match addresses.otlp_grpc {
+        Some(grpc) => format!("   (gRPC: http://{grpc})"),
+        None => String::new(),
+    };
     print(format_args!(
         "\nTarn {version} listens on http://{address} and keeps its data in {}\n\
-         \n  send   add to prometheus.yml:  remote_write: [{{url: \"http://{address}/api/v1/write\"}}]\
+         \n  send   any OpenTelemetry SDK:  OTEL_EXPORTER_OTLP_ENDPOINT=http://{endpoint}{grpc}\
+         \n         add to prometheus.yml:  remote_write: [{{url: \"http://{address}/api/v1/write\"}}]\
          \n  ask    {own} query{at} 'up'\
          \n         curl 'http://{address}/api/v1/query?query=up'\
          \n  stop   Ctrl-C\n",

@@ -14,6 +14,8 @@ use tarn_model::limits::Limits;
 use tarn_model::units::ByteSize;
 use tarn_storage::WalSync;
 
+use crate::listen::Port;
+
 pub(crate) mod keys;
 pub(crate) mod load;
 pub(crate) mod reference;
@@ -40,10 +42,23 @@ pub(crate) struct Config {
 #[derive(Debug, Clone)]
 pub(crate) struct Listen {
     pub(crate) http: SocketAddr,
+    /// `None`: not listened on.
+    pub(crate) otlp_grpc: Option<SocketAddr>,
+    /// `None`: not listened on.
+    pub(crate) otlp_http: Option<SocketAddr>,
     pub(crate) insecure_bind: bool,
     /// `Host` names with a dot that are answered.
     pub(crate) hosts: Vec<String>,
     pub(crate) header_timeout: Duration,
+}
+
+impl Listen {
+    /// Returns which ports are listened on, and at what addresses.
+    pub(crate) fn addresses(&self) -> Vec<(Port, SocketAddr)> {
+        let otlp = [(Port::OtlpGrpc, self.otlp_grpc), (Port::OtlpHttp, self.otlp_http)];
+        let otlp = otlp.into_iter().filter_map(|(port, address)| Some((port, address?)));
+        std::iter::once((Port::Http, self.http)).chain(otlp).collect()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -73,6 +88,8 @@ pub(crate) struct Tenants {
 pub(crate) struct Telemetry {
     pub(crate) interval: Duration,
     pub(crate) own_metrics: bool,
+    pub(crate) own_logs: bool,
+    pub(crate) own_traces: bool,
     pub(crate) host_metrics: bool,
     /// Empty: `default` in single-tenant mode, `_tarn` where tenants are required.
     pub(crate) tenant: String,

@@ -1,4 +1,4 @@
-//! The HTTP port: accepts, bounds and drains connections.
+//! The ports: accept, bound and drain connections.
 //!
 //! Every bound that can be checked before a handler runs is checked here: connections, time and size
 //! of the head, time between the parts of a body. What a request passes then is in [`guard`].
@@ -32,6 +32,42 @@ const HTTP2_STREAMS_MAX: u32 = 256;
 /// Pause after an accept that failed for want of file descriptors; trying at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What Tarn listens on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Port {
+    /// Everything that goes over HTTP, and gRPC told by its content type.
+    Http,
+    /// OTLP over gRPC.
+    OtlpGrpc,
+    /// OTLP over HTTP.
+    OtlpHttp,
+}
+
+impl Port {
+    /// Returns the setting that names its address.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Self::Http => "listen.http",
+            Self::OtlpGrpc => "listen.otlp_grpc",
+            Self::OtlpHttp => "listen.otlp_http",
+        }
+    }
+
+    /// Returns the value of the `listener` label.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::OtlpGrpc => "otlp_grpc",
+            Self::OtlpHttp => "otlp_http",
+        }
+    }
+
+    /// Returns the flag that names its address.
+    fn flag(self) -> String {
+        format!("--{}", self.key().replace('_', "-"))
+    }
+}
+
 /// What a listener allows.
 #[derive(Debug, Clone)]
 pub(crate) struct Bounds {
@@ -52,20 +88,30 @@ pub(crate) struct Listener {
 ///
 /// # Errors
 /// `Unavailable` where the port is taken, with what to do; `Invalid` for other refusals.
-pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener> {
+pub(crate) async fn bind(port: Port, address: SocketAddr) -> Result<TcpListener> {
+    let flag = port.flag();
     TcpListener::bind(address).await.map_err(|e| match e.kind() {
-        io::ErrorKind::AddrInUse => Error::unavailable(
-            format!(
-                "{address} is taken by another process, perhaps another Tarn; stop it, or choose a \
-                 port with --listen.http {}:{}",
-                address.ip(),
-                address.port().wrapping_add(1)
-            ),
-            Duration::from_secs(1),
-        ),
-        _ => Error::invalid(format!("{address} cannot be listened on; see --listen.http"))
-            .with_source(e),
+        io::ErrorKind::AddrInUse => {
+            Error::unavailable(taken(port, address), Duration::from_secs(1))
+        }
+        _ => Error::invalid(format!("{address} cannot be listened on; see {flag}")).with_source(e),
     })
+}
+
+fn taken(port: Port, address: SocketAddr) -> String {
+    let flag = port.flag();
+    // The ports beside those of OTLP are the next ones of Tarn, too.
+    let (who, free) = match port {
+        Port::Http => ("another Tarn", 1),
+        Port::OtlpGrpc | Port::OtlpHttp => ("an OpenTelemetry Collector", 10),
+    };
+    let off = if port == Port::Http { String::new() } else { format!(", or {flag} off") };
+    format!(
+        "{address} is taken by another process, perhaps {who}; stop it, or choose a port with \
+         {flag} {}:{}{off}",
+        address.ip(),
+        address.port().wrapping_add(free)
+    )
 }
 
 /// Serves a router on a bound listener.

@@ -10,6 +10,7 @@
 //! - [`bench`], [`generate`]: figures of this machine, and their data
 //! - [`runtime`], [`clock`], [`shutdown`]: threads, time and the end
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 mod app;
@@ -76,8 +77,12 @@ async fn serve(config: config::Config, query: tokio::runtime::Handle) -> anyhow:
     let signals = shutdown::Signals::install()?;
     let data = config.storage.path.clone();
     let running = app::start(config, query).await?;
-    cli::welcome(running.address(), &data);
-    tracing::info!(http = %running.address(), data = %data.display(), "tarn is ready");
+    let addresses = running.addresses();
+    cli::welcome(addresses, &data);
+    let app::Addresses { http, otlp_grpc, otlp_http } = addresses;
+    let or_off = |address: Option<SocketAddr>| address.map_or("off".into(), |a| a.to_string());
+    let (otlp_grpc, otlp_http) = (or_off(otlp_grpc), or_off(otlp_http));
+    tracing::info!(%http, otlp_grpc, otlp_http, data = %data.display(), "tarn is ready");
 
     let broken = tokio::select! {
         reason = signals.first() => {

@@ -1,4 +1,5 @@
-//! The one table of routes, and the way from a row of it to a handler.
+//! The one table of routes, and the way from a row of it to a handler. The port for everything has them
+//! all, those of OTLP have what belongs there.
 //!
 //! Each API is whole under its prefix; at the root stands every spelling that does not collide. What
 //! is not in the table is answered 404 in the envelope of the Prometheus API, a wrong method 405.
@@ -15,6 +16,7 @@ use http::header::ALLOW;
 use http::{HeaderValue, StatusCode};
 use http_body_util::Limited;
 use serde::Serialize;
+use tarn_ingest::receive::otlp::Signal;
 use tarn_model::limits::Limits;
 use tarn_query::api::prometheus::Endpoint;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -22,10 +24,12 @@ use tower_http::compression::CompressionLayer;
 
 use crate::app::App;
 use crate::health;
+use crate::listen::Port;
 use crate::listen::guard::{self, Guard, OnPanic};
 use crate::listen::linger::Linger;
 
 pub(crate) mod admin;
+mod calls;
 
 #[cfg(test)]
 mod tests;
@@ -54,6 +58,7 @@ pub(crate) enum BodyLimit {
     None,
     Form,
     RemoteWrite,
+    Otlp,
 }
 
 /// Who answers.
@@ -67,6 +72,9 @@ pub(crate) enum Handler {
     Status,
     Flush,
     RemoteWrite,
+    OtlpHttp(Signal),
+    OtlpGrpc(Signal),
+    GrpcHealth,
     Prometheus(Endpoint),
 }
 
@@ -91,6 +99,9 @@ const fn route(
     Route { path, methods, role, body, handler }
 }
 
+/// What gRPC puts in front of a message.
+const GRPC_HEAD_BYTES: usize = 5;
+
 /// Below which prefixes the paths under `/api/v1` stand as well as at the root.
 const PROMETHEUS_PREFIX: &str = "/prometheus";
 
@@ -109,6 +120,17 @@ pub(crate) static ROUTES: &[Route] = &[
     route("/-/flush", Methods::Post, Role::Admin, BodyLimit::None, Handler::Flush),
     route("/api/v1/write", Methods::Post, Role::Ingest, BodyLimit::RemoteWrite, Handler::RemoteWrite),
     route("/api/v1/push", Methods::Post, Role::Ingest, BodyLimit::RemoteWrite, Handler::RemoteWrite),
+    route("/v1/logs", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpHttp(Signal::Logs)),
+    route("/v1/traces", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpHttp(Signal::Traces)),
+    route("/v1/metrics", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpHttp(Signal::Metrics)),
+    route("/otlp/v1/logs", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpHttp(Signal::Logs)),
+    route("/otlp/v1/traces", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpHttp(Signal::Traces)),
+    route("/otlp/v1/metrics", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpHttp(Signal::Metrics)),
+    route("/api/v1/otlp/v1/metrics", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpHttp(Signal::Metrics)),
+    route("/opentelemetry.proto.collector.logs.v1.LogsService/Export", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpGrpc(Signal::Logs)),
+    route("/opentelemetry.proto.collector.trace.v1.TraceService/Export", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpGrpc(Signal::Traces)),
+    route("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpGrpc(Signal::Metrics)),
+    route("/grpc.health.v1.Health/Check", Methods::Post, Role::Anyone, BodyLimit::Form, Handler::GrpcHealth),
     route("/api/v1/query", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Prometheus(Endpoint::Query)),
     route("/api/v1/query_range", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Prometheus(Endpoint::QueryRange)),
     route("/api/v1/format_query", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Prometheus(Endpoint::FormatQuery)),
@@ -128,6 +150,19 @@ impl Route {
             paths.push(format!("{PROMETHEUS_PREFIX}{}", self.path));
         }
         paths
+    }
+
+    /// Returns whether the route stands on a port: all do on the one for everything, and those that
+    /// belong to OTLP on its own.
+    fn stands_on(&self, port: Port) -> bool {
+        use Handler::{GrpcHealth, Healthy, Live, OtlpGrpc, OtlpHttp, Ready};
+        match (port, self.handler) {
+            (Port::Http, _) => true,
+            (Port::OtlpGrpc, OtlpGrpc(_) | GrpcHealth) => true,
+            (Port::OtlpHttp, OtlpHttp(_) | OtlpGrpc(_) | GrpcHealth) => true,
+            (Port::OtlpHttp, Live | Healthy | Ready) => true,
+            _ => false,
+        }
     }
 }
 
@@ -165,21 +200,30 @@ impl BodyLimit {
             Self::None => 0,
             Self::Form => limits.form_bytes_max.as_usize().saturating_add(1),
             Self::RemoteWrite => limits.remote_write_bytes_max.as_usize().saturating_add(1),
+            Self::Otlp => limits.otlp_bytes_max.as_usize().saturating_add(GRPC_HEAD_BYTES + 1),
         }
     }
 }
 
-/// Builds the router of the HTTP port.
-pub(crate) fn router(app: &Arc<App>, guard: Guard) -> Router {
+/// Builds the router of a port.
+pub(crate) fn router(app: &Arc<App>, port: Port, guard: Guard) -> Router {
     let mut router = Router::new();
-    for route in ROUTES {
+    for route in ROUTES.iter().filter(|route| route.stands_on(port)) {
         for path in route.paths() {
             router = router.route(&path, methods(route));
         }
     }
-    let panics = CatchPanicLayer::custom(OnPanic(guard.metrics.clone()));
+    let metrics = guard.metrics.clone();
+    if port == Port::OtlpGrpc {
+        return router
+            .fallback(move |request| calls::unknown(port, request))
+            .layer(CatchPanicLayer::custom(calls::on_panic(metrics)))
+            .layer(from_fn_with_state(guard, guard::count))
+            .with_state(Arc::clone(app));
+    }
+    let panics = CatchPanicLayer::custom(OnPanic::of_http(metrics));
     router
-        .fallback(not_found)
+        .fallback(move |request| not_found(port, request))
         .layer(from_fn_with_state(guard.clone(), guard::check))
         .layer(panics)
         .layer(CompressionLayer::new().gzip(true).zstd(false))
@@ -211,11 +255,17 @@ async fn answer(app: Arc<App>, route: &'static Route, request: Request) -> Respo
         Handler::Status => admin::status(&app),
         Handler::Flush => admin::flush(&app).await,
         Handler::RemoteWrite => admin::write(&app, request).await,
+        Handler::OtlpHttp(signal) => calls::otlp_http(&app, signal, request).await,
+        Handler::OtlpGrpc(signal) => calls::otlp_grpc(&app, signal, request).await,
+        Handler::GrpcHealth => calls::health(&app, request).await,
         Handler::Prometheus(endpoint) => admin::prometheus(&app, endpoint, request).await,
     }
 }
 
-async fn not_found(request: Request) -> Response {
+async fn not_found(port: Port, request: Request) -> Response {
+    if guard::is_call(&request) {
+        return calls::unknown(port, request).await;
+    }
     let message = format!("path not found: {}", request.uri().path());
     std::future::ready(envelope(StatusCode::NOT_FOUND, "not_found", &message)).await
 }

@@ -2,8 +2,11 @@
 //!
 //! Memory is asked for before it is used: the whole body where its length is announced, else as it
 //! comes. The length that a snappy block declares is checked, against the limit and against what
-//! the compressed bytes can plausibly hold, before anything of that length is allocated.
+//! the compressed bytes can plausibly hold, before anything of that length is allocated. The other
+//! encodings declare nothing that can be trusted: they are decompressed piece by piece, and stop at
+//! the limit or at an implausible ratio.
 
+use std::io::Read;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -25,13 +28,47 @@ const GROW_MIN: usize = 16 << 10;
 /// Up to here any ratio of decompressed to compressed bytes is fine.
 const RATIO_FREE_BYTES: usize = 1 << 20;
 
+/// Most that is asked for at once, where the length is not announced.
+const GROW_MAX: usize = 4 << 20;
+/// Largest window of zstd that is taken, as a power of two: 8 MiB is what every decoder must have,
+/// and what levels up to 19 use.
+const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
+/// How a body is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// Not at all.
+    Identity,
+    /// RFC 1952.
+    Gzip,
+    /// RFC 1950, or the bare RFC 1951 that some senders mean by the same name.
+    Deflate,
+    /// RFC 8878.
+    Zstd,
+}
+
+impl Encoding {
+    /// Finds an encoding by its name in HTTP and gRPC; the empty name is none at all.
+    pub fn parse(name: &str) -> Option<Self> {
+        let names = [
+            ("", Self::Identity),
+            ("identity", Self::Identity),
+            ("gzip", Self::Gzip),
+            ("x-gzip", Self::Gzip),
+            ("deflate", Self::Deflate),
+            ("zstd", Self::Zstd),
+        ];
+        names.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, e)| *e)
+    }
+}
+
 /// Reads a body of at most `max` bytes.
 ///
 /// # Errors
 /// `LimitExceeded` where it is larger, `Unavailable` where there is no memory for it or the sender
 /// stalls, `Invalid` where the connection breaks.
 pub async fn read(
-    mut body: Body,
+    body: Body,
     headers: &HeaderMap,
     max: ByteSize,
     permit: &mut Permit,
@@ -41,36 +78,186 @@ pub async fn read(
     if let Some(bytes) = announced.filter(|bytes| *bytes > max.0) {
         return Err(too_big(bytes, max));
     }
-    let mut buffer = Vec::new();
-    let mut held = 0;
+    let mut buffer = Buffer::default();
     if let Some(bytes) = announced {
-        held = ByteSize(bytes).as_usize();
-        permit.grow(held)?;
-        buffer.reserve_exact(held);
+        buffer.reserve(ByteSize(bytes).as_usize(), permit)?;
     }
-    loop {
-        let frame = tokio::select! {
-            frame = body.frame() => frame,
-            () = clock.sleep(STALL_MAX) => {
-                let message = format!("no byte of the request body came for {STALL_MAX:?}");
-                return Err(Error::unavailable(message, Duration::from_secs(1)));
-            }
-        };
-        let Some(frame) = frame else { return Ok(buffer.into()) };
-        let frame = frame.map_err(|e| Error::invalid("read request body").with_source(e))?;
-        let Ok(data) = frame.into_data() else { continue };
-        let bytes = buffer.len() + data.len();
+    let mut pieces = Pieces { body, clock };
+    while let Some(data) = pieces.next().await? {
+        let bytes = buffer.bytes.len() + data.len();
         if bytes as u64 > max.0 {
             return Err(too_big(bytes as u64, max));
         }
-        if bytes > held {
-            let more = (bytes - held).max(GROW_MIN);
-            permit.grow(more)?;
-            held += more;
-            buffer.reserve_exact(held - buffer.len());
-        }
-        buffer.extend_from_slice(&data);
+        buffer.push(&data, permit)?;
     }
+    Ok(buffer.bytes.into())
+}
+
+/// The pieces of a body as they come.
+pub(crate) struct Pieces<'c> {
+    pub(crate) body: Body,
+    pub(crate) clock: &'c dyn Clock,
+}
+
+impl Pieces<'_> {
+    /// Waits for the next piece; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            let frame = tokio::select! {
+                frame = self.body.frame() => frame,
+                () = self.clock.sleep(STALL_MAX) => {
+                    let message = format!("no byte of the request body came for {STALL_MAX:?}");
+                    return Err(Error::unavailable(message, Duration::from_secs(1)));
+                }
+            };
+            let Some(frame) = frame else { return Ok(None) };
+            let frame = frame.map_err(|e| Error::invalid("read request body").with_source(e))?;
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
+            }
+        }
+    }
+}
+
+/// Bytes whose room was asked for before it was taken.
+#[derive(Debug, Default)]
+pub(crate) struct Buffer {
+    pub(crate) bytes: Vec<u8>,
+    held: usize,
+}
+
+impl Buffer {
+    /// Makes room for `more` bytes beyond those that are there.
+    pub(crate) fn reserve(&mut self, more: usize, permit: &mut Permit) -> Result<()> {
+        permit.grow(more)?;
+        self.held += more;
+        self.bytes.reserve_exact(self.held - self.bytes.len());
+        Ok(())
+    }
+
+    /// Adds a piece, growing by steps where there is no room.
+    pub(crate) fn push(&mut self, data: &[u8], permit: &mut Permit) -> Result<()> {
+        let bytes = self.bytes.len() + data.len();
+        if bytes > self.held {
+            let step = self.held.clamp(GROW_MIN, GROW_MAX);
+            self.reserve((bytes - self.held).max(step), permit)?;
+        }
+        self.bytes.extend_from_slice(data);
+        Ok(())
+    }
+}
+
+/// Decompresses a body to at most `max` bytes, and beyond the first MiB to no more than the ratio of
+/// the limits allows. What the result holds is admitted as it grows; the compressed bytes are given
+/// back.
+///
+/// # Errors
+/// `LimitExceeded` where it would be larger, `Unavailable` where there is no memory for it,
+/// `Invalid` where it is broken or cut off.
+#[expect(clippy::disallowed_types, reason = "the one place: the output is capped")]
+pub fn decompress(
+    compressed: Bytes,
+    encoding: Encoding,
+    max: ByteSize,
+    limits: &Limits,
+    permit: &mut Permit,
+) -> Result<Bytes> {
+    let cap = Cap::new(compressed.len(), max, limits);
+    let broken = |what| Error::invalid(format!("body is not {what}, or cut off"));
+    let bytes = match encoding {
+        Encoding::Identity => return Ok(compressed),
+        Encoding::Gzip => {
+            let reader = flate2::read::MultiGzDecoder::new(&compressed[..]);
+            expand(reader, cap, permit, || broken("gzip"))?
+        }
+        Encoding::Deflate if is_zlib(&compressed) => {
+            let reader = flate2::read::ZlibDecoder::new(&compressed[..]);
+            expand(reader, cap, permit, || broken("deflate (zlib)"))?
+        }
+        Encoding::Deflate => {
+            let reader = flate2::read::DeflateDecoder::new(&compressed[..]);
+            expand(reader, cap, permit, || broken("deflate"))?
+        }
+        Encoding::Zstd => {
+            let failed = |e| Error::internal("make a zstd decoder").with_source(e);
+            let mut reader =
+                zstd::stream::read::Decoder::with_buffer(&compressed[..]).map_err(failed)?;
+            reader.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(failed)?;
+            expand(reader, cap, permit, || broken("zstd"))?
+        }
+    };
+    permit.shrink(compressed.len());
+    Ok(bytes.into())
+}
+
+/// Returns whether bytes begin with a header of RFC 1950.
+fn is_zlib(bytes: &[u8]) -> bool {
+    let Some([first, second]) = bytes.first_chunk() else { return false };
+    first & 0x0f == 8 && u16::from_be_bytes([*first, *second]).is_multiple_of(31)
+}
+
+/// How far a body may be decompressed.
+#[derive(Debug, Clone, Copy)]
+struct Cap {
+    compressed: usize,
+    max: ByteSize,
+    ratio: u32,
+    /// The smaller of the two limits, in bytes.
+    bytes: usize,
+}
+
+impl Cap {
+    fn new(compressed: usize, max: ByteSize, limits: &Limits) -> Self {
+        let ratio = limits.decompress_ratio_max;
+        let plausible = compressed.saturating_mul(usize::try_from(ratio).unwrap_or(usize::MAX));
+        let bytes = plausible.max(RATIO_FREE_BYTES).min(max.as_usize());
+        Self { compressed, max, ratio, bytes }
+    }
+
+    fn exceeded(self) -> Error {
+        let Self { compressed, max, ratio, bytes } = self;
+        if bytes == max.as_usize() {
+            return Error::limit(format!(
+                "request body is more than {bytes} bytes decompressed, limit is {max}"
+            ));
+        }
+        Error::limit(format!(
+            "request body is more than {bytes} bytes decompressed from {compressed}, limit is \
+             {ratio} : 1"
+        ))
+    }
+}
+
+/// Reads to the end of a decoder, or to the cap.
+fn expand(
+    mut reader: impl Read,
+    cap: Cap,
+    permit: &mut Permit,
+    broken: impl Fn() -> Error,
+) -> Result<Vec<u8>> {
+    let mut out: Vec<u8> = Vec::new();
+    let mut len = 0;
+    loop {
+        if len == out.len() {
+            // One byte beyond the cap tells the end from more.
+            let step = len.clamp(GROW_MIN, GROW_MAX).min(cap.bytes + 1 - len);
+            permit.grow(step)?;
+            out.reserve_exact(step);
+            out.resize(len + step, 0);
+        }
+        match reader.read(&mut out[len..]) {
+            Ok(0) => break,
+            Ok(read) => len += read,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(broken().with_source(e)),
+        }
+        if len > cap.bytes {
+            return Err(cap.exceeded());
+        }
+    }
+    permit.shrink(out.len() - len);
+    out.truncate(len);
+    Ok(out)
 }
 
 fn announced(headers: &HeaderMap) -> Option<u64> {

@@ -29,14 +29,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::registry::Registry;
+use tarn_model::error::{Error, ErrorKind};
 use tarn_model::limits::Limits;
 use tarn_model::rng::Rng;
+use tarn_model::tenant::TenantId;
 use tarn_model::time::Clock;
 use tarn_storage::append::Writer;
 
 use crate::admit::{Admission, Rates};
 use crate::batch::Memory;
 use crate::decode::key_cache::KeyCache;
+use crate::idempotency::InFlight;
 use crate::metrics::Metrics;
 
 pub mod admit;
@@ -44,6 +47,7 @@ mod batch;
 pub mod body;
 mod decode;
 pub mod fuzz;
+mod idempotency;
 mod metrics;
 pub mod own;
 pub mod receive;
@@ -76,6 +80,7 @@ struct Inner {
     admission: Arc<Admission>,
     rates: Rates,
     memory: Memory,
+    inflight: Arc<InFlight>,
     metrics: Metrics,
     /// Monotonic second from which the next warning may be logged.
     warn_from: AtomicU64,
@@ -92,6 +97,24 @@ impl Inner {
                 .warn_from
                 .compare_exchange(from, next, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
+    }
+}
+
+/// Logs a refusal: what the sender must change quietly, what is ours to mend loudly, and what comes
+/// in floods at most once in a while.
+pub(crate) fn log_refusal(inner: &Inner, tenant: &TenantId, error: &Error) {
+    let message = error.message();
+    match error.kind() {
+        ErrorKind::Internal | ErrorKind::Corrupt => {
+            tracing::error!(%tenant, error = %message, "write request failed");
+        }
+        ErrorKind::Unavailable { .. } if inner.may_warn() => {
+            tracing::warn!(%tenant, error = %message, "write requests are refused for now");
+        }
+        ErrorKind::LimitExceeded { retry_after: Some(_) } if inner.may_warn() => {
+            tracing::info!(%tenant, error = %message, "write requests of a tenant are slowed down");
+        }
+        _ => tracing::debug!(%tenant, error = %message, "write request refused"),
     }
 }
 
@@ -119,6 +142,7 @@ impl Ingest {
             clock,
             rng,
             memory,
+            inflight: Arc::default(),
             metrics,
             warn_from: AtomicU64::new(0),
         };

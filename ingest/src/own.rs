@@ -60,8 +60,8 @@ impl Ingest {
         inner.metrics.misses(misses);
         appender.commit().await?;
         learned.keep(&inner.memory);
-        inner.metrics.rows(protocol, written, &problems);
-        let text = problems.fail().then(|| problems.text(written));
+        inner.metrics.rows("metrics", protocol.as_str(), written.rows(), problems.rejected());
+        let text = problems.fail().then(|| problems.text(written.rows()));
         Ok(Accepted { written, rejected: problems.failing_rows(), problems: text })
     }
 }

@@ -14,6 +14,8 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use tarn_model::error::{Direction, Error};
 use tarn_model::rng::Rng;
 
+pub(crate) mod otlp;
+
 /// Problems that are told in full.
 const DETAILS_MAX: usize = 8;
 /// Bytes of one problem.
@@ -95,8 +97,8 @@ impl Problems {
     }
 
     /// Returns the text for the sender.
-    pub(crate) fn text(&self, written: Written) -> String {
-        let mut text = format!("{} rows rejected, {} stored", self.failing_rows, written.rows());
+    pub(crate) fn text(&self, stored: u64) -> String {
+        let mut text = format!("{} rows rejected, {stored} stored", self.failing_rows);
         for detail in &self.details {
             text.push('\n');
             text.push_str(detail);
@@ -111,7 +113,7 @@ impl Problems {
 }
 
 /// Shortens a text to `max` bytes, at a character.
-fn cut(text: &mut String, max: usize) {
+pub(crate) fn cut(text: &mut String, max: usize) {
     if text.len() > max {
         text.truncate(text.floor_char_boundary(max - '…'.len_utf8()));
         text.push('…');
@@ -122,7 +124,7 @@ fn cut(text: &mut String, max: usize) {
 /// headers of 2.0.
 pub(crate) fn stored(written: Written, problems: &Problems, counted: bool) -> Response<Body> {
     let (status, text) = match problems.fail() {
-        true => (StatusCode::BAD_REQUEST, problems.text(written)),
+        true => (StatusCode::BAD_REQUEST, problems.text(written.rows())),
         false => (StatusCode::NO_CONTENT, String::new()),
     };
     let mut response = with_text(status, text);
@@ -213,7 +215,7 @@ mod tests {
         for n in 0..1000 {
             problems.add("nul", 2, || format!("{n}{}", "é".repeat(10_000)));
         }
-        let text = problems.text(Written { samples: 5, ..Written::default() });
+        let text = problems.text(5);
         assert!(text.starts_with("2000 rows rejected, 5 stored\n0éé"));
         assert!(text.ends_with("é…\nand 992 more problems"), "{text}");
         assert!(text.len() <= BODY_BYTES_MAX);

@@ -160,6 +160,8 @@ impl Server {
         let own = std::env::current_exe().context("find this program")?;
         let child = Command::new(own)
             .args(["server", "--listen.http", &address, "--telemetry.own-metrics", "false"])
+            .args(["--listen.otlp-grpc", "off", "--listen.otlp-http", "off"])
+            .args(["--telemetry.own-logs", "false", "--telemetry.own-traces", "false"])
             .arg("--storage.path")
             .arg(path)
             .stdin(Stdio::null())

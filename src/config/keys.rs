@@ -63,8 +63,22 @@ pub(crate) static KEYS: &[Key] = &[
         "listen.http",
         "address",
         |_| "127.0.0.1:4320".to_owned(),
-        "Address of the HTTP port: remote write, PromQL, health and administration.",
+        "Address of the HTTP port: remote write, OTLP, queries, health and administration.",
         |c, v| put(&mut c.listen.http, address(v))
+    ),
+    key!(
+        "listen.otlp_grpc",
+        "address or off",
+        |_| "127.0.0.1:4317".to_owned(),
+        "Address of the OTLP port for gRPC, where SDKs and collectors send by default.",
+        |c, v| put(&mut c.listen.otlp_grpc, off(v, address))
+    ),
+    key!(
+        "listen.otlp_http",
+        "address or off",
+        |_| "127.0.0.1:4318".to_owned(),
+        "Address of the OTLP port for HTTP, protobuf or JSON. The same paths stand on listen.http too.",
+        |c, v| put(&mut c.listen.otlp_http, off(v, address))
     ),
     key!("listen.insecure_bind", short "insecure-bind", "true|false", |_| "false".to_owned(),
         "Allows listening on other addresses than loopback although nobody has to log in.",
@@ -210,6 +224,13 @@ pub(crate) static KEYS: &[Key] = &[
         |c, v| put(&mut c.limits.remote_write_bytes_max, bytes(v))
     ),
     key!(
+        "ingest.otlp_bytes_max",
+        "bytes",
+        |l| l.otlp_bytes_max.to_string(),
+        "Body of an OTLP request, compressed and decompressed; larger is answered 413, over gRPC RESOURCE_EXHAUSTED.",
+        |c, v| put(&mut c.limits.otlp_bytes_max, bytes(v))
+    ),
+    key!(
         "ingest.rate",
         "bytes or off",
         |_| "off".to_owned(),
@@ -301,6 +322,20 @@ pub(crate) static KEYS: &[Key] = &[
         |c, v| put(&mut c.telemetry.own_metrics, boolean(v))
     ),
     key!(
+        "telemetry.own_logs",
+        "true|false",
+        |_| "true".to_owned(),
+        "Whether Tarn stores its own log lines, INFO and above, in itself (service.name \"tarn\").",
+        |c, v| put(&mut c.telemetry.own_logs, boolean(v))
+    ),
+    key!(
+        "telemetry.own_traces",
+        "true|false",
+        |_| "true".to_owned(),
+        "Whether Tarn stores spans of its own work in itself: every query and flush, one write request in a hundred.",
+        |c, v| put(&mut c.telemetry.own_traces, boolean(v))
+    ),
+    key!(
         "telemetry.host_metrics",
         "true|false",
         |_| "true".to_owned(),
@@ -364,6 +399,8 @@ pub(super) fn blank() -> Config {
     Config {
         listen: Listen {
             http: SocketAddr::from(([127, 0, 0, 1], 0)),
+            otlp_grpc: None,
+            otlp_http: None,
             insecure_bind: false,
             hosts: Vec::new(),
             header_timeout: nothing,
@@ -382,6 +419,8 @@ pub(super) fn blank() -> Config {
         telemetry: Telemetry {
             interval: nothing,
             own_metrics: false,
+            own_logs: false,
+            own_traces: false,
             host_metrics: false,
             tenant: String::new(),
             rows_max: 0,

@@ -1,6 +1,7 @@
 //! Fills the configuration in four rounds and collects what is wrong with any of them.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde_saphyr::{Location, Spanned};
@@ -168,14 +169,22 @@ impl Round {
         let origin = |key: &str| {
             last.iter().find(|s| s.key == key).map_or(Origin::Default, |s| s.origin.clone())
         };
-        let http = config.listen.http;
-        if !http.ip().is_loopback() && !config.listen.insecure_bind {
-            let message = format!(
-                "{http} is reachable from other machines and nobody has to log in; use 127.0.0.1:{}, \
-                 or --insecure-bind if the network is trusted",
-                http.port()
-            );
-            self.problem(origin("listen.http"), "listen.http", message);
+        let listeners = config.listen.addresses();
+        for (number, (port, address)) in listeners.iter().enumerate() {
+            let key = port.key();
+            if !address.ip().is_loopback() && !config.listen.insecure_bind {
+                let message = format!(
+                    "{address} is reachable from other machines and nobody has to log in; use \
+                     127.0.0.1:{}, or --insecure-bind if the network is trusted",
+                    address.port()
+                );
+                self.problem(origin(key), key, message);
+            }
+            let same = |(_, other): &&(_, SocketAddr)| other == address && address.port() != 0;
+            if let Some((other, _)) = listeners[..number].iter().find(same) {
+                let other = other.key();
+                self.problem(origin(key), key, format!("{address} is that of {other} already"));
+            }
         }
         let (segment, log) = (config.storage.wal_segment_bytes, config.storage.wal_bytes_max);
         if segment.0.saturating_mul(2) > log.0 {

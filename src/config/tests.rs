@@ -95,6 +95,24 @@ fn other_machines_need_consent() {
 }
 
 #[test]
+fn ports_are_three_and_two_of_them_can_be_turned_off() {
+    let same = &[("listen.otlp_http", "127.0.0.1:4317")];
+    let text = problems(&Case { yaml: "", env: &[], flags: same });
+    assert!(text.contains("127.0.0.1:4317 is that of listen.otlp_grpc already"), "{text}");
+    let open = &[("listen.otlp_grpc", "0.0.0.0:4317")];
+    let text = problems(&Case { yaml: "", env: &[], flags: open });
+    assert!(text.contains("listen.otlp_grpc: 0.0.0.0:4317 is reachable"), "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    let off = Case {
+        yaml: "listen:\n  otlp_grpc: \"off\"\n",
+        env: &[],
+        flags: &[("listen.otlp_http", "off")],
+    };
+    let config = load(&sources(&folder, &off)).unwrap();
+    assert_eq!(config.listen.addresses().len(), 1);
+}
+
+#[test]
 fn a_named_file_must_exist() {
     let missing = Sources { file: Some(PathBuf::from("/nowhere/tarn.yaml")), ..Sources::default() };
     let text = load(&missing).unwrap_err().to_string();

@@ -2,20 +2,22 @@
 //! bounded, its `Host` checked; [`is_cross_site`] serves routes that change something.
 
 use std::any::Any;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::header::{HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, Version};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use tarn_ingest::receive::grpc::is_grpc;
 use tarn_model::metrics::{HTTP_CONNECTIONS, HTTP_PANICS, HTTP_REQUESTS};
 use tracing::error;
 
@@ -59,8 +61,8 @@ impl HttpMetrics {
         self.connections.get_or_create(&ListenerLabels { listener }).clone()
     }
 
-    /// Answers for a handler that panicked. The hook of the process has printed where.
-    pub(crate) fn panicked(&self, panic: &(dyn Any + Send)) -> Response {
+    /// Counts a handler that panicked. The hook of the process has printed where.
+    pub(crate) fn panicked(&self, panic: &(dyn Any + Send)) {
         self.panics.inc();
         let text = panic.downcast_ref::<&str>().copied();
         let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
@@ -68,11 +70,6 @@ impl HttpMetrics {
             panic = text.unwrap_or("not a text"),
             "a request's handler panicked; please report it"
         );
-        envelope(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "the request hit a bug, see the log",
-        )
     }
 }
 
@@ -96,10 +93,20 @@ pub(crate) async fn count(State(guard): State<Guard>, request: Request, next: Ne
 
 /// Refuses what no handler should see.
 pub(crate) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    // No browser speaks HTTP/2 in the clear, so a call cannot come from a web page; and clients of
+    // gRPC name whatever host they were given.
+    if is_call(&request) {
+        return next.run(request).await;
+    }
     match guard.refusal(request.uri(), request.headers()) {
         Some(refusal) => refusal,
         None => next.run(request).await,
     }
+}
+
+/// Returns whether a request is a call of gRPC.
+pub(crate) fn is_call(request: &Request) -> bool {
+    request.version() == Version::HTTP_2 && is_grpc(request.headers())
 }
 
 /// Keeps browsers from guessing another type than the one that was sent: telemetry is hostile text.
@@ -163,15 +170,34 @@ pub(crate) fn is_cross_site(uri: &Uri, headers: &HeaderMap) -> bool {
     Some(origin_host) != host_of(uri, headers)
 }
 
-/// The panic handler in the form that tower-http asks for.
-#[derive(Debug, Clone)]
-pub(crate) struct OnPanic(pub(crate) HttpMetrics);
+/// The panic handler in the form that tower-http asks for: metrics, and the answer.
+#[derive(Clone)]
+pub(crate) struct OnPanic(
+    pub(crate) HttpMetrics,
+    pub(crate) Arc<dyn Fn() -> Response + Send + Sync>,
+);
+
+impl OnPanic {
+    /// Answers as the API of Prometheus does.
+    pub(crate) fn of_http(metrics: HttpMetrics) -> Self {
+        let message = "the request hit a bug, see the log";
+        let answer = move || envelope(StatusCode::INTERNAL_SERVER_ERROR, "internal", message);
+        Self(metrics, Arc::new(answer))
+    }
+}
+
+impl fmt::Debug for OnPanic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OnPanic").finish_non_exhaustive()
+    }
+}
 
 impl tower_http::catch_panic::ResponseForPanic for OnPanic {
     type ResponseBody = Body;
 
     fn response_for_panic(&mut self, panic: Box<dyn Any + Send + 'static>) -> http::Response<Body> {
-        self.0.panicked(&*panic).into_response()
+        self.0.panicked(&*panic);
+        (self.1)()
     }
 }
 

@@ -14,7 +14,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Frame, SizeHint};
 
 /// Bytes that are read on: twice the largest body that is taken.
-const BYTES_MAX: u64 = 64 << 20;
+const BYTES_MAX: u64 = 128 << 20;
 /// How long they may take.
 const TIME_MAX: Duration = Duration::from_secs(5);
 

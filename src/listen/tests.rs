@@ -16,7 +16,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::guard::{Guard, HttpMetrics, OnPanic, check, count};
 use super::linger::Linger;
-use super::{Bounds, Listener, bind, serve};
+use super::{Bounds, Listener, Port, bind, serve};
 use crate::telemetry::exposition::open_metrics;
 
 const TIMEOUT: Duration = Duration::from_millis(300);
@@ -44,9 +44,9 @@ async fn start(connections_max: usize, registry: &mut Registry) -> Listener {
         .route("/broken", get(broken))
         .route("/refuse", post(refuse))
         .layer(from_fn_with_state(guard.clone(), check))
-        .layer(CatchPanicLayer::custom(OnPanic(metrics)))
+        .layer(CatchPanicLayer::custom(OnPanic::of_http(metrics)))
         .layer(from_fn_with_state(guard, count));
-    let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let listener = bind(Port::Http, SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let address = listener.local_addr().unwrap();
     let bounds = Bounds { connections_max, header_bytes_max: 8192, header_timeout: TIMEOUT };
     serve(listener, address, router, bounds, Gauge::default())
@@ -154,7 +154,13 @@ async fn a_refusal_reaches_a_client_that_still_sends() {
 #[tokio::test]
 async fn a_taken_port_is_named_with_advice() {
     let server = start(10, &mut Registry::default()).await;
-    let error = bind(server.address()).await.unwrap_err().message();
-    assert!(error.contains(&server.address().to_string()), "{error}");
-    assert!(error.contains("--listen.http"), "{error}");
+    for (port, advice) in [
+        (Port::Http, "--listen.http 127."),
+        (Port::OtlpGrpc, "--listen.otlp-grpc off"),
+        (Port::OtlpHttp, "--listen.otlp-http off"),
+    ] {
+        let error = bind(port, server.address()).await.unwrap_err().message();
+        assert!(error.contains(&server.address().to_string()), "{error}");
+        assert!(error.contains(advice), "{error}");
+    }
 }

@@ -19,9 +19,10 @@ use crate::tenant;
 /// `/`: what stands here, for a browser that comes by.
 pub(crate) fn root(app: &App) -> Response {
     let version = registry::VERSION;
-    let address = app.config.listen.http;
+    let address = app.addresses.http;
     format!(
         "Tarn {version}\n\n\
+         send   POST http://{address}/v1/logs                 OTLP: also /v1/traces, /v1/metrics\n\
          send   POST http://{address}/api/v1/write            Prometheus remote write 1.0 and 2.0\n\
          ask    GET  http://{address}/api/v1/query?query=up   PromQL, as Prometheus answers it\n\
          see    /status  /readyz?verbose  /metrics\n"

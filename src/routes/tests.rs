@@ -3,6 +3,8 @@
 use tarn_model::map::HashSet;
 
 use super::{Handler, Methods, PROMETHEUS_PREFIX, ROUTES};
+use crate::listen::Port;
+use tarn_ingest::receive::otlp::Signal;
 use tarn_query::api::prometheus::Endpoint;
 
 #[test]
@@ -27,7 +29,30 @@ fn every_endpoint_of_prometheus_has_its_route() {
 
 #[test]
 fn what_changes_something_is_not_a_get() {
-    for route in ROUTES {
+    // A call of gRPC is a POST also when it only asks.
+    for route in ROUTES.iter().filter(|r| r.handler != Handler::GrpcHealth) {
         assert_eq!(route.role.changes(), route.methods == Methods::Post, "{}", route.path);
+    }
+}
+
+#[test]
+fn the_ports_of_otlp_have_what_belongs_there() {
+    for (port, has, has_not) in [
+        (Port::OtlpGrpc, Handler::OtlpGrpc(Signal::Logs), Handler::OtlpHttp(Signal::Logs)),
+        (Port::OtlpHttp, Handler::OtlpHttp(Signal::Traces), Handler::RemoteWrite),
+    ] {
+        let stands = |handler| ROUTES.iter().any(|r| r.handler == handler && r.stands_on(port));
+        assert!(stands(has) && stands(Handler::GrpcHealth), "{port:?}");
+        assert!(!stands(has_not) && !stands(Handler::Flush), "{port:?}");
+    }
+    assert!(ROUTES.iter().all(|r| r.stands_on(Port::Http)));
+}
+
+#[test]
+fn calls_stand_at_the_names_of_their_services() {
+    for signal in Signal::ALL {
+        let path = format!("/{}/Export", signal.service());
+        let route = ROUTES.iter().find(|r| r.path == path);
+        assert_eq!(route.map(|r| r.handler), Some(Handler::OtlpGrpc(signal)), "{path}");
     }
 }

@@ -10,7 +10,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, Response};
-use tarn_model::error::{Error, ErrorKind, Result};
+use tarn_model::error::{Error, Result};
 use tarn_model::tenant::TenantId;
 use tarn_storage::append::Appender;
 
@@ -19,11 +19,14 @@ use crate::batch::{Batch, BatchContext, Learned, Protocol, RowSink};
 use crate::decode::key_cache::KeySpace;
 use crate::decode::prometheus::{v1, v2};
 use crate::reply::{Problems, Written};
-use crate::{Ingest, Inner, body, reply};
+use crate::{Ingest, Inner, body, log_refusal, reply};
 
 /// Decompressed bytes up to which decoding is done in place: at 130 bytes and at most 0.4 µs for a
 /// known series this is 0.1 ms; handing over costs some 10 µs.
 const INLINE_BYTES_MAX: usize = 32 << 10;
+
+/// The `signal` label of everything here.
+const SIGNAL: &str = "metrics";
 
 /// Media type of both versions.
 const PROTOBUF: &str = "application/x-protobuf";
@@ -43,14 +46,14 @@ pub async fn remote_write(
         Ok(protocol) => protocol,
         Err(message) => {
             let response = reply::unsupported(message);
-            inner.metrics.reply("unknown", response.status().as_u16());
+            inner.metrics.reply(SIGNAL, "unknown", response.status().as_u16());
             return response;
         }
     };
     let counted = protocol == Protocol::RemoteWrite2;
     let response = match take(inner, protocol, &tenant, headers, body).await {
         Ok((written, problems)) => {
-            inner.metrics.rows(protocol, written, &problems);
+            inner.metrics.rows(SIGNAL, protocol.as_str(), written.rows(), problems.rejected());
             if problems.fail() {
                 let rows = problems.failing_rows();
                 tracing::debug!(%tenant, rows, "rows of a write request rejected");
@@ -58,30 +61,12 @@ pub async fn remote_write(
             reply::stored(written, &problems, counted)
         }
         Err(error) => {
-            log(inner, &tenant, &error);
+            log_refusal(inner, &tenant, &error);
             reply::refused(&error, counted, &*inner.rng)
         }
     };
-    inner.metrics.reply(protocol.as_str(), response.status().as_u16());
+    inner.metrics.reply(SIGNAL, protocol.as_str(), response.status().as_u16());
     response
-}
-
-/// Logs a refusal: what the sender must change quietly, what is ours to mend loudly, and what comes
-/// in floods at most once in a while.
-fn log(inner: &Inner, tenant: &TenantId, error: &Error) {
-    let message = error.message();
-    match error.kind() {
-        ErrorKind::Internal | ErrorKind::Corrupt => {
-            tracing::error!(%tenant, error = %message, "write request failed");
-        }
-        ErrorKind::Unavailable { .. } if inner.may_warn() => {
-            tracing::warn!(%tenant, error = %message, "write requests are refused for now");
-        }
-        ErrorKind::LimitExceeded { retry_after: Some(_) } if inner.may_warn() => {
-            tracing::info!(%tenant, error = %message, "write requests of a tenant are slowed down");
-        }
-        _ => tracing::debug!(%tenant, error = %message, "write request refused"),
-    }
 }
 
 /// Finds the version in the headers, or says what is not supported.
@@ -130,7 +115,7 @@ async fn take(
     let bytes = body::snappy_len(&compressed, max, &inner.limits)?;
     permit.grow(bytes)?;
     inner.rates.take(tenant, bytes)?;
-    inner.metrics.bytes(protocol, bytes);
+    inner.metrics.bytes(SIGNAL, protocol.as_str(), bytes);
     let appender = inner.writer.appender(tenant)?;
     let space = KeySpace::new(inner.memory.seed, tenant, protocol.as_str());
     let work = Work { inner: Arc::clone(inner), protocol, space, compressed, bytes, permit };

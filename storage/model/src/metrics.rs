@@ -29,6 +29,8 @@ names! {
     INGEST_ROWS = "tarn_ingest_rows", "Rows acknowledged by signal and protocol";
     INGEST_BYTES = "tarn_ingest_bytes", "Decompressed bytes of write requests by signal and protocol";
     INGEST_REJECTED_ROWS = "tarn_ingest_rejected_rows", "Rows rejected by signal, protocol and reason";
+    INGEST_DUPLICATE_REQUESTS = "tarn_ingest_duplicate_requests", "Requests that were stored before and acknowledged again, by signal and protocol";
+    INGEST_MENDED_ROWS = "tarn_ingest_mended_rows", "Rows of which something was truncated, and texts that were repaired, by signal";
     INGEST_INFLIGHT_BYTES = "tarn_ingest_inflight_bytes", "Bytes of write requests admitted and not yet answered";
     INGEST_KEY_CACHE_MISSES = "tarn_ingest_key_cache_misses", "Series keys parsed because the key cache did not know them";
     WAL_APPEND_SECONDS = "tarn_wal_append_seconds", "Time from a batch entering the log's queue to its acknowledgement";

@@ -24,6 +24,8 @@ pub struct Tarn {
     pub http: Http,
     /// `127.0.0.1:port`.
     pub address: String,
+    otlp_grpc: String,
+    otlp_http: String,
 }
 
 impl Tarn {
@@ -42,12 +44,13 @@ impl Tarn {
     /// # Errors
     /// Where it cannot be started.
     pub fn spawn(binary: &str, data: &Path, flags: &[&str]) -> Result<Self> {
-        let address = format!("127.0.0.1:{}", free_port()?);
+        let [address, otlp_grpc, otlp_http] = free_addresses()?;
         let log = data.with_extension("log");
         let out = File::options().create(true).append(true).open(&log)?;
         let child = Command::new(binary)
             .arg("server")
             .args(["--storage.path", &data.to_string_lossy(), "--listen.http", &address])
+            .args(["--listen.otlp-grpc", &otlp_grpc, "--listen.otlp-http", &otlp_http])
             .args(["--log.format", "logfmt"])
             .args(flags)
             .stdin(Stdio::null())
@@ -55,7 +58,17 @@ impl Tarn {
             .stderr(out)
             .spawn()
             .with_context(|| format!("start {binary}"))?;
-        Ok(Self { child, log, http: Http::new(&address), address })
+        Ok(Self { child, log, http: Http::new(&address), address, otlp_grpc, otlp_http })
+    }
+
+    /// Returns `127.0.0.1:port` of OTLP over gRPC.
+    pub fn otlp_grpc(&self) -> &str {
+        &self.otlp_grpc
+    }
+
+    /// Returns `127.0.0.1:port` of OTLP over HTTP.
+    pub fn otlp_http(&self) -> &str {
+        &self.otlp_http
     }
 
     /// Waits until `/readyz` says yes.
@@ -168,4 +181,17 @@ impl Drop for Tarn {
 /// Where the loopback has none.
 pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Returns addresses of as many different ports that were free a moment ago.
+fn free_addresses<const N: usize>() -> Result<[String; N]> {
+    let mut addresses = [const { String::new() }; N];
+    // Held until all are found: a port that was let go may be the next one that is found.
+    let mut held = Vec::new();
+    for address in &mut addresses {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        *address = listener.local_addr()?.to_string();
+        held.push(listener);
+    }
+    Ok(addresses)
 }
