@@ -4,7 +4,9 @@
 //! created once, under a name that is never reused, and never changed.
 //!
 //! - [`columns`]: which columns a block has; [`table`]: slices on their way into them
-//! - [`writer`]: the file; [`directory`]: index parts and checksums between data and footer
+//! - [`writer`]: the file of metrics; [`rows`]: that of logs and spans, with [`promote`] and
+//!   [`trace_order`]; [`index`]: what they are found by
+//! - [`seal`](mod@seal): the end of a file; [`directory`]: index parts and checksums between data and footer
 //! - [`summary`]: what the catalog knows of a block's label values
 //! - [`reader`]: opens by the tail, finds rows, decodes what is needed
 
@@ -12,10 +14,15 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) mod columns;
 pub(crate) mod directory;
+pub(crate) mod index;
+pub(crate) mod promote;
 pub mod reader;
+pub(crate) mod rows;
+pub mod seal;
 pub(crate) mod summary;
 pub(crate) mod table;
-pub mod writer;
+pub(crate) mod trace_order;
+pub(crate) mod writer;
 
 /// What the catalog knows of a block, enough to prune it without opening it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,7 +75,11 @@ pub struct BlockMeta {
     pub overlaps: bool,
     /// Names of all label columns, and of the labels that live in the map only.
     pub labels: Vec<LabelColumn>,
-    /// Value summaries of `metric` and of the first sort classes.
+    /// Promoted attributes: which have a column of their own. All others live in the map.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<AttributeColumn>,
+    /// Value summaries of `metric` and of the first sort classes; of logs and spans, of
+    /// `service_name` and `name`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<ValueSummary>,
 }
@@ -92,6 +103,16 @@ pub struct LabelColumn {
     /// Label name (the column is `l_` + name).
     pub name: String,
     /// The label has no column and lives in `labels_more`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_map: bool,
+}
+
+/// One promoted attribute of a block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttributeColumn {
+    /// Name of the column: the prefix of its type and the key, as `ai_http.status`.
+    pub name: String,
+    /// Some rows have the attribute in the map: values of another type.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_map: bool,
 }

@@ -44,12 +44,13 @@ use crate::wal::{Lsn, Wal};
 pub mod build;
 pub(crate) mod cut;
 mod extras;
+pub mod tables;
 mod timeline;
 mod trigger;
 
 pub(crate) use trigger::{Load, Trigger, run};
 
-use crate::block::writer::NewBlock;
+use crate::block::seal::NewBlock;
 use build::BuildContext;
 
 /// Blocks of one flush that are uploaded at once: hides the latency of a bucket without holding

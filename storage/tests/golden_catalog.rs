@@ -137,6 +137,7 @@ fn block(day: &str, lo: u64, hi: u64) -> BlockMeta {
             LabelColumn { name: "job".to_owned(), in_map: false },
             LabelColumn { name: "rare".to_owned(), in_map: true },
         ],
+        attributes: Vec::new(),
         values: vec![ValueSummary {
             label: "__name__".to_owned(),
             min: "a".to_owned(),

@@ -1,35 +1,29 @@
-//! Writes blocks with the stock Arrow writer: one fixed encoding per column.
+//! Writes blocks of metrics with the stock Arrow writer: one fixed encoding per column.
 //!
-//! Row group 0 holds the timelines, the following ones hold slices. Behind the last column chunk
-//! come the index parts and the directory with the checksums of all bytes before it; foreign
-//! readers skip them. A block that was sealed is a byte vector and its [`BlockMeta`].
+//! Row group 0 holds the timelines, the following ones hold slices. What comes behind the last
+//! column chunk is the same for all kinds of blocks: [`seal`].
 
 use std::sync::Arc;
 
 use arrow_schema::{DataType, SchemaRef};
-use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::metadata::{KeyValue, SortingColumn};
+use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{
     EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion,
 };
 use parquet::schema::types::ColumnPath;
-use tarn_model::error::{Error, Result};
+use tarn_model::error::Result;
 use tarn_model::labels::METRIC_NAME;
 use tarn_model::map::HashMap;
-use tarn_model::signal::Signal;
-use tarn_model::tenant::TenantId;
 
+use crate::block::ValueSummary;
 use crate::block::columns::{self, LabelColumns};
-use crate::block::directory::{
-    Directory, INDEX_KEY, METRICS_PART, MetricRows, Part, checksums, encode_metrics,
-};
+use crate::block::directory::{METRICS_PART, MetricRows, encode_metrics};
+use crate::block::seal::{Content, IndexPart, NewBlock, Origin, refused, seal};
 use crate::block::summary::Values;
 use crate::block::table::SliceTable;
-use crate::block::{BlockMeta, LabelColumn, LsnRange, ValueSummary};
-use crate::paths::{BlockKey, flush_block_name};
 use crate::schema::{CLASS_1, CLASS_2, SORT_NAME, column, kind, rank};
 
 /// Bytes of encoded values per page. The stock writer cannot cut pages by samples; 16 KiB are some
@@ -47,46 +41,6 @@ const BATCH_SAMPLES: u64 = 1 << 20;
 const BATCH_ROWS: usize = 16 << 10;
 /// Pod-like labels keep their dictionary up to this size.
 const DICTIONARY_BYTES_MAX: usize = 16 << 20;
-/// Smaller blocks are opened as fast as their summaries are read.
-const SUMMARY_BLOCK_BYTES_MIN: usize = 1 << 20;
-/// A block's entry in the catalog stays below this; blooms go first.
-const META_BYTES_MAX: usize = 16 << 10;
-
-/// A block that is in no bucket yet.
-#[derive(Debug, Clone)]
-pub struct NewBlock {
-    /// What the catalog will know.
-    pub meta: BlockMeta,
-    /// The object.
-    pub bytes: Bytes,
-}
-
-/// What a block is called and where it comes from.
-#[derive(Debug, Clone)]
-pub(crate) struct Origin<'a> {
-    pub(crate) tenant: &'a TenantId,
-    pub(crate) day: String,
-    /// Days of a `late` block.
-    pub(crate) days: Vec<String>,
-    pub(crate) level: u8,
-    pub(crate) shard: u32,
-    pub(crate) lsn: LsnRange,
-    pub(crate) attempt: u64,
-    pub(crate) overlaps: bool,
-}
-
-/// What a block holds, for its meta.
-#[derive(Debug, Default)]
-pub(crate) struct Content {
-    pub(crate) kind: &'static str,
-    pub(crate) rows: u64,
-    pub(crate) samples: u64,
-    pub(crate) series: u64,
-    pub(crate) time_min_ms: i64,
-    pub(crate) time_max_ms: i64,
-    pub(crate) labels: LabelColumns,
-    pub(crate) values: Vec<ValueSummary>,
-}
 
 /// Writes a block of slices.
 ///
@@ -119,9 +73,11 @@ pub(crate) fn write_slices(table: &SliceTable<'_>, origin: &Origin<'_>) -> Resul
         group_samples += samples;
         at = end;
     }
-    let parts = vec![(METRICS_PART, encode_metrics(&survey.metrics)?)];
+    let bytes = encode_metrics(&survey.metrics)?;
+    let parts = vec![IndexPart { name: METRICS_PART, version: 1, bytes }];
     let content = Content {
         kind: kind::SLICES,
+        sort: Some(SORT_NAME),
         rows: (table.timelines.len() + table.rows.len()) as u64,
         samples: table.rows.iter().map(|row| u64::from(row.n)).sum(),
         series: survey.series,
@@ -129,6 +85,7 @@ pub(crate) fn write_slices(table: &SliceTable<'_>, origin: &Origin<'_>) -> Resul
         time_max_ms: survey.time_max_ms,
         values: survey.summaries(),
         labels,
+        ..Content::default()
     };
     seal(writer, parts, content, origin)
 }
@@ -200,10 +157,6 @@ impl Survey {
     fn summaries(&self) -> Vec<ValueSummary> {
         self.values.iter().filter_map(|(name, values)| values.summary(name)).collect()
     }
-}
-
-fn refused(error: parquet::errors::ParquetError) -> Error {
-    Error::internal("write block").with_source(error)
 }
 
 /// Begins a block.
@@ -285,116 +238,4 @@ fn sorting(schema: &SchemaRef, labels: &LabelColumns) -> Vec<SortingColumn> {
     (0..count as i32)
         .map(|column_idx| SortingColumn { column_idx, descending: false, nulls_first: true })
         .collect()
-}
-
-/// Ends a block: index parts, directory, footer.
-pub(crate) fn seal(
-    mut writer: ArrowWriter<Vec<u8>>,
-    parts: Vec<(&str, Vec<u8>)>,
-    content: Content,
-    origin: &Origin<'_>,
-) -> Result<NewBlock> {
-    let io = |e: std::io::Error| Error::internal("write block").with_source(e);
-    writer.flush().map_err(refused)?;
-    let mut directory = Directory { in_map: content.labels.in_map.clone(), ..Directory::default() };
-    for (name, bytes) in parts {
-        let start = writer.bytes_written() as u64;
-        writer.write_all(&bytes).map_err(io)?;
-        let range = start..start + bytes.len() as u64;
-        directory.parts.push(Part { name: name.to_owned(), version: 1, range });
-    }
-    writer.sync().map_err(io)?;
-    directory.offset = writer.bytes_written() as u64;
-    directory.regions = checksums(writer.inner());
-    let encoded = directory.encode();
-    writer.write_all(&encoded).map_err(io)?;
-    for (key, value) in footer(&content, origin, directory.offset, encoded.len()) {
-        writer.append_key_value_metadata(KeyValue { key: key.to_owned(), value: Some(value) });
-    }
-    let bytes = Bytes::from(writer.into_inner().map_err(refused)?);
-    let meta = meta(&bytes, directory.offset, content, origin);
-    Ok(NewBlock { meta, bytes })
-}
-
-fn footer(
-    content: &Content,
-    origin: &Origin<'_>,
-    offset: u64,
-    length: usize,
-) -> Vec<(&'static str, String)> {
-    let LsnRange { writer, epoch, lo, hi } = &origin.lsn;
-    let mut pairs = vec![
-        ("tarn.format", format!("{}/1", content.kind)),
-        ("tarn.kind", content.kind.to_owned()),
-        ("tarn.writer", env!("CARGO_PKG_VERSION").to_owned()),
-        ("tarn.tenant", origin.tenant.to_string()),
-        ("tarn.day", origin.day.clone()),
-        ("tarn.class", String::new()),
-        ("tarn.level", origin.level.to_string()),
-        ("tarn.lsn", format!("{writer}:{epoch}:{lo}-{hi}")),
-        ("tarn.attempt", format!("{:016x}", origin.attempt)),
-        ("tarn.sampled", String::new()),
-        (INDEX_KEY, format!("{offset},{length}")),
-    ];
-    if content.kind != kind::FAMILIES {
-        pairs.push(("tarn.sort", SORT_NAME.to_owned()));
-    }
-    pairs
-}
-
-fn meta(bytes: &Bytes, tail: u64, content: Content, origin: &Origin<'_>) -> BlockMeta {
-    let LsnRange { writer, epoch, lo, hi } = &origin.lsn;
-    let name = flush_block_name(writer, *epoch, *lo, *hi, origin.shard, origin.attempt);
-    let key = BlockKey {
-        tenant: origin.tenant,
-        signal: Signal::Metrics,
-        day: &origin.day,
-        kind: content.kind,
-        level: origin.level,
-        name: &name,
-    };
-    let label = |name: &Arc<str>, in_map| LabelColumn { name: name.to_string(), in_map };
-    let columns = content.labels.columns.iter().map(|name| label(name, false));
-    let in_map = content.labels.in_map.iter().map(|name| label(name, true));
-    let values = if bytes.len() < SUMMARY_BLOCK_BYTES_MIN { Vec::new() } else { content.values };
-    let mut meta = BlockMeta {
-        object: key.key(),
-        offset: 0,
-        bytes: bytes.len() as u64,
-        tail_bytes: bytes.len() as u64 - tail,
-        tail_crc: crc32c::crc32c(&bytes[tail as usize..]),
-        block_crc: crc32c::crc32c(bytes),
-        format: format!("{}/1", content.kind),
-        kind: content.kind.to_owned(),
-        tenant: origin.tenant.to_string(),
-        signal: Signal::Metrics.as_str().to_owned(),
-        day: origin.day.clone(),
-        days: origin.days.clone(),
-        class: String::new(),
-        level: origin.level,
-        shard: origin.shard,
-        lsn: vec![origin.lsn.clone()],
-        rows: content.rows,
-        samples: content.samples,
-        series: content.series,
-        time_min_ms: content.time_min_ms,
-        time_max_ms: content.time_max_ms,
-        overlaps: origin.overlaps,
-        labels: columns.chain(in_map).collect(),
-        values,
-    };
-    shrink(&mut meta);
-    meta
-}
-
-/// Keeps the meta small: blooms go first, the largest before others, then lists.
-fn shrink(meta: &mut BlockMeta) {
-    let size = |meta: &BlockMeta| serde_json::to_vec(meta).map_or(0, |json| json.len());
-    while size(meta) > META_BYTES_MAX {
-        let bloom = |v: &ValueSummary| v.bloom.as_ref().map_or(0, String::len);
-        let Some(largest) = meta.values.iter_mut().max_by_key(|v| bloom(v)) else { return };
-        if largest.bloom.take().is_none() {
-            meta.values.pop();
-        }
-    }
 }

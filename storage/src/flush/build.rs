@@ -19,19 +19,20 @@ use tarn_model::time::TimeRange;
 
 use crate::block::LsnRange;
 use crate::block::table::{SeriesInfo, SliceTable};
-use crate::block::writer::{Origin, write_slices};
+use crate::block::seal::Origin;
+use crate::block::writer::write_slices;
 use crate::flush::cut::{Partition, day_name, day_of};
 use crate::head::columns::SeriesSnapshot;
 use crate::head::pairs::PairId;
 use crate::head::{HeadGeneration, TenantHead, TenantPart};
 use crate::schema::rank;
 
-pub use crate::block::writer::NewBlock;
+pub use crate::block::seal::NewBlock;
 
 /// Days that get blocks of their own in one flush; rows of older days share one block.
-const DAYS_MAX: usize = 8;
+pub(super) const DAYS_MAX: usize = 8;
 /// The partition of rows of older days.
-const LATE: &str = "late";
+pub(super) const LATE: &str = "late";
 
 /// What a build needs to know beside the rows.
 #[derive(Debug, Clone, Copy)]

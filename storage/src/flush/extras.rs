@@ -15,10 +15,11 @@ use tarn_model::sample::{Exemplar, Metadata};
 
 use crate::block::columns::{self, LabelColumns, label_column};
 use crate::block::table::{Columns, TextColumn, append_map, text_map};
-use crate::block::writer::{Content, NewBlock, open, seal};
+use crate::block::seal::{Content, NewBlock, seal};
+use crate::block::writer::open;
 use crate::flush::build::Maker;
 use crate::flush::cut::{day_name, day_of};
-use crate::schema::{SortKey, column, kind};
+use crate::schema::{SORT_NAME, SortKey, column, kind};
 
 /// A type that is not told is NULL.
 const UNKNOWN: &str = "unknown";
@@ -71,13 +72,14 @@ impl Maker<'_> {
         writer.write(&batch.finish()?).map_err(refused)?;
         let content = Content {
             kind: kind::EXEMPLARS,
+            sort: Some(SORT_NAME),
             rows: rows.len() as u64,
             samples: rows.len() as u64,
             series,
             time_min_ms: times.clone().min().unwrap_or(0),
             time_max_ms: times.max().unwrap_or(0),
             labels,
-            values: Vec::new(),
+            ..Content::default()
         };
         seal(writer, Vec::new(), content, &self.origin(day_name(day), Vec::new(), shard))
     }

@@ -395,6 +395,7 @@ fn block_meta(object: String, cut: &LsnRange, bytes: u64) -> BlockMeta {
         time_max_ms: 1,
         overlaps: false,
         labels: Vec::new(),
+        attributes: Vec::new(),
         values: Vec::new(),
     }
 }

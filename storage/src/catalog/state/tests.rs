@@ -28,6 +28,7 @@ fn block(object: &str, day: &str) -> Arc<BlockMeta> {
         time_max_ms: 1,
         overlaps: false,
         labels: Vec::new(),
+        attributes: Vec::new(),
         values: Vec::new(),
     })
 }

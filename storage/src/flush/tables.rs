@@ -1,0 +1,79 @@
+//! Batches of log records or spans → blocks.
+//!
+//! As for metrics, the most recent days become blocks of their own, all older rows one `late` block.
+
+use std::collections::BTreeMap;
+
+use arrow_array::RecordBatch;
+use tarn_model::error::Result;
+use tarn_model::tenant::TenantId;
+
+use super::build::{BuildContext, DAYS_MAX, LATE, NewBlock};
+use super::cut::{day_name, day_of};
+use crate::block::LsnRange;
+use crate::block::rows::{self, RowRef, Source};
+use crate::block::seal::Origin;
+use crate::schema::tables::Table;
+
+/// Whose rows they are, and which positions of the log.
+#[derive(Debug, Clone)]
+pub struct TableOrigin<'a> {
+    /// Tenant.
+    pub tenant: &'a TenantId,
+    /// Positions of the log.
+    pub lsn: &'a LsnRange,
+    /// What all builds of a flush share.
+    pub context: &'a BuildContext<'a>,
+}
+
+impl TableOrigin<'_> {
+    fn block(&self, day: String, days: Vec<String>, shard: u32) -> Origin<'_> {
+        Origin {
+            tenant: self.tenant,
+            day,
+            days,
+            level: 0,
+            shard,
+            lsn: self.lsn.clone(),
+            attempt: self.context.rng.next_u64(),
+            overlaps: false,
+        }
+    }
+}
+
+/// Builds the blocks of batches, which have the schema of the table and come in the order in which
+/// they arrived. Without rows there is no block.
+///
+/// # Errors
+/// `Internal` where a batch has another schema, or the block writer refuses the rows: a bug.
+pub fn build(
+    table: Table,
+    batches: &[RecordBatch],
+    origin: &TableOrigin<'_>,
+) -> Result<Vec<NewBlock>> {
+    let source = Source::new(table, batches)?;
+    let mut days: BTreeMap<i64, Vec<RowRef>> = BTreeMap::new();
+    for (batch, times) in source.times(table.time_column())?.iter().enumerate() {
+        for (row, time_us) in times.values().iter().enumerate() {
+            let day = day_of(time_us.div_euclid(1000));
+            days.entry(day).or_default().push(RowRef { batch: batch as u32, row: row as u32 });
+        }
+    }
+    let (mut late, mut late_days) = (Vec::new(), Vec::new());
+    while days.len() > DAYS_MAX
+        && let Some((day, rows)) = days.pop_first()
+    {
+        late.extend(rows);
+        late_days.push(day_name(day));
+    }
+    // Rows in the order of arrival again.
+    late.sort_unstable();
+    let late = (!late.is_empty()).then_some((LATE.to_owned(), late_days, late));
+    let recent = days.into_iter().map(|(day, rows)| (day_name(day), Vec::new(), rows));
+    let parts = late.into_iter().chain(recent).enumerate();
+    parts
+        .map(|(shard, (day, days, rows))| {
+            rows::write(&source, rows, &origin.block(day, days, shard as u32))
+        })
+        .collect()
+}
