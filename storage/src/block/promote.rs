@@ -8,6 +8,7 @@
 use tarn_model::attributes::ValueKind;
 use tarn_model::map::HashSet;
 
+use crate::any_value::write_double_text;
 use crate::schema::field_id;
 use crate::schema::tables::Promoted;
 
@@ -95,32 +96,17 @@ fn is_promotable(key: &str) -> bool {
 /// Returns the number that is written as this text, and only as this.
 pub(crate) fn int(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let canonical = digits.bytes().all(|b| b.is_ascii_digit())
-        && (!digits.starts_with('0') || text == "0");
+    let canonical =
+        digits.bytes().all(|b| b.is_ascii_digit()) && (!digits.starts_with('0') || text == "0");
     if canonical { text.parse().ok() } else { None }
 }
 
 /// Returns the number that is written as this text, and only as this.
 pub(crate) fn double(text: &str, scratch: &mut String) -> Option<f64> {
-    let value: f64 = match text {
-        "Infinity" => f64::INFINITY,
-        "-Infinity" => f64::NEG_INFINITY,
-        _ => text.parse().ok()?,
-    };
+    let value: f64 = text.parse().ok()?;
     scratch.clear();
-    write_double(value, scratch);
+    write_double_text(scratch, value);
     (*scratch == *text).then_some(value)
-}
-
-/// Writes a double as attributes have it.
-fn write_double(value: f64, out: &mut String) {
-    use std::fmt::Write as _;
-    if value.is_infinite() {
-        out.push_str(if value > 0.0 { "Infinity" } else { "-Infinity" });
-    } else {
-        // Writing to a string cannot fail.
-        let _infallible = write!(out, "{value:?}");
-    }
 }
 
 /// Returns the truth value of a text.

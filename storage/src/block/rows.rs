@@ -56,9 +56,8 @@ pub(crate) fn write(
 ) -> Result<NewBlock> {
     let order = Order::of(source, rows)?;
     let promoted = promoted(source, &order)?;
-    let layout = Layout::new(source.table, &promoted, |index, name| {
-        is_present(source, &order, index, name)
-    });
+    let layout =
+        Layout::new(source.table, &promoted, |index, name| is_present(source, &order, index, name));
     let mut splitter = Splitter::new(&promoted, source.keys.texts().len());
     let mut gather = Gather::new(source, &order, &layout)?;
     let mut writer = layout.open()?;
@@ -148,9 +147,10 @@ fn is_present(source: &Source<'_>, order: &Order, index: usize, name: &str) -> b
     };
     // Batches mostly agree, so the first row that has a value comes soon, or there is none in any.
     (0..source.batches.len() as u32).any(some)
-        && order.rows.iter().any(|at| {
-            source.batches[at.batch as usize].column(index).is_valid(at.row as usize)
-        })
+        && order
+            .rows
+            .iter()
+            .any(|at| source.batches[at.batch as usize].column(index).is_valid(at.row as usize))
 }
 
 fn trace_pages(source: &Source<'_>, order: &Order) -> Result<Vec<u8>> {
@@ -173,9 +173,11 @@ fn summarize(
 ) -> Result<Content> {
     let times = source.times(source.table.time_column())?;
     let time = |at: &RowRef| times[at.batch as usize].value(at.row as usize);
-    let (min, max) = order.rows.iter().map(time).fold((i64::MAX, i64::MIN), |(min, max), time| {
-        (min.min(time), max.max(time))
-    });
+    let (min, max) = order
+        .rows
+        .iter()
+        .map(time)
+        .fold((i64::MAX, i64::MIN), |(min, max), time| (min.min(time), max.max(time)));
     let names: &[&str] = match source.table {
         Table::Logs => &[column::SERVICE_NAME],
         Table::Spans => &[column::SERVICE_NAME, column::NAME],

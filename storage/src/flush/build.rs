@@ -18,8 +18,8 @@ use tarn_model::sample::Metadata;
 use tarn_model::time::TimeRange;
 
 use crate::block::LsnRange;
-use crate::block::table::{SeriesInfo, SliceTable};
 use crate::block::seal::Origin;
+use crate::block::table::{SeriesInfo, SliceTable};
 use crate::block::writer::write_slices;
 use crate::flush::cut::{Partition, day_name, day_of};
 use crate::head::columns::SeriesSnapshot;

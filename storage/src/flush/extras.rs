@@ -14,8 +14,8 @@ use tarn_model::map::HashMap;
 use tarn_model::sample::{Exemplar, Metadata};
 
 use crate::block::columns::{self, LabelColumns, label_column};
-use crate::block::table::{Columns, TextColumn, append_map, text_map};
 use crate::block::seal::{Content, NewBlock, seal};
+use crate::block::table::{Columns, TextColumn, append_map, text_map};
 use crate::block::writer::open;
 use crate::flush::build::Maker;
 use crate::flush::cut::{day_name, day_of};

@@ -27,8 +27,12 @@ fn add(array: &dyn Array, row: usize, hasher: &mut Xxh3) {
         range.for_each(|item| add(items, item as usize, hasher));
     };
     match array.data_type() {
-        DataType::Int32 => hasher.update(&array.as_primitive::<Int32Type>().value(row).to_le_bytes()),
-        DataType::Int64 => hasher.update(&array.as_primitive::<Int64Type>().value(row).to_le_bytes()),
+        DataType::Int32 => {
+            hasher.update(&array.as_primitive::<Int32Type>().value(row).to_le_bytes())
+        }
+        DataType::Int64 => {
+            hasher.update(&array.as_primitive::<Int64Type>().value(row).to_le_bytes())
+        }
         DataType::Timestamp(_, _) => {
             let times = array.as_primitive::<TimestampMicrosecondType>();
             hasher.update(&times.value(row).to_le_bytes());

@@ -59,7 +59,9 @@ impl<'a> Gather<'a> {
     ) -> Result<Self> {
         let schema = source.table.schema();
         let columns = layout.contents.iter().map(|content| match content {
-            Content::Stored(index) => Ok(Input::Arrays(source.arrays(schema.field(*index).name())?)),
+            Content::Stored(index) => {
+                Ok(Input::Arrays(source.arrays(schema.field(*index).name())?))
+            }
             Content::Text(index) => Ok(Input::Texts(source.texts(schema.field(*index).name())?)),
             made => Ok(Input::Made(*made)),
         });

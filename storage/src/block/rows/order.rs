@@ -88,10 +88,15 @@ fn spans(source: &Source<'_>, rows: &[RowRef]) -> Result<Order> {
         }
     };
     let keys: Vec<SpanKey> = traces.rows.iter().map(key).collect();
-    let mut by_start: Vec<((i64, i32), u32)> = traces.bounds.windows(2).enumerate().map(|(i, w)| {
-        let start = keys[w[0]..w[1]].iter().map(|key| key.start).min();
-        (start.unwrap_or_default(), i as u32)
-    }).collect();
+    let mut by_start: Vec<((i64, i32), u32)> = traces
+        .bounds
+        .windows(2)
+        .enumerate()
+        .map(|(i, w)| {
+            let start = keys[w[0]..w[1]].iter().map(|key| key.start).min();
+            (start.unwrap_or_default(), i as u32)
+        })
+        .collect();
     by_start.sort_unstable_by_key(|(start, trace)| (*start, traces.ids[*trace as usize]));
     let (mut order, mut placed) = (TraceOrder::default(), Vec::new());
     let mut tree = Tree::default();

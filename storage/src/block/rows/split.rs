@@ -112,7 +112,8 @@ impl Splitter {
             let (number, text) = (key(entry), values.value(entry));
             let column = self.column_of.get(number as usize).copied().unwrap_or(NONE);
             if let Some(column) = self.columns.get_mut(column as usize) {
-                if column.twice != self.rows && column.take(self.rows, kind, text, &mut self.scratch)
+                if column.twice != self.rows
+                    && column.take(self.rows, kind, text, &mut self.scratch)
                 {
                     continue;
                 }
