@@ -11,9 +11,13 @@ ARGS ?=
 TARGET_GIB_MAX = 30
 DUCKDB = 2.0.0
 PYARROW = 26.0.1
-PYTHON_STAMP = $(TARN_TOOLS)/duckdb-$(DUCKDB)-pyarrow-$(PYARROW)
+OTEL_PYTHON = 1.45.2
+PYTHON_STAMP = $(TARN_TOOLS)/duckdb-$(DUCKDB)-pyarrow-$(PYARROW)-otel-$(OTEL_PYTHON)
+# Where the SDKs for Node are installed.
+export TARN_NODE ?= $(TARN_TOOLS)/node
+NODE_SOURCES = tests/it/sdks/package.json tests/it/sdks/package-lock.json tests/it/sdks/.npmrc
 
-.PHONY: run test fmt lint rust tools python prometheus bench prune
+.PHONY: run test fmt lint rust tools python node prometheus bench prune
 
 run:
 	@command -v cargo >/dev/null || { echo "make run needs cargo: https://rustup.rs"; exit 1; }
@@ -41,14 +45,14 @@ lint:
 rust:
 	cargo test $(CARGO_FLAGS) --workspace -- --show-output
 
-tools: python prometheus
+tools: python node prometheus
 
-# DuckDB and pyarrow read Tarn's Parquet files as an outsider.
+# DuckDB and pyarrow read Tarn's Parquet files as outsiders; the OpenTelemetry SDK sends to Tarn.
 python: $(PYTHON_STAMP)
 
 $(PYTHON_STAMP):
 	@command -v python3 >/dev/null || { echo "tools: skipped, python3 is missing; tests that need DuckDB will say skipped"; exit 0; }; \
-	echo "tools: installing duckdb $(DUCKDB) and pyarrow $(PYARROW) into $(TARN_TOOLS)/venv"; \
+	echo "tools: installing duckdb $(DUCKDB), pyarrow $(PYARROW) and the OpenTelemetry SDK $(OTEL_PYTHON) into $(TARN_TOOLS)/venv"; \
 	mkdir -p "$(TARN_TOOLS)"; \
 	if ! python3 -c 'import ensurepip' 2>/dev/null; then \
 	  if [ "$$(id -u)" = 0 ]; then echo "tools: installing the Debian package python3-venv"; apt-get install -y -q python3-venv; \
@@ -56,8 +60,20 @@ $(PYTHON_STAMP):
 	fi; \
 	python3 -m venv "$(TARN_TOOLS)/venv" \
 	  && "$(TARN_TOOLS)/venv/bin/pip" install --quiet --disable-pip-version-check duckdb==$(DUCKDB) pyarrow==$(PYARROW) \
+	       opentelemetry-sdk==$(OTEL_PYTHON) opentelemetry-exporter-otlp-proto-grpc==$(OTEL_PYTHON) \
+	       opentelemetry-exporter-otlp-proto-http==$(OTEL_PYTHON) \
 	  && touch "$@" \
-	  || echo "tools: skipped, duckdb and pyarrow could not be installed; tests that need them will say skipped"
+	  || echo "tools: skipped, duckdb, pyarrow and the OpenTelemetry SDK could not be installed; tests that need them will say skipped"
+
+# The OpenTelemetry SDK for Node sends to Tarn.
+node: $(TARN_NODE)/stamp
+
+$(TARN_NODE)/stamp: $(NODE_SOURCES)
+	@command -v npm >/dev/null || { echo "tools: skipped, npm is missing; tests of the SDK for Node will say skipped"; exit 0; }; \
+	echo "tools: installing the OpenTelemetry SDK for Node into $(TARN_NODE)"; \
+	mkdir -p "$(TARN_NODE)" && cp $(NODE_SOURCES) "$(TARN_NODE)/" \
+	  && (cd "$(TARN_NODE)" && npm ci --silent --no-audit --no-fund) && touch "$@" \
+	  || echo "tools: skipped, the OpenTelemetry SDK for Node could not be installed"
 
 # Debian's Prometheus sends to Tarn and answers the same questions.
 prometheus:

@@ -3,7 +3,8 @@
 //! Data is generated and the same everywhere ([`crate::generate`]); CPU time is that of the process
 //! that does the work, fsync is on. Figures that are compared must be of one profile.
 //!
-//! - [`ingest`]: a server of its own, asked over loopback HTTP
+//! - [`ingest`]: a server of its own, asked over loopback HTTP; [`otlp`]: the same for OTLP
+//! - [`tables`]: logs and spans on disk, searches and SQL
 //! - [`wal`]: the write-ahead log alone
 //! - [`storage`]: replay, blocks, bytes per sample
 //! - [`promql`]: evaluation from head and blocks, and JSON
@@ -19,8 +20,10 @@ use crate::runtime::Runtimes;
 
 mod ingest;
 mod lab;
+mod otlp;
 mod promql;
 mod storage;
+mod tables;
 mod wal;
 
 /// What to measure.
@@ -32,6 +35,9 @@ pub(crate) struct BenchArgs {
     /// How long each timed part runs, in seconds.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
+    /// Log records and spans of the parts that need them.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(10_000..=100_000_000))]
+    rows: u64,
     /// Where the corpus lies; figures that need it are left out where it does not.
     #[arg(long, env = "TARN_CORPUS", default_value = "../shared/corpus")]
     corpus: PathBuf,
@@ -43,8 +49,12 @@ pub(crate) struct BenchArgs {
 /// A group of figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// Remote write over HTTP, ready times, memory.
+    /// Remote write and OTLP over HTTP, ready times, memory.
     Ingest,
+    /// Log records on disk, searches, SQL over them.
+    Logs,
+    /// Spans on disk, trace by id, SQL over them.
+    Traces,
     /// The write-ahead log alone.
     Wal,
     /// Replay and bytes per sample.
@@ -60,10 +70,18 @@ enum Part {
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let folder = Folder::make(&args.dir)?;
     let runtimes = Runtimes::start()?;
+    let rows = args.rows as usize;
     let asked = |part| args.what.is_empty() || args.what.contains(&part);
     let done = runtimes.io.block_on(async {
         if asked(Part::Ingest) {
             ingest::run(&folder, args.seconds).await.context("bench ingest")?;
+            otlp::run(&folder, rows).await.context("bench otlp")?;
+        }
+        if asked(Part::Logs) {
+            tables::logs(&folder, rows).await.context("bench logs")?;
+        }
+        if asked(Part::Traces) {
+            tables::traces(&folder, rows).await.context("bench traces")?;
         }
         if asked(Part::Wal) {
             wal::run(&folder, args.seconds).await.context("bench wal")?;

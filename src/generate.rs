@@ -2,8 +2,15 @@
 //!
 //! - [`series`]: label sets and values in three shapes
 //! - [`remote_write`]: the same as remote-write 1.0 bodies
+//! - [`shop`], [`wire`]: the services of a small shop, and protobuf by hand; with them
+//!   [`logs`], [`spans`] and [`points`]: OTLP requests
 //! - [`corpus`]: real series, where a copy of the corpus is at hand
 
 pub(crate) mod corpus;
+pub(crate) mod logs;
+pub(crate) mod points;
 pub(crate) mod remote_write;
 pub(crate) mod series;
+pub(crate) mod shop;
+pub(crate) mod spans;
+pub(crate) mod wire;

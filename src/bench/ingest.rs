@@ -96,14 +96,14 @@ async fn memory(path: &Path) -> anyhow::Result<()> {
     server.stop().await
 }
 
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |d| d.as_millis() as i64)
 }
 
 /// Talks to the server under measurement.
 #[derive(Debug, Clone)]
-struct ServerClient {
+pub(super) struct ServerClient {
     http: Client<HttpConnector, Full<Bytes>>,
     address: String,
 }
@@ -132,6 +132,29 @@ impl ServerClient {
         Ok(())
     }
 
+    /// Sends a request whose address is a path.
+    pub(super) async fn request(
+        &self,
+        mut builder: http::request::Builder,
+        body: Vec<u8>,
+    ) -> anyhow::Result<(StatusCode, Bytes)> {
+        if let Some(path) = builder.uri_ref().map(ToString::to_string) {
+            builder = builder.uri(format!("http://{}{path}", self.address));
+        }
+        self.send(builder, body).await
+    }
+
+    /// Posts a protobuf message.
+    pub(super) async fn post(&self, path: &str, body: Vec<u8>) -> anyhow::Result<()> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("http://{}{path}", self.address))
+            .header("Content-Type", "application/x-protobuf");
+        let (status, text) = self.send(request, body).await?;
+        ensure!(status.is_success(), "{path}: {status}: {}", String::from_utf8_lossy(&text));
+        Ok(())
+    }
+
     async fn get(&self, path: &str) -> anyhow::Result<(StatusCode, Bytes)> {
         self.send(Request::get(format!("http://{}{path}", self.address)), Vec::new()).await
     }
@@ -146,15 +169,15 @@ impl ServerClient {
 
 /// A child process that serves; killed when dropped.
 #[derive(Debug)]
-struct Server {
+pub(super) struct Server {
     child: Child,
-    client: ServerClient,
+    pub(super) client: ServerClient,
     log: PathBuf,
 }
 
 impl Server {
     /// Starts this very program as a server and waits until it takes writes.
-    async fn start(path: &Path) -> anyhow::Result<Self> {
+    pub(super) async fn start(path: &Path) -> anyhow::Result<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let log = path.with_extension("log");
         let own = std::env::current_exe().context("find this program")?;
@@ -183,7 +206,7 @@ impl Server {
         bail!("the server is not ready: {}", server.log_text())
     }
 
-    fn usage(&self) -> Usage {
+    pub(super) fn usage(&self) -> Usage {
         usage_of(&self.child.id().to_string())
     }
 
@@ -192,7 +215,7 @@ impl Server {
     }
 
     /// Stops the server in order.
-    async fn stop(mut self) -> anyhow::Result<()> {
+    pub(super) async fn stop(mut self) -> anyhow::Result<()> {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
         let status = loop {
