@@ -26,6 +26,7 @@ use crate::wal::{Lsn, Payload, ReplyCounts};
 
 pub(crate) mod encode;
 pub(crate) mod message;
+pub(crate) mod requests;
 pub mod rows;
 pub(crate) mod tables;
 
@@ -155,6 +156,13 @@ impl Writer {
             return Err(Error::unavailable(message, RETRY_FULL));
         }
         Ok(())
+    }
+
+    /// Returns what the client of a request was told, where one with this hash was stored within the
+    /// last hour, in an earlier life of the process too (IDM-1). Known as soon as the append of its
+    /// rows has returned; never after one that failed.
+    pub fn stored(&self, hash: u128) -> Option<ReplyCounts> {
+        self.head.requests.stored(hash)
     }
 
     /// Makes log records or spans of one request durable and visible, as one record of the log.

@@ -5,7 +5,8 @@
 //! 1. **cut**: on the commit thread, between two groups, the active generation ends at an exact
 //!    log position and the next one begins; both are in the view;
 //! 2. **build** ([`build`]) its blocks in memory, **put** them under names never used before;
-//! 3. **commit** the manifest that adds the blocks and moves the writer's committed position;
+//! 3. **commit** the manifest that adds the blocks and moves the writer's committed position, after
+//!    writing down which requests are stored, for their records may now go (IDM-1);
 //! 4. **swap** one pointer: the catalog version with the blocks comes in, the generation goes out;
 //! 5. **truncate** the log up to the committed position.
 //!
@@ -29,15 +30,18 @@ use tarn_model::rng::Rng;
 use tarn_model::time::Clock;
 use tokio::sync::watch;
 
+use crate::append::requests;
 use crate::block::{BlockMeta, LsnRange};
 use crate::blocking;
 use crate::catalog::commit::propose_cut;
 use crate::catalog::{Catalog, CommitError, Identity, State, writers};
 use crate::disk::ReadOnly;
-use crate::head::HeadGeneration;
+use crate::file::Disk;
 use crate::head::sink::HeadSink;
+use crate::head::{Head, HeadGeneration};
 use crate::invariants::{Invariants, VIS_1};
 use crate::object::{CreateError, Objects};
+use crate::paths::DataDir;
 use crate::view::ViewCell;
 use crate::wal::{Lsn, Wal};
 
@@ -78,6 +82,9 @@ pub(crate) struct Flusher {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) objects: Objects,
     pub(crate) view: Arc<ViewCell>,
+    pub(crate) head: Arc<Head>,
+    pub(crate) dir: DataDir,
+    pub(crate) disk: Arc<dyn Disk>,
     pub(crate) identity: Identity,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
@@ -164,6 +171,7 @@ impl Flusher {
                 blocks
             }
         };
+        self.save_requests().await?;
         let Identity { id, epoch } = &self.identity;
         let cut = LsnRange { writer: id.clone(), epoch: *epoch, lo: first.0, hi: last.0 };
         let committed =
@@ -223,6 +231,15 @@ impl Flusher {
                 Err(Error::internal(message))
             }
         }
+    }
+
+    /// Writes down which requests are stored, before a commit lets go of their records: a start
+    /// takes away at once what is committed (IDM-1).
+    async fn save_requests(&self) -> Result<()> {
+        let (head, dir, disk) = (Arc::clone(&self.head), self.dir.clone(), Arc::clone(&self.disk));
+        blocking::run(move || requests::file::save(&head.requests, &dir, &*disk))
+            .await
+            .map_err(|e| Error::internal("write down which requests are stored").with_source(e))
     }
 
     /// A checkpoint only shortens the next load, so its failure is reported and forgotten.

@@ -24,6 +24,7 @@ use tarn_model::sample::{Metadata, MetricType};
 use tarn_model::tenant::TenantId;
 use tarn_model::time::Clock;
 
+use crate::append::requests::Requests;
 use crate::head::columns::{Rows, TenantColumns};
 use crate::head::series::SeriesTable;
 use crate::head::tables::{TableBatch, TenantTables};
@@ -41,12 +42,17 @@ pub(crate) mod tables;
 /// practice, so that references live as long as their series.
 const IDLE: Duration = Duration::from_secs(3600);
 
+/// Share of the memory budget for recognising resends, in percent: of 2 GiB enough for 400,000.
+const REQUESTS_PERCENT: u8 = 2;
+
 /// Everything in memory: the series tables of all tenants, and how much the generations hold.
 pub struct Head {
     pub(crate) limits: Limits,
     pub(crate) clock: Arc<dyn Clock>,
     tenants: RwLock<HashMap<TenantId, Arc<TenantHead>>>,
     held: Arc<Held>,
+    /// Which requests are stored.
+    pub(crate) requests: Requests,
     /// Number of the definition period of the log: see [`sink`].
     pub(crate) period: Arc<AtomicU32>,
 }
@@ -116,7 +122,9 @@ impl Head {
     pub fn new(limits: Limits, clock: Arc<dyn Clock>) -> Arc<Self> {
         let (tenants, held) = (RwLock::default(), Arc::default());
         let period = Arc::new(AtomicU32::new(1));
-        Arc::new(Self { limits, clock, tenants, held, period })
+        let share = limits.memory_share(REQUESTS_PERCENT).as_usize();
+        let requests = Requests::new(Arc::clone(&clock), share);
+        Arc::new(Self { limits, clock, tenants, held, requests, period })
     }
 
     /// Shows the head in a registry.
@@ -127,6 +135,8 @@ impl Head {
         registry.register(name.name, name.help, self.held.rows_gauge.clone());
         let name = metrics::HEAD_SERIES;
         registry.register(name.name, name.help, self.held.series_gauge.clone());
+        let name = metrics::INGEST_IDEMPOTENCY_WINDOW_SECONDS;
+        registry.register(name.name, name.help, self.requests.window_gauge.clone());
     }
 
     /// Returns the estimated bytes of all rows in memory.

@@ -159,6 +159,7 @@ fn assemble(
     let replay = Replay {
         options: wal_options(&options, &dir, &identity, read_only.clone(), registry)?,
         handles: handles.clone(),
+        dir: dir.clone(),
         committed,
         head: Arc::clone(&head),
         view: Arc::clone(&view),
@@ -175,6 +176,9 @@ fn assemble(
         catalog: Arc::new(catalog),
         objects,
         view: Arc::clone(&view),
+        head: Arc::clone(&head),
+        dir: dir.clone(),
+        disk: Arc::clone(&handles.disk),
         identity,
         clock: Arc::clone(&handles.clock),
         rng: Arc::clone(&handles.rng),

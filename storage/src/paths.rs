@@ -9,7 +9,7 @@
 //! ├── writer     the identity born with the folder, and its epoch
 //! ├── ballast    room that is given up to finish a flush or a stop on a full disk
 //! ├── unclean    present while a process runs; found at a start: the last run did not stop cleanly
-//! ├── wal/       segments of the log, and prepared ones
+//! ├── wal/       segments of the log, and prepared ones; `requests`: whose resends are recognised
 //! ├── quarantine/ damaged segments, set aside by `tarn wal quarantine`
 //! ├── ballast    64 MiB, given up to finish a flush on a full disk
 //! └── bucket/    the object store, where no other is configured
@@ -74,6 +74,16 @@ impl DataDir {
     /// Returns the file of one log segment.
     pub fn wal_segment(&self, number: u64) -> PathBuf {
         self.wal().join(segment_name(number))
+    }
+
+    /// Returns the file of requests whose resends are recognised.
+    pub fn wal_requests(&self) -> PathBuf {
+        self.wal().join("requests")
+    }
+
+    /// Returns where the next version of that file is prepared.
+    pub fn wal_requests_temp(&self) -> PathBuf {
+        self.wal().join("requests.tmp")
     }
 
     /// Returns the folder of damaged log segments that an operator set aside.

@@ -131,7 +131,7 @@ pub struct Payload {
 /// The counts of a reply, kept so that a resent request can be answered as the first one was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReplyCounts {
-    /// Float samples stored.
+    /// Float samples, log records or spans stored.
     pub floats: u32,
     /// Histogram samples stored.
     pub histograms: u32,

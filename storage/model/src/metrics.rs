@@ -33,6 +33,7 @@ names! {
     INGEST_MENDED_ROWS = "tarn_ingest_mended_rows", "Rows of which something was truncated, and texts that were repaired, by signal";
     INGEST_INFLIGHT_BYTES = "tarn_ingest_inflight_bytes", "Bytes of write requests admitted and not yet answered";
     INGEST_KEY_CACHE_MISSES = "tarn_ingest_key_cache_misses", "Series keys parsed because the key cache did not know them";
+    INGEST_IDEMPOTENCY_WINDOW_SECONDS = "tarn_ingest_idempotency_window_seconds", "For how long a request is recognised when it is sent again";
     WAL_APPEND_SECONDS = "tarn_wal_append_seconds", "Time from a batch entering the log's queue to its acknowledgement";
     WAL_SYNC_SECONDS = "tarn_wal_sync_seconds", "Time of one fdatasync of the log";
     WAL_BYTES = "tarn_wal_bytes", "Bytes written to the log";

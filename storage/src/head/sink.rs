@@ -93,6 +93,7 @@ impl Sink for HeadSink {
         if let Some(batch) = item.table {
             self.active.insert_table(&item.tenant, lsn, batch);
         }
+        self.head.requests.keep(item.mark.hash, item.mark.counts);
         lsn
     }
 

@@ -15,11 +15,14 @@ use tokio::sync::watch;
 use super::REPLAY_RETRY;
 use super::shared::LogHandle;
 use crate::Handles;
+use crate::append::RequestMark;
+use crate::append::requests::file;
 use crate::catalog::writers;
 use crate::disk::Ballast;
 use crate::head::replay::{DecodedRecord, Replayer, decode};
 use crate::head::sink::HeadSink;
 use crate::head::{Head, HeadGeneration};
+use crate::paths::DataDir;
 use crate::view::ViewCell;
 use crate::wal::{self, Lsn, Records, Wal};
 
@@ -31,12 +34,13 @@ const DECODED_MAX: usize = 16;
 pub(crate) type Replayed = std::result::Result<(), Arc<Error>>;
 
 /// A record between the two threads.
-type Decoded = Result<(Lsn, TenantId, DecodedRecord)>;
+type Decoded = Result<(Lsn, TenantId, RequestMark, DecodedRecord)>;
 
 /// What the replay thread needs.
 pub(super) struct Replay {
     pub(super) options: wal::Options,
     pub(super) handles: Handles,
+    pub(super) dir: DataDir,
     pub(super) committed: Lsn,
     pub(super) head: Arc<Head>,
     pub(super) view: Arc<ViewCell>,
@@ -57,9 +61,10 @@ impl Replay {
     }
 
     fn replay(self) -> Result<()> {
-        let Self { options, handles, committed, head, view, generation, log, .. } = self;
+        let Self { options, handles, dir, committed, head, view, generation, log, .. } = self;
         let started = handles.clock.monotonic();
         let recovery = wal::recover(&options, &handles.disk, committed)?;
+        file::load(&head.requests, &dir, &*handles.disk);
         let mut replayer = Replayer::new(Arc::clone(&head), Arc::clone(&generation));
         // Reading and decoding run on another thread than inserting: both cost about the same.
         let (decoded, to_insert) = sync_channel(DECODED_MAX);
@@ -72,8 +77,9 @@ impl Replay {
                 let message = "store was closed while its log was replayed";
                 return Err(Error::unavailable(message, REPLAY_RETRY));
             }
-            let (lsn, tenant, rows) = record?;
+            let (lsn, tenant, mark, rows) = record?;
             replayer.insert(lsn, &tenant, rows)?;
+            head.requests.keep(mark.hash, mark.counts);
         }
         let (rows, next) = (generation.rows(), recovery.next_lsn.0);
         let taken = handles.clock.monotonic().saturating_sub(started);
@@ -93,7 +99,8 @@ fn decode_all(records: Records, decoded: &SyncSender<Decoded>) {
         let rows = record.and_then(|record| {
             let rows = decode(&record.payloads)
                 .map_err(|e| e.context(format_args!("replay record {}", record.lsn.0)))?;
-            Ok((record.lsn, record.tenant, rows))
+            let mark = RequestMark { hash: record.request_hash, counts: record.counts };
+            Ok((record.lsn, record.tenant, mark, rows))
         });
         let last = rows.is_err();
         if decoded.send(rows).is_err() || last {
