@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use tarn_model::error::{Error, Result};
 use tarn_model::map::HashMap;
 use tarn_model::rng::Rng;
@@ -22,10 +23,12 @@ use crate::block::seal::Origin;
 use crate::block::table::{SeriesInfo, SliceTable};
 use crate::block::writer::write_slices;
 use crate::flush::cut::{Partition, day_name, day_of};
+use crate::flush::tables::{self, TableOrigin};
 use crate::head::columns::SeriesSnapshot;
 use crate::head::pairs::PairId;
 use crate::head::{HeadGeneration, TenantHead, TenantPart};
 use crate::schema::rank;
+use crate::schema::tables::Table;
 
 pub use crate::block::seal::NewBlock;
 
@@ -65,6 +68,7 @@ pub fn build(generation: &HeadGeneration, context: &BuildContext<'_>) -> Result<
         maker.slices(&mut blocks)?;
         maker.exemplars(&mut blocks)?;
         maker.families(&mut blocks)?;
+        maker.tables(&mut blocks)?;
     }
     Ok(blocks)
 }
@@ -118,6 +122,19 @@ impl<'a> Maker<'a> {
         write(late, LATE.to_owned(), late_days)?;
         for (day, partition) in days {
             write(partition, day_name(day), Vec::new())?;
+        }
+        Ok(())
+    }
+
+    /// Log records and spans.
+    fn tables(&self, blocks: &mut Vec<NewBlock>) -> Result<()> {
+        let snapshot = self.part.tables.snapshot();
+        let Self { lsn, context, .. } = *self;
+        let origin = TableOrigin { tenant: &self.part.head.id, lsn, context };
+        for table in [Table::Logs, Table::Spans] {
+            let batches: Vec<RecordBatch> =
+                snapshot.of(table).iter().map(|batch| batch.rows.clone()).collect();
+            blocks.extend(tables::build(table, &batches, &origin)?);
         }
         Ok(())
     }
