@@ -19,17 +19,19 @@ use tarn_storage::file::RealDisk;
 use tarn_storage::{Options, Readiness, Storage, WalSync};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::clock::{SystemClock, SystemRng};
-use crate::config::{Config, Listen, Shutdown, Store};
+use crate::config::{Config, Listen, Shutdown, Store, Telemetry};
 use crate::listen::guard::{Guard, HttpMetrics};
 use crate::listen::{self, Bounds, Listener, Port};
 use crate::routes;
 use crate::runtime::ProcessTasks;
-use crate::telemetry::feed::Feed;
+use crate::telemetry::capture::Caught;
+use crate::telemetry::feed::{self, Feed};
+use crate::telemetry::own::OwnRows;
 use crate::telemetry::registry;
 
 /// How long tasks and threads may take to end once nothing feeds them.
@@ -45,6 +47,7 @@ pub(crate) struct App {
     pub(crate) engine: Engine,
     pub(crate) registry: Registry,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rng: Arc<dyn Rng>,
     stopping: AtomicBool,
 }
 
@@ -55,7 +58,7 @@ pub(crate) struct Running {
     addresses: Addresses,
     listeners: Vec<Listener>,
     tasks: Arc<ProcessTasks>,
-    feed: Option<JoinHandle<()>>,
+    feeds: JoinSet<()>,
     feed_stop: CancellationToken,
 }
 
@@ -85,7 +88,11 @@ impl App {
 ///
 /// # Errors
 /// What could not be bound or opened, with what to do.
-pub(crate) async fn start(config: Config, query_runtime: Handle) -> anyhow::Result<Running> {
+pub(crate) async fn start(
+    config: Config,
+    caught: Arc<Caught>,
+    query_runtime: Handle,
+) -> anyhow::Result<Running> {
     let (bound, addresses) = bind_all(&config.listen).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let tasks = ProcessTasks::new(Handle::current());
@@ -117,13 +124,34 @@ pub(crate) async fn start(config: Config, query_runtime: Handle) -> anyhow::Resu
         Ingest::new(limits, storage.writer(), Arc::clone(&clock), Arc::clone(&rng), &mut registry);
     let feed = Feed::register(&config, addresses.http, Arc::clone(&clock), &mut registry);
     let stopping = AtomicBool::new(false);
-    let app =
-        Arc::new(App { config, addresses, storage, ingest, engine, registry, clock, stopping });
+    let app = App { config, addresses, storage, ingest, engine, registry, clock, rng, stopping };
+    let app = Arc::new(app);
     let feed_stop = CancellationToken::new();
-    let own_metrics = app.config.telemetry.own_metrics;
-    let feed = own_metrics.then(|| tokio::spawn(feed.run(Arc::clone(&app), feed_stop.clone())));
+    let feeds = start_feeds(&app, feed, caught, &feed_stop);
     let listeners = bound.into_iter().map(|bound| serve(&app, bound, &http)).collect();
-    Ok(Running { app, addresses, listeners, tasks, feed, feed_stop })
+    Ok(Running { app, addresses, listeners, tasks, feeds, feed_stop })
+}
+
+/// Starts storing what Tarn says about itself, where that is wanted.
+fn start_feeds(
+    app: &Arc<App>,
+    metrics: Feed,
+    caught: Arc<Caught>,
+    stop: &CancellationToken,
+) -> JoinSet<()> {
+    let mut feeds = JoinSet::new();
+    let Telemetry { own_metrics, own_logs, own_traces, .. } = app.config.telemetry;
+    if own_logs || own_traces {
+        let tenant = feed::tenant(&app.config);
+        let host = machine_name();
+        let dropped = metrics.dropped();
+        let rows = OwnRows::new(caught, tenant, app.addresses.http, &host, dropped);
+        feeds.spawn(rows.run(Arc::clone(app), stop.clone()));
+    }
+    if own_metrics {
+        feeds.spawn(metrics.run(Arc::clone(app), stop.clone()));
+    }
+    feeds
 }
 
 async fn bind_all(listen: &Listen) -> anyhow::Result<(Vec<Bound>, Addresses)> {
@@ -209,7 +237,7 @@ impl Running {
     /// # Errors
     /// Where the store could not be closed in order; what was acknowledged is in the log.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
-        let Self { app, listeners, tasks, feed, feed_stop, .. } = self;
+        let Self { app, listeners, tasks, mut feeds, feed_stop, .. } = self;
         let Shutdown { delay, grace } = app.config.shutdown;
         app.stopping.store(true, Ordering::Relaxed);
         tokio::time::sleep(delay).await;
@@ -219,10 +247,10 @@ impl Running {
         }
         drains.join_all().await;
         feed_stop.cancel();
-        if let Some(feed) = feed
-            && let Err(e) = feed.await
-        {
-            warn!(error = %e, "the feed of own metrics ended early");
+        while let Some(ended) = feeds.join_next().await {
+            if let Err(e) = ended {
+                warn!(error = %e, "a feed of own telemetry ended early");
+            }
         }
         match Arc::try_unwrap(app) {
             Ok(app) => app.storage.close().await.map_err(|e| e.context("close the store"))?,

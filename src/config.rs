@@ -15,6 +15,7 @@ use tarn_model::units::ByteSize;
 use tarn_storage::WalSync;
 
 use crate::listen::Port;
+use crate::telemetry::capture::Wants;
 
 pub(crate) mod keys;
 pub(crate) mod load;
@@ -94,6 +95,13 @@ pub(crate) struct Telemetry {
     /// Empty: `default` in single-tenant mode, `_tarn` where tenants are required.
     pub(crate) tenant: String,
     pub(crate) rows_max: usize,
+}
+
+impl Telemetry {
+    /// Returns what is to be caught of what Tarn says and does.
+    pub(crate) fn wants(&self) -> Wants {
+        Wants { lines: self.own_logs, spans: self.own_traces }
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -12,6 +12,7 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 mod app;
 mod bench;
@@ -66,17 +67,22 @@ fn ended(done: anyhow::Result<ExitCode>) -> ExitCode {
 /// Serves until a signal, or until the log turns out to be damaged.
 fn server(settings: Settings) -> anyhow::Result<()> {
     let config = config::load::load(&settings.sources())?; // all errors at once, with key and origin
-    telemetry::logs::install(&config.log)?;
+    let wants = config.telemetry.wants();
+    let caught = telemetry::logs::install(&config.log, wants)?;
     let runtimes = runtime::Runtimes::start()?;
-    let served = runtimes.io.block_on(serve(config, runtimes.query()));
+    let served = runtimes.io.block_on(serve(config, caught, runtimes.query()));
     runtimes.stop();
     served
 }
 
-async fn serve(config: config::Config, query: tokio::runtime::Handle) -> anyhow::Result<()> {
+async fn serve(
+    config: config::Config,
+    caught: Arc<telemetry::capture::Caught>,
+    query: tokio::runtime::Handle,
+) -> anyhow::Result<()> {
     let signals = shutdown::Signals::install()?;
     let data = config.storage.path.clone();
-    let running = app::start(config, query).await?;
+    let running = app::start(config, caught, query).await?;
     let addresses = running.addresses();
     cli::welcome(addresses, &data);
     let app::Addresses { http, otlp_grpc, otlp_http } = addresses;

@@ -21,6 +21,7 @@ use tarn_model::limits::Limits;
 use tarn_query::api::prometheus::Endpoint;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tracing::Instrument as _;
 
 use crate::app::App;
 use crate::health;
@@ -30,6 +31,7 @@ use crate::listen::linger::Linger;
 
 pub(crate) mod admin;
 mod calls;
+mod trace;
 
 #[cfg(test)]
 mod tests;
@@ -238,12 +240,19 @@ fn methods(route: &'static Route) -> MethodRouter<Arc<App>> {
     on(route.methods.filter(), handler).fallback(wrong)
 }
 
-/// Takes a request to the handler of its route.
+/// Checks a request against its route, and traces how it is handled.
 async fn answer(app: Arc<App>, route: &'static Route, request: Request) -> Response {
     if route.role.changes() && guard::is_cross_site(request.uri(), request.headers()) {
         let message = "the request comes from a page of another origin";
         return envelope(StatusCode::FORBIDDEN, "forbidden", message);
     }
+    let span = trace::begin(&*app.rng, route, &request);
+    let response = handle(app, route, request).instrument(span.clone()).await;
+    trace::end(&span, &response);
+    response
+}
+
+async fn handle(app: Arc<App>, route: &'static Route, request: Request) -> Response {
     let limit = route.body.bytes(&app.config.limits);
     let request = request.map(|body| Body::new(Limited::new(Linger::new(body), limit)));
     match route.handler {

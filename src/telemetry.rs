@@ -4,14 +4,19 @@
 //! - [`registry`]: the one registry, with process and allocator metrics
 //! - [`exposition`]: the registry as text for scrapers, and as rows
 //! - [`feed`]: own and host metrics into the store every few seconds, by the ordinary path
+//! - [`capture`] → [`own`]: own log lines and spans into the store likewise; [`trace_parent`]: the
+//!   trace that a request belongs to
 
 use tarn_model::labels::{Label, LabelSet, METRIC_NAME};
 use tarn_model::sample::{Metadata, MetricType};
 
+pub(crate) mod capture;
 pub(crate) mod exposition;
 pub(crate) mod feed;
 pub(crate) mod logs;
+pub(crate) mod own;
 pub(crate) mod registry;
+pub(crate) mod trace_parent;
 
 /// One value of Tarn or of the machine, to be stored.
 #[derive(Debug, Clone, PartialEq)]

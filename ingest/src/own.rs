@@ -5,10 +5,13 @@ use tarn_model::error::Result;
 use tarn_model::labels::LabelSet;
 use tarn_model::sample::Metadata;
 use tarn_model::tenant::TenantId;
+use tarn_storage::append::RequestMark;
+use tarn_storage::append::rows::{LogRows, SpanRows, TableRows};
 
 use crate::Ingest;
 use crate::batch::{Batch, BatchContext, Float, Protocol, RawLabels, RowSink};
 use crate::decode::key_cache::KeySpace;
+use crate::receive::otlp::Signal;
 use crate::reply::Written;
 
 /// Samples of one series.
@@ -63,6 +66,33 @@ impl Ingest {
         inner.metrics.rows("metrics", protocol.as_str(), written.rows(), problems.rejected());
         let text = problems.fail().then(|| problems.text(written.rows()));
         Ok(Accepted { written, rejected: problems.failing_rows(), problems: text })
+    }
+}
+
+impl Ingest {
+    /// Stores log records of this process.
+    ///
+    /// # Errors
+    /// As [`Ingest::accept`].
+    pub async fn accept_logs(&self, tenant: &TenantId, rows: LogRows) -> Result<()> {
+        self.accept_rows(tenant, Signal::Logs, TableRows::Logs(rows)).await
+    }
+
+    /// Stores spans of this process.
+    ///
+    /// # Errors
+    /// As [`Ingest::accept`].
+    pub async fn accept_spans(&self, tenant: &TenantId, rows: SpanRows) -> Result<()> {
+        self.accept_rows(tenant, Signal::Traces, TableRows::Spans(rows)).await
+    }
+
+    async fn accept_rows(&self, tenant: &TenantId, signal: Signal, rows: TableRows) -> Result<()> {
+        let inner = &self.inner;
+        inner.writer.ready()?;
+        let count = rows.len() as u64;
+        inner.writer.append_rows(tenant, rows, RequestMark::default()).await?;
+        inner.metrics.rows(signal.as_str(), Protocol::Own.as_str(), count, &[]);
+        Ok(())
     }
 }
 

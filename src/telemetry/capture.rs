@@ -123,28 +123,35 @@ impl Caught {
 /// The layer.
 pub(crate) struct Capture {
     pub(crate) caught: Arc<Caught>,
-    pub(crate) lines: bool,
-    pub(crate) spans: bool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
 }
 
 impl fmt::Debug for Capture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Capture").field("lines", &self.lines).field("spans", &self.spans).finish()
+        f.debug_struct("Capture").field("caught", &self.caught).finish_non_exhaustive()
     }
 }
 
-impl Capture {
+/// What is to be caught.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wants {
+    pub(crate) lines: bool,
+    pub(crate) spans: bool,
+}
+
+impl Wants {
     /// Returns whether something of this kind is caught.
-    pub(crate) fn wants(&self, metadata: &Metadata<'_>) -> bool {
+    pub(crate) fn admit(self, metadata: &Metadata<'_>) -> bool {
         let target = metadata.target();
         if *metadata.level() > Level::INFO || target.starts_with(OWN_TARGET) {
             return false;
         }
         if metadata.is_span() { self.spans && target.starts_with("tarn") } else { self.lines }
     }
+}
 
+impl Capture {
     fn ids(&self, trace: Option<[u8; 16]>) -> SpanIds {
         // All zeros means no id, so one bit is always set.
         let trace = trace.unwrap_or_else(|| {
@@ -213,8 +220,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Capture {
         let name = if name.is_empty() { span.name().to_owned() } else { name };
         let duration = self.clock.monotonic().saturating_sub(started);
         let target = span.metadata().target();
-        let ended =
-            Span { ids, parent, target, name, kind, start_ns, duration, fields, error };
+        let ended = Span { ids, parent, target, name, kind, start_ns, duration, fields, error };
         self.caught.spans.lock().push(ended, ROW_BYTES + bytes);
     }
 }

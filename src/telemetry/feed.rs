@@ -26,6 +26,14 @@ use crate::host;
 /// How soon to look again while writes are refused: the first rows come as soon as the log is replayed.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Returns whose data own rows are.
+pub(crate) fn tenant(config: &Config) -> TenantId {
+    let own = if config.tenants.required { "_tarn" } else { "default" };
+    let named = config.telemetry.tenant.as_str();
+    TenantId::parse(if named.is_empty() { own } else { named })
+        .expect("the configuration checked it")
+}
+
 /// Sends own rows until the process stops.
 #[derive(Debug)]
 pub(crate) struct Feed {
@@ -52,19 +60,20 @@ impl Feed {
             TELEMETRY_DROPPED_ROWS.help,
             dropped.clone(),
         );
-        let own = if config.tenants.required { "_tarn" } else { "default" };
-        let named = config.telemetry.tenant.as_str();
-        let tenant = TenantId::parse(if named.is_empty() { own } else { named })
-            .expect("the configuration checked it");
         Self {
             interval: config.telemetry.interval,
             host: config.telemetry.host_metrics,
             rows_max: config.telemetry.rows_max,
-            tenant,
+            tenant: tenant(config),
             instance: address.to_string(),
             clock,
             dropped,
         }
+    }
+
+    /// Returns the counter of own rows that were dropped.
+    pub(crate) fn dropped(&self) -> Counter {
+        self.dropped.clone()
     }
 
     /// Sends every interval until the stop.

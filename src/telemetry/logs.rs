@@ -2,33 +2,58 @@
 
 use std::fmt;
 use std::io::IsTerminal as _;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+use super::capture::{Capture, Caught, Wants};
+use crate::clock::{SystemClock, SystemRng};
 use crate::config::{Log, LogFormat};
 
-/// Installs the subscriber of the process.
+/// Installs the subscriber of the process: lines to standard error, and what is to be stored into
+/// the buffer that is returned.
 ///
 /// # Errors
 /// Where one is installed already.
-pub(crate) fn install(log: &Log) -> anyhow::Result<()> {
+pub(crate) fn install(log: &Log, wants: Wants) -> anyhow::Result<Arc<Caught>> {
     let filter: EnvFilter = log.filter.parse().context("read log.level")?;
-    let terminal = std::io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let installed = match log.format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Text => builder.with_ansi(terminal).with_target(false).try_init(),
-        LogFormat::Auto if terminal => builder.with_target(false).try_init(),
-        LogFormat::Auto | LogFormat::Logfmt => builder.event_format(Logfmt).try_init(),
+    // Spans are for traces; on standard error they would be noise in front of each line.
+    let filter = filter.and(filter_fn(|metadata| metadata.is_event()));
+    let caught = Arc::new(Caught::default());
+    let capture = Capture {
+        caught: Arc::clone(&caught),
+        clock: Arc::new(SystemClock::new()),
+        rng: Arc::new(SystemRng::new()),
     };
-    installed.map_err(|e| anyhow::anyhow!("install the log subscriber: {e}"))
+    let wanted = filter_fn(move |metadata| wants.admit(metadata));
+    tracing_subscriber::registry()
+        .with(lines(log.format).with_filter(filter))
+        .with(capture.with_filter(wanted.with_max_level_hint(LevelFilter::INFO)))
+        .try_init()
+        .context("install the log subscriber")?;
+    Ok(caught)
+}
+
+/// Makes the layer that writes lines to standard error.
+fn lines(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
+    let terminal = std::io::stderr().is_terminal();
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    match format {
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
+        LogFormat::Text => layer.with_ansi(terminal).with_target(false).boxed(),
+        LogFormat::Auto if terminal => layer.with_target(false).boxed(),
+        LogFormat::Auto | LogFormat::Logfmt => layer.event_format(Logfmt).boxed(),
+    }
 }
 
 /// Writes `ts=… level=INFO target=… msg="…" key=value`.

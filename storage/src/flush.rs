@@ -29,6 +29,8 @@ use tarn_model::metrics;
 use tarn_model::rng::Rng;
 use tarn_model::time::Clock;
 use tokio::sync::watch;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::append::requests;
 use crate::block::{BlockMeta, LsnRange};
@@ -103,17 +105,20 @@ impl Flusher {
     /// Flushes everything that was appended before.
     pub(crate) async fn flush(&self, wal: &Wal<HeadSink>) -> Result<FlushReport> {
         let started = self.clock.monotonic();
-        let done = self.flush_all(wal).await;
+        let span = tracing::info_span!("flush", blocks = Empty, samples = Empty, error = Empty);
+        let done = self.flush_all(wal).instrument(span.clone()).await;
         match &done {
             Ok(report) if report.blocks > 0 => {
                 let taken = self.clock.monotonic().saturating_sub(started);
                 self.metrics.seconds.observe(taken.as_secs_f64());
                 self.metrics.blocks.inc_by(report.blocks as u64);
                 let FlushReport { blocks, samples, bytes, manifest } = report;
+                span.record("blocks", blocks).record("samples", samples);
                 tracing::info!(blocks, samples, bytes, manifest, ?taken, "flushed");
             }
             Ok(_) => {}
-            Err(_) => {
+            Err(e) => {
+                span.record("error", e.message());
                 self.metrics.failures.inc();
             }
         }

@@ -154,7 +154,7 @@ async fn store(inner: Arc<Inner>, request: Request) -> Result<Outcome> {
     let Request { door, signal, ref tenant, ref body, .. } = request;
     inner.metrics.bytes(signal.as_str(), door.as_str(), body.len());
     let hash = request_hash(tenant, signal.route(), body);
-    let stored = |_| None;
+    let stored = |hash| inner.writer.stored(hash);
     let turn = match inner.inflight.turn(hash, stored).await {
         Turn::Stored(counts) => {
             inner.metrics.duplicate(signal.as_str(), door.as_str());

@@ -5,17 +5,18 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use super::*;
 use crate::clock::{SystemClock, SystemRng};
 
+/// The tests themselves stand below the target that is left out.
+const TARGET: &str = "tarn::tested";
+
 fn caught(lines: bool, spans: bool, act: impl FnOnce()) -> Arc<Caught> {
     let caught = Arc::new(Caught::default());
-    let make = || Capture {
+    let layer = Capture {
         caught: Arc::clone(&caught),
-        lines,
-        spans,
         clock: Arc::new(SystemClock::new()),
         rng: Arc::new(SystemRng::new()),
     };
-    let (wanted, layer) = (make(), make());
-    let layer = layer.with_filter(filter_fn(move |metadata| wanted.wants(metadata)));
+    let wants = Wants { lines, spans };
+    let layer = layer.with_filter(filter_fn(move |metadata| wants.admit(metadata)));
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), act);
     caught
 }
@@ -25,6 +26,7 @@ fn lines_keep_their_values_and_their_span() {
     let caught = caught(true, true, || {
         let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let outer = info_span!(
+            target: TARGET,
             "request",
             otel.name = "GET /x",
             otel.kind = "server",
@@ -32,8 +34,9 @@ fn lines_keep_their_values_and_their_span() {
             code = tracing::field::Empty
         );
         let entered = outer.enter();
-        info!(rows = 3_u64, ratio = 0.5, ok = true, name = "a", taken = ?"b", "done it");
-        info_span!("inner", error = "broken").in_scope(|| debug!("not caught"));
+        info!(target: TARGET, rows = 3_u64, ratio = 0.5, ok = true, name = "a", taken = ?"b", "done it");
+        info_span!(target: TARGET, "inner", error = "broken")
+            .in_scope(|| debug!(target: TARGET, "not caught"));
         outer.record("code", 200);
         drop(entered);
     });
@@ -63,8 +66,8 @@ fn lines_keep_their_values_and_their_span() {
 #[test]
 fn what_was_not_asked_for_is_not_caught() {
     let act = || {
-        let _span = info_span!("work").entered();
-        info!("said");
+        let _span = info_span!(target: TARGET, "work").entered();
+        info!(target: TARGET, "said");
         warn!(target: "tarn::telemetry::own", "about storing lines");
     };
     let (lines, spans) = (caught(true, false, act), caught(false, true, act));
@@ -76,9 +79,9 @@ fn what_was_not_asked_for_is_not_caught() {
 fn a_flood_is_bounded_and_counted() {
     let caught = caught(true, true, || {
         for number in 0..20_000 {
-            info!(number, "a line of a flood");
+            info!(target: TARGET, number, "a line of a flood");
         }
-        info!("{}", "x".repeat(1 << 20));
+        info!(target: TARGET, "{}", "x".repeat(1 << 20));
     });
     let (lines, dropped) = caught.take_lines();
     assert_eq!(lines.len() as u64 + dropped, 20_001);
