@@ -25,6 +25,8 @@ use crate::decode::key_cache::{KeyCache, KeySpace};
 use crate::receive::remote_write::decode;
 use crate::reply::Written;
 
+pub mod otlp;
+
 /// Decodes a body twice: with every series new, then with every series known.
 ///
 /// # Panics

@@ -16,10 +16,17 @@ use tarn_model::time::UnixNanos;
 
 use crate::admit::Permit;
 use crate::reply::Problems;
+use value::Changes;
 
 pub(crate) mod attributes;
 pub(crate) mod frame;
+mod logs;
+mod row;
+mod traces;
 pub(crate) mod value;
+
+pub(crate) use logs::logs;
+pub(crate) use traces::traces;
 
 /// Steps in which more memory is asked for, so that the counter is not touched per row.
 const CHARGE_STEP: usize = 64 << 10;
@@ -57,6 +64,11 @@ impl<'c> Context<'c> {
         }
     }
 
+    /// Takes back what was accounted for and is not held.
+    pub(crate) fn refund(&mut self, bytes: usize) {
+        self.charged += bytes;
+    }
+
     fn charge_more(&mut self, bytes: usize) -> Result<()> {
         let more = bytes.max(CHARGE_STEP);
         self.permit.grow(more)?;
@@ -74,7 +86,7 @@ pub(crate) struct Report {
     pub(crate) rejected: u64,
     /// Why not, by reason, and the first of them in words.
     pub(crate) problems: Problems,
-    /// Rows of which something was cut or dropped by our caps.
+    /// Rows, resources and scopes of which something was cut or dropped by our caps.
     pub(crate) truncated: u64,
     /// Texts in which bytes that are not UTF-8 were replaced.
     pub(crate) repaired: u64,
@@ -85,5 +97,20 @@ impl Report {
     pub(crate) fn reject(&mut self, reason: &'static str, detail: impl FnOnce() -> String) {
         self.rejected += 1;
         self.problems.add(reason, 1, detail);
+    }
+
+    /// Counts a row that is taken, and what had to be changed of it. Returns whether something was
+    /// cut or dropped.
+    fn taken(&mut self, changes: Changes, dropped: bool) -> bool {
+        self.accepted += 1;
+        self.changed(changes, dropped)
+    }
+
+    /// Counts what had to be changed of a row, a resource or a scope.
+    fn changed(&mut self, changes: Changes, dropped: bool) -> bool {
+        let truncated = dropped || changes.dropped || changes.cut_bytes > 0;
+        self.truncated += u64::from(truncated);
+        self.repaired += changes.repaired;
+        truncated
     }
 }

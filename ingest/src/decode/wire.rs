@@ -233,6 +233,23 @@ impl<'a> Reader<'a> {
         Ok(f64::from_bits(u64::from_le_bytes(*bytes)))
     }
 
+    /// Consumes the value of a fixed64 field.
+    #[inline]
+    pub(crate) fn fixed64(&mut self, wire: Wire) -> Result<u64, WireError> {
+        self.double(wire).map(f64::to_bits)
+    }
+
+    /// Consumes the value of a fixed32 field.
+    #[inline]
+    pub(crate) fn fixed32(&mut self, wire: Wire) -> Result<u32, WireError> {
+        self.expect(Wire::Fixed32, wire)?;
+        let Some(bytes) = self.rest().first_chunk::<4>() else {
+            return Err(self.error("the message ends inside a number"));
+        };
+        self.at += 4;
+        Ok(u32::from_le_bytes(*bytes))
+    }
+
     /// Consumes the value of a uint64 field.
     #[inline]
     pub(crate) fn uint64(&mut self, wire: Wire) -> Result<u64, WireError> {

@@ -8,6 +8,7 @@
 //! - [`signal`]: which of the three signals a row belongs to
 //! - [`labels`], [`matcher`]: the identity of a series and how a query selects it
 //! - [`attributes`]: values of any kind, as OTel's attributes and bodies have them
+//! - [`text`]: what the text of a log record or of a stack trace says
 //! - [`sample`]: what a metric row carries: floats, native histograms, exemplars, staleness
 //! - [`slice`]: a run of samples of one series, as stored and as computed with
 //! - [`time`], [`rng`], [`tasks`]: the handles through which time, chance and concurrency come
@@ -31,5 +32,6 @@ pub mod signal;
 pub mod slice;
 pub mod tasks;
 pub mod tenant;
+pub mod text;
 pub mod time;
 pub mod units;

@@ -23,6 +23,12 @@ mod texts;
 use lists::{Attributes, Events, Links};
 use texts::Texts;
 
+/// What a log record holds beside its texts and attributes: the numbers, ids and offsets of its
+/// columns.
+const LOG_BYTES: usize = 96;
+/// What a span holds beside its texts, attributes, events and links.
+const SPAN_BYTES: usize = 144;
+
 /// A resource of a request, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResourceRef {
@@ -207,6 +213,11 @@ impl Shared {
         self.dropped.append_option(nonzero(dropped));
         self.attributes.end_row();
     }
+
+    fn bytes(&self) -> usize {
+        let origins = self.resources.bytes() + self.services.bytes() + self.scopes.bytes();
+        origins + self.attributes.bytes()
+    }
 }
 
 /// Log records of one request.
@@ -283,6 +294,14 @@ impl LogRows {
     /// Returns how many rows there are.
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// Returns roughly what the rows hold, in bytes, for whoever accounts for memory. Buffers double
+    /// as they grow, so up to as much again is reserved.
+    pub fn bytes(&self) -> usize {
+        let texts = self.severity_text.bytes() + self.event_name.bytes();
+        let body = self.body.values_slice().len();
+        self.shared.bytes() + texts + body + self.len * LOG_BYTES
     }
 
     /// Returns whether there is none.
@@ -430,6 +449,14 @@ impl SpanRows {
     /// Returns how many rows there are.
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// Returns roughly what the rows hold, in bytes, for whoever accounts for memory. Buffers double
+    /// as they grow, so up to as much again is reserved.
+    pub fn bytes(&self) -> usize {
+        let texts = self.name.bytes() + self.status_message.bytes() + self.trace_state.bytes();
+        let lists = self.events.bytes() + self.links.bytes();
+        self.shared.bytes() + texts + lists + self.len * SPAN_BYTES
     }
 
     /// Returns whether there is none.

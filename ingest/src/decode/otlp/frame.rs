@@ -12,6 +12,7 @@ use tarn_model::error::Result;
 use tarn_model::limits::Limits;
 use tarn_storage::any_value::{self, ObjectWriter, member};
 
+use super::Report;
 use super::attributes::Attributes;
 use super::value::{Caps, Changes, RawValue, text};
 use crate::decode::wire::{DEPTH_MAX, Reader, WireError};
@@ -114,8 +115,25 @@ impl<'a> Resource<'a> {
         }
     }
 
+    /// Returns the canonical JSON of the column `resource`, and the name of the service.
+    ///
+    /// # Errors
+    /// Where a value is no such message.
+    pub(crate) fn texts(
+        &self,
+        limits: &Limits,
+        report: &mut Report,
+    ) -> Result<(String, String), WireError> {
+        let (mut json, mut scratch) = (String::new(), String::new());
+        let mut changes = Changes::default();
+        self.write_json(limits, &mut json, &mut changes)?;
+        report.changed(changes, self.attributes.dropped() > 0);
+        let service = self.service_name(limits, &mut scratch, &mut changes)?.to_owned();
+        Ok((json, service))
+    }
+
     /// Appends the canonical JSON of the column `resource`.
-    pub(crate) fn write_json(
+    fn write_json(
         &self,
         limits: &Limits,
         out: &mut String,
@@ -189,8 +207,20 @@ impl<'a> Scope<'a> {
         Ok(())
     }
 
+    /// Returns the canonical JSON of the column `scope`.
+    ///
+    /// # Errors
+    /// Where a value is no such message.
+    pub(crate) fn text(&self, limits: &Limits, report: &mut Report) -> Result<String, WireError> {
+        let mut json = String::new();
+        let mut changes = Changes::default();
+        self.write_json(limits, &mut json, &mut changes)?;
+        report.changed(changes, self.attributes.dropped() > 0);
+        Ok(json)
+    }
+
     /// Appends the canonical JSON of the column `scope`.
-    pub(crate) fn write_json(
+    fn write_json(
         &self,
         limits: &Limits,
         out: &mut String,

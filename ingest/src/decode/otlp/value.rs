@@ -45,6 +45,8 @@ pub(crate) struct Changes {
     pub(crate) cut_bytes: u64,
     /// Texts with bytes that are not UTF-8.
     pub(crate) repaired: u64,
+    /// Whether anything else was cut or dropped.
+    pub(crate) dropped: bool,
 }
 
 /// Where a value stands in the body.

@@ -14,6 +14,11 @@ use super::texts::Texts;
 use super::{SpanEvent, SpanLink, nonzero};
 use crate::schema::tables::{attributes_type, events_type, links_type, row_attributes_type};
 
+/// What an attribute holds beside its texts: an offset and a kind.
+const ENTRY_BYTES: usize = 5;
+/// What an event or a link holds beside its attributes and texts: numbers, ids, offsets.
+const ITEM_BYTES: usize = 56;
+
 /// Where a list of each row ends.
 #[derive(Debug)]
 struct Offsets(Vec<i32>);
@@ -76,6 +81,11 @@ impl Attributes {
         self.kinds.end_row();
     }
 
+    /// Returns roughly what this holds, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.keys.bytes() + self.values.values_slice().len() + self.entries * ENTRY_BYTES
+    }
+
     /// Makes `attributes` and `attribute_kinds`.
     pub(super) fn finish(&mut self) -> (ArrayRef, ArrayRef) {
         let entries = vec![self.keys.finish(), Arc::new(self.values.finish()) as ArrayRef];
@@ -105,6 +115,11 @@ impl InnerAttributes {
     fn end(&mut self) {
         self.offsets.end(self.entries);
         self.kinds.end_row();
+    }
+
+    fn bytes(&self) -> usize {
+        let texts = self.keys.values_slice().len() + self.values.values_slice().len();
+        texts + self.entries * 2 * ENTRY_BYTES
     }
 
     fn finish(&mut self) -> (ArrayRef, ArrayRef) {
@@ -187,6 +202,12 @@ impl Events {
         self.lists.end_row();
     }
 
+    /// Returns roughly what this holds, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let texts = self.attributes.bytes() + self.name.values_slice().len();
+        texts + self.lists.entries * ITEM_BYTES
+    }
+
     pub(super) fn finish(&mut self) -> ArrayRef {
         let (attributes, kinds) = self.attributes.finish();
         let columns = vec![
@@ -244,6 +265,12 @@ impl Links {
 
     pub(super) fn end_row(&mut self) {
         self.lists.end_row();
+    }
+
+    /// Returns roughly what this holds, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let texts = self.attributes.bytes() + self.trace_state.values_slice().len();
+        texts + self.lists.entries * ITEM_BYTES
     }
 
     pub(super) fn finish(&mut self) -> ArrayRef {

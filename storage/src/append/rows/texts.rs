@@ -14,17 +14,18 @@ pub(super) struct Texts {
     values: StringBuilder,
     known: HashMap<Box<str>, i32>,
     /// The text before is likely the text again.
-    last: Option<(Box<str>, i32)>,
+    last: i32,
     len: i32,
 }
+
+/// What a distinct text holds beside its bytes: an offset, and an entry of the map.
+const ENTRY_BYTES: usize = 64;
 
 impl Texts {
     /// Returns the number of a text.
     pub(super) fn intern(&mut self, text: &str) -> i32 {
-        if let Some((last, number)) = &self.last
-            && **last == *text
-        {
-            return *number;
+        if self.is_last(text) {
+            return self.last;
         }
         let number = match self.known.get(text) {
             Some(number) => *number,
@@ -35,8 +36,23 @@ impl Texts {
                 self.len - 1
             }
         };
-        self.last = Some((text.into(), number));
+        self.last = number;
         number
+    }
+
+    fn is_last(&self, text: &str) -> bool {
+        let at = self.last as usize;
+        let [start, end] = match self.values.offsets_slice().get(at..at + 2) {
+            Some([start, end]) => [*start as usize, *end as usize],
+            _ => return false,
+        };
+        self.values.values_slice().get(start..end) == Some(text.as_bytes())
+    }
+
+    /// Returns roughly what this holds, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let texts = 2 * self.values.values_slice().len() + self.len as usize * ENTRY_BYTES;
+        texts + self.keys.len() * size_of::<i32>()
     }
 
     /// Adds a row with a text by its number.
