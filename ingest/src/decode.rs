@@ -6,7 +6,6 @@
 #![deny(clippy::indexing_slicing, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
 pub(crate) mod key_cache;
-#[expect(dead_code, reason = "the receivers that call it are being connected")]
 pub(crate) mod otlp;
 pub(crate) mod prometheus;
 pub(crate) mod wire;
