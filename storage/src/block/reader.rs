@@ -7,6 +7,7 @@
 //! - [`fetch`]: verified byte ranges
 //! - [`rows`]: matchers → rows; one evaluation per distinct label value
 //! - [`slices`]: rows → samples
+//! - [`pages`]: conditions → rows, by statistics; [`tables`]: rows of logs and spans
 //! - [`cache`]: open blocks, timelines and results of matchers, bounded by bytes
 
 use std::collections::BTreeSet;
@@ -14,15 +15,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Field, Schema};
 use parking_lot::Mutex;
-use parquet::DecodeResult;
-use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, RowFilter, RowSelection, RowSelector,
+    ArrowPredicate, ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector,
 };
 use parquet::arrow::parquet_to_arrow_schema;
-use parquet::arrow::push_decoder::ParquetPushDecoderBuilder;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
 use tarn_model::error::{Error, Result};
 use tarn_model::labels::{LabelSet, METRIC_NAME};
@@ -32,15 +29,19 @@ use tarn_model::time::TimeRange;
 use crate::block::BlockMeta;
 use crate::block::directory::{Directory, METRICS_PART, MetricRows, decode_metrics};
 use crate::block::reader::cache::Bounded;
+use crate::block::reader::tables::{Rows, in_memory};
 use crate::block::summary;
 use crate::object::Objects;
 use crate::schema::column;
 use crate::view::Selector;
+use crate::view::rows::ScanStats;
 
 mod cache;
 mod fetch;
+pub(crate) mod pages;
 mod rows;
 mod slices;
+pub(crate) mod tables;
 
 /// Open blocks kept: some 4 KiB each for small blocks, 1 MiB for large ones.
 const OPEN_BYTES_MAX: usize = 64 << 20;
@@ -150,16 +151,28 @@ impl Blocks {
     /// `Corrupt` where the tail is not what the catalog says; `Unavailable` where it cannot be
     /// read.
     pub(crate) async fn open(&self, meta: &Arc<BlockMeta>) -> Result<Arc<OpenBlock>> {
+        self.open_counted(meta, None).await
+    }
+
+    /// Opens a block, and counts what is read for it.
+    ///
+    /// # Errors
+    /// As [`Blocks::open`].
+    pub(crate) async fn open_counted(
+        &self,
+        meta: &Arc<BlockMeta>,
+        stats: Option<&ScanStats>,
+    ) -> Result<Arc<OpenBlock>> {
         let object: Arc<str> = meta.object.as_str().into();
         if let Some(block) = self.open.lock().get(&object) {
             return Ok(Arc::clone(block));
         }
         let attempt = async {
-            let tail = self.tail(meta).await?;
+            let tail = self.tail(meta, stats).await?;
             let mut block = OpenBlock::parse(meta, Arc::clone(&object), &tail)?;
             if let Some(part) = block.directory.parts.iter().find(|p| p.name == METRICS_PART) {
                 let ranges = [part.range.clone()];
-                for bytes in self.fetch(&block, &ranges).await? {
+                for bytes in self.fetch(&block, &ranges, stats).await? {
                     block.metrics = decode_metrics(&bytes)?;
                 }
             }
@@ -178,33 +191,13 @@ impl Blocks {
         scan: Scan,
         mut each: impl FnMut(&RecordBatch) -> Result<()>,
     ) -> Result<()> {
-        let Scan { columns, rows, filter } = scan;
-        let damaged = |e: parquet::errors::ParquetError| {
-            Error::corrupt(format!("decode block {}", block.object)).with_source(e)
-        };
-        let (groups, selection) = block.select(&rows);
-        if groups.is_empty() {
-            return Ok(());
+        let Scan { columns, rows, filters } = scan;
+        let wanted = Rows { columns: &columns, rows: &rows, filters, batch: BATCH_ROWS };
+        let Some(mut decoding) = block.decode(wanted)? else { return Ok(()) };
+        while let Some(batch) = self.next_rows(block, &mut decoding, None).await? {
+            each(&batch)?;
         }
-        let mut builder = ParquetPushDecoderBuilder::new_with_metadata(block.arrow.clone())
-            .with_row_groups(groups)
-            .with_row_selection(selection)
-            .with_projection(block.mask(&columns))
-            .with_batch_size(BATCH_ROWS);
-        if let Some(filter) = filter {
-            builder = builder.with_row_filter(filter);
-        }
-        let mut decoder = builder.build().map_err(damaged)?;
-        loop {
-            match decoder.try_decode().map_err(damaged)? {
-                DecodeResult::NeedsData(ranges) => {
-                    let bytes = self.fetch(block, &ranges).await?;
-                    decoder.push_ranges(ranges, bytes).map_err(damaged)?;
-                }
-                DecodeResult::Data(batch) => each(&batch)?,
-                DecodeResult::Finished => return Ok(()),
-            }
-        }
+        Ok(())
     }
 
     /// Collects the values of a label.
@@ -240,7 +233,7 @@ struct Scan {
     columns: Vec<String>,
     /// Ascending, apart.
     rows: Vec<Range<u32>>,
-    filter: Option<RowFilter>,
+    filters: Vec<Box<dyn ArrowPredicate>>,
 }
 
 impl OpenBlock {
@@ -259,7 +252,8 @@ impl OpenBlock {
         let metadata = Arc::new(reader.finish().map_err(damaged)?);
         let schema = parquet_to_arrow_schema(metadata.file_metadata().schema_descr(), None)
             .map_err(damaged)?;
-        let options = ArrowReaderOptions::new().with_schema(Arc::new(dictionaries(&schema)));
+        let options =
+            ArrowReaderOptions::new().with_schema(Arc::new(in_memory(&meta.kind, &schema)));
         let mut groups = vec![0];
         let mut rows = 0;
         for group in metadata.row_groups() {
@@ -291,13 +285,6 @@ impl OpenBlock {
         self.arrow.schema().field_with_name(name).is_ok()
     }
 
-    fn mask(&self, columns: &[String]) -> ProjectionMask {
-        let descriptor = self.arrow.parquet_schema();
-        let fields = descriptor.root_schema().get_fields().iter().enumerate();
-        let wanted = fields.filter(|(_, f)| columns.iter().any(|c| c == f.name())).map(|(i, _)| i);
-        ProjectionMask::roots(descriptor, wanted)
-    }
-
     /// Turns rows of the block into row groups and a selection over just these.
     fn select(&self, rows: &[Range<u32>]) -> (Vec<usize>, RowSelection) {
         let mut groups = Vec::new();
@@ -323,14 +310,4 @@ impl OpenBlock {
         selectors.retain(|s| s.row_count > 0);
         (groups, RowSelection::from(selectors))
     }
-}
-
-/// Reads texts as dictionaries, so that a matcher is evaluated once per value.
-fn dictionaries(schema: &Schema) -> Schema {
-    let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-    let fields = schema.fields().iter().map(|field| match field.data_type() {
-        DataType::Utf8 => Field::clone(field).with_data_type(text.clone()),
-        _ => Field::clone(field),
-    });
-    Schema::new(fields.collect::<Vec<Field>>())
 }

@@ -4,6 +4,10 @@
 //! attribute by its key, wherever a block keeps it. It is answered by parts (a block, or the batches
 //! of a head generation), each read on its own, by whatever thread. Pruning only ever leaves out
 //! what cannot match; [`RowFilter`]s are exact, and run before the other columns are decoded.
+//!
+//! - [`plan`]: which parts there are
+//! - [`head`], [`block`]: how they are read
+//! - [`layout`], [`attributes`]: logical columns from those of a part; [`work`]: filters
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,12 +15,23 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
 use tarn_model::error::{Error, Result};
-use tarn_model::tenant::TenantId;
 
-use super::View;
+use crate::block::BlockMeta;
+use crate::block::reader::Blocks;
+use crate::head::tables::TableBatch;
 use crate::schema::tables::{Promoted, Table, attributes_type, column, text_type};
+
+mod attributes;
+mod block;
+mod head;
+mod layout;
+mod plan;
+mod work;
+
+use block::Share;
+use head::HeadRows;
 
 /// Rows of one batch at most.
 pub const BATCH_ROWS: usize = 8192;
@@ -210,21 +225,39 @@ pub struct RowSource {
 /// Rows that are read in one go.
 #[derive(Debug)]
 pub struct RowPart {
-    /// Rows before filters.
+    /// Rows before filters, about.
     pub rows: u64,
     /// Earliest time, µs.
     pub time_min_us: i64,
     /// Latest time, µs.
     pub time_max_us: i64,
+    place: Place,
+    scan: Arc<RowScan>,
+    stats: Arc<ScanStats>,
+}
+
+/// Where the rows of a part are.
+#[derive(Debug)]
+enum Place {
+    Head(Vec<Arc<TableBatch>>),
+    Block { blocks: Arc<Blocks>, meta: Arc<BlockMeta>, share: Share },
 }
 
 impl RowPart {
-    /// Reads the part: batches in the scan's schema, of at most [`BATCH_ROWS`] rows.
+    /// Reads the part: batches in the scan's schema, of at most [`BATCH_ROWS`] rows. Dropping the
+    /// stream ends the work.
     ///
     /// # Errors
     /// In the stream: `Corrupt`, `Unavailable`, or what a filter said.
     pub fn read(self) -> BoxStream<'static, Result<RecordBatch>> {
-        Box::pin(futures::stream::empty())
+        let Self { place, scan, stats, .. } = self;
+        match place {
+            Place::Head(batches) => match HeadRows::new(scan, stats, batches) {
+                Ok(rows) => Box::pin(stream::iter(rows)),
+                Err(error) => Box::pin(stream::once(std::future::ready(Err(error)))),
+            },
+            Place::Block { blocks, meta, share } => block::read(blocks, meta, share, scan, stats),
+        }
     }
 }
 
@@ -235,29 +268,4 @@ pub struct RowSchema {
     pub promoted: Vec<String>,
     /// Rows of these blocks and of the head.
     pub rows: u64,
-}
-
-impl View {
-    /// Plans a scan.
-    ///
-    /// # Errors
-    /// `Invalid` where the table lacks a column; `Corrupt`, `Unavailable` where a block cannot be
-    /// opened.
-    pub fn rows(self: &Arc<Self>, tenant: &TenantId, scan: RowScan) -> Result<RowSource> {
-        let _tenant = tenant;
-        scan.schema()?;
-        Ok(RowSource { parts: Vec::new(), stats: Arc::default() })
-    }
-
-    /// Returns what columns a scan of a time range (µs, inclusive) may meet. Opens no block.
-    pub fn row_schema(
-        &self,
-        tenant: &TenantId,
-        table: Table,
-        start_us: i64,
-        end_us: i64,
-    ) -> RowSchema {
-        let _ = (tenant, table, start_us, end_us);
-        RowSchema::default()
-    }
 }

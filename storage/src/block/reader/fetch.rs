@@ -8,13 +8,18 @@ use tarn_model::error::{Context, Error, ErrorKind, Result};
 
 use crate::block::BlockMeta;
 use crate::block::reader::{Blocks, OpenBlock};
+use crate::view::rows::ScanStats;
 
 /// Ranges closer than this are read as one: a request costs more than these bytes.
 const GAP_MAX: u64 = 64 << 10;
 
 impl Blocks {
     /// Reads and verifies the tail.
-    pub(super) async fn tail(&self, meta: &Arc<BlockMeta>) -> Result<Bytes> {
+    pub(super) async fn tail(
+        &self,
+        meta: &Arc<BlockMeta>,
+        stats: Option<&ScanStats>,
+    ) -> Result<Bytes> {
         let BlockMeta { offset, bytes, tail_bytes, .. } = **meta;
         if tail_bytes > bytes {
             return Err(Error::corrupt(format!("tail of {tail_bytes} bytes in {bytes}")));
@@ -22,6 +27,7 @@ impl Blocks {
         let end = offset + bytes;
         let tail = self.objects.get_range(&meta.object, end - tail_bytes..end).await;
         let tail = tail.map_err(missing)?;
+        count(stats, 1, tail_bytes);
         if crc32c::crc32c(&tail) != meta.tail_crc {
             return Err(Error::corrupt("block tail fails its checksum"));
         }
@@ -33,6 +39,7 @@ impl Blocks {
         &self,
         block: &OpenBlock,
         ranges: &[Range<u64>],
+        stats: Option<&ScanStats>,
     ) -> Result<Vec<Bytes>> {
         let directory = &block.directory;
         if let Some(range) = ranges.iter().find(|r| r.start > r.end || r.end > directory.offset) {
@@ -44,6 +51,7 @@ impl Blocks {
         let absolute: Vec<Range<u64>> =
             spans.iter().map(|s| s.start + offset..s.end + offset).collect();
         let parts = self.objects.get_ranges(&block.object, &absolute).await.map_err(missing)?;
+        count(stats, spans.len() as u64, spans.iter().map(|span| span.end - span.start).sum());
         for (span, bytes) in spans.iter().zip(&parts) {
             if bytes.len() as u64 != span.end - span.start {
                 let message = format!("block {} gave other ranges than asked for", block.object);
@@ -52,6 +60,13 @@ impl Blocks {
             directory.verify(span.start, bytes).context(format!("read block {}", block.object))?;
         }
         Ok(ranges.iter().map(|range| part(&spans, &parts, range)).collect())
+    }
+}
+
+fn count(stats: Option<&ScanStats>, reads: u64, bytes: u64) {
+    if let Some(stats) = stats {
+        ScanStats::add(&stats.reads, reads);
+        ScanStats::add(&stats.bytes, bytes);
     }
 }
 

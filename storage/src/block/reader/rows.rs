@@ -12,7 +12,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, DictionaryArray, MapArray, RecordBatch};
-use parquet::arrow::arrow_reader::{ArrowPredicate, ArrowPredicateFn, RowFilter};
+use parquet::arrow::arrow_reader::{ArrowPredicate, ArrowPredicateFn};
 use tarn_model::error::{Error, Result};
 use tarn_model::labels::{Label, LabelSet, METRIC_NAME};
 use tarn_model::map::HashMap;
@@ -51,7 +51,7 @@ impl Blocks {
 
     async fn find(&self, block: &Arc<OpenBlock>, matchers: &[Matcher]) -> Result<Vec<BlockSeries>> {
         let rows = candidates(block, matchers);
-        let Some(filter) = filter(block, matchers) else {
+        let Some(filters) = filters(block, matchers) else {
             return Ok(Vec::new());
         };
         let fixed = [
@@ -70,8 +70,7 @@ impl Blocks {
         let mut columns: Vec<String> = fixed.iter().map(|name| (*name).to_owned()).collect();
         columns.extend(label_columns(block));
         let mut found = Found::default();
-        let filter = (!filter.is_empty()).then(|| RowFilter::new(filter));
-        self.scan(block, Scan { columns, rows, filter }, |batch| found.add(block, batch)).await?;
+        self.scan(block, Scan { columns, rows, filters }, |batch| found.add(block, batch)).await?;
         Ok(found.finish())
     }
 }
@@ -105,7 +104,7 @@ fn candidates(block: &OpenBlock, matchers: &[Matcher]) -> Vec<Range<u32>> {
 }
 
 /// Makes the conditions that rows must meet beside the metric; `None`: no row can.
-fn filter(block: &OpenBlock, matchers: &[Matcher]) -> Option<Vec<Box<dyn ArrowPredicate>>> {
+fn filters(block: &OpenBlock, matchers: &[Matcher]) -> Option<Vec<Box<dyn ArrowPredicate>>> {
     let mut matchers: Vec<&Matcher> = matchers.iter().filter(|m| *m.name != *METRIC_NAME).collect();
     // What names its values rules out most.
     matchers.sort_by_key(|m| (m.matches_empty(), m.values().is_none()));
@@ -311,7 +310,7 @@ pub(super) async fn label_values(
     if !block.has_column(&column) {
         return Ok(());
     }
-    let scan = Scan { columns: vec![column], rows: vec![block.slice_rows()], filter: None };
+    let scan = Scan { columns: vec![column], rows: vec![block.slice_rows()], filters: Vec::new() };
     let add = |batch: &RecordBatch| {
         let array = batch.column(0);
         if let Some(texts) = array.as_dictionary_opt::<Int32Type>() {
@@ -343,7 +342,7 @@ pub(super) async fn families(
     let columns = names.iter().map(|name| (*name).to_owned()).collect();
     let all = 0..block.groups.last().copied().unwrap_or(0);
     let mut families = Vec::new();
-    let scan = Scan { columns, rows: vec![all], filter: None };
+    let scan = Scan { columns, rows: vec![all], filters: Vec::new() };
     let add = |batch: &RecordBatch| {
         let get = |name: &str, row: usize| {
             let texts = batch.column_by_name(name)?.as_dictionary_opt::<Int32Type>()?;

@@ -61,7 +61,7 @@ impl Blocks {
         let scan = Scan {
             columns: VALUES.iter().map(|name| (*name).to_owned()).collect(),
             rows: ranges(rows.iter().map(|row| row.row)),
-            filter: None,
+            filters: Vec::new(),
         };
         self.scan(block, scan, |batch| {
             let columns = Columns::of(batch);
@@ -112,7 +112,7 @@ impl Blocks {
             return Ok(found);
         }
         let columns = [column::ROW_ID, column::TIMELINE, column::TS].map(str::to_owned).to_vec();
-        let scan = Scan { columns, rows: ranges(missing.into_iter()), filter: None };
+        let scan = Scan { columns, rows: ranges(missing.into_iter()), filters: Vec::new() };
         self.scan(block, scan, |batch| {
             let columns = Columns::of(batch);
             for at in 0..batch.num_rows() {
