@@ -174,6 +174,11 @@ fn resource(rng: &SimRng) -> (String, String) {
 
 /// Makes random log records.
 pub(crate) fn logs(rng: &SimRng, n: usize, days: i64) -> RecordBatch {
+    log_rows(rng, n, days).into_batch().unwrap()
+}
+
+/// Makes random log records, not laid out yet.
+pub(crate) fn log_rows(rng: &SimRng, n: usize, days: i64) -> TableRows {
     let mut rows = LogRows::default();
     for _ in 0..n {
         let (json, service) = resource(rng);
@@ -195,7 +200,7 @@ pub(crate) fn logs(rng: &SimRng, n: usize, days: i64) -> RecordBatch {
             ..log_row(resource, scope, time_ns)
         });
     }
-    TableRows::Logs(rows).into_batch().unwrap()
+    TableRows::Logs(rows)
 }
 
 /// Returns a log record with nothing but a time.
@@ -244,6 +249,11 @@ pub(crate) fn span_row(resource: ResourceRef, scope: ScopeRef, start_ns: i64) ->
 
 /// Makes random spans: trees with missing parents, circles and ids that repeat.
 pub(crate) fn spans(rng: &SimRng, n: usize, days: i64) -> RecordBatch {
+    span_rows(rng, n, days).into_batch().unwrap()
+}
+
+/// Makes random spans, not laid out yet.
+pub(crate) fn span_rows(rng: &SimRng, n: usize, days: i64) -> TableRows {
     let mut rows = SpanRows::default();
     for _ in 0..n {
         let (json, service) = resource(rng);
@@ -278,5 +288,5 @@ pub(crate) fn spans(rng: &SimRng, n: usize, days: i64) -> RecordBatch {
             ..span_row(resource, scope, time(rng, days))
         });
     }
-    TableRows::Spans(rows).into_batch().unwrap()
+    TableRows::Spans(rows)
 }
