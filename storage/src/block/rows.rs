@@ -217,6 +217,3 @@ fn values(source: &Source<'_>, order: &Order, name: &str) -> Result<Option<Value
     used.for_each(|text| values.add(Some(&text.into())));
     Ok(values.summary(name))
 }
-
-#[cfg(test)]
-mod tests;
