@@ -4,7 +4,7 @@
 //! without message objects between, so nothing is amplified, text that is not UTF-8 is repaired on
 //! the spot, and nesting is cut before it is followed. The three signals have one frame, resources
 //! that hold scopes that hold rows ([`frame`]); a resource and a scope are written once and referred
-//! to by their rows. JSON is first rewritten as protobuf (`json`).
+//! to by their rows. JSON is first rewritten as protobuf ([`json`]).
 //!
 //! Bytes that are no such message make the whole request undecodable. Rows that cannot be taken are
 //! counted in the [`Report`]; what is beyond a cap is cut or dropped and marked, which rejects
@@ -19,7 +19,9 @@ use crate::reply::Problems;
 use value::Changes;
 
 pub(crate) mod attributes;
+mod fields;
 pub(crate) mod frame;
+pub(crate) mod json;
 mod logs;
 mod row;
 mod traces;
@@ -90,6 +92,9 @@ pub(crate) struct Report {
     pub(crate) truncated: u64,
     /// Texts in which bytes that are not UTF-8 were replaced.
     pub(crate) repaired: u64,
+    /// Rows taken that do not say when they were: they got the time of arrival. Two equal requests
+    /// with such rows are two, and not one sent again.
+    pub(crate) untimed: u64,
 }
 
 impl Report {

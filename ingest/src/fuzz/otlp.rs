@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use prometheus_client::metrics::gauge::Gauge;
-use tarn_model::error::{Error, Result};
+use tarn_model::error::{Error, ErrorKind, Result};
 use tarn_model::limits::Limits;
 use tarn_model::signal::Signal;
 use tarn_model::time::UnixNanos;
@@ -11,8 +11,22 @@ use tarn_model::units::ByteSize;
 use tarn_storage::append::rows::TableRows;
 
 use super::HandClock;
-use crate::admit::Admission;
+use crate::admit::{Admission, Permit};
 use crate::decode::otlp::{self, Context, Report};
+
+/// Decodes a body as JSON, and what becomes of it as protobuf.
+///
+/// # Panics
+/// As [`protobuf`], and where JSON becomes protobuf that cannot be decoded.
+pub fn json(signal: Signal, bytes: &[u8]) {
+    let limits = Limits { memory_budget: ByteSize::mib(64), ..Limits::default() };
+    let decoder = Decoder { limits, now: UnixNanos(1_790_000_000_000_000_000) };
+    if let Ok((wire, _)) = decoder.transcode(signal, bytes)
+        && let Err(error) = decoder.protobuf(signal, &wire)
+    {
+        assert_ne!(error.kind(), ErrorKind::Invalid, "{error}");
+    }
+}
 
 /// Decodes a body of logs or traces as protobuf, and makes a batch of what comes out.
 ///
@@ -53,20 +67,34 @@ pub struct Decoded {
     pub truncated: u64,
     /// Texts that were repaired.
     pub repaired: u64,
+    /// Rows that got the time of arrival because they have none.
+    pub untimed: u64,
     /// Bytes of memory that decoding asked for.
     pub charged: u64,
 }
 
 impl Decoder {
+    /// Rewrites a body in JSON as protobuf. Returns also the names that the protocol does not have.
+    ///
+    /// # Errors
+    /// As [`Decoder::protobuf`].
+    pub fn transcode(&self, signal: Signal, body: &[u8]) -> Result<(Vec<u8>, Vec<String>)> {
+        let transcoded = otlp::json::to_wire(signal, body, &mut self.permit())?;
+        Ok((transcoded.wire, transcoded.unknown))
+    }
+
+    fn permit(&self) -> Permit {
+        let inflight = self.limits.memory_share(self.limits.inflight_memory_percent);
+        Admission::new(inflight, Arc::new(HandClock::default()), Gauge::default()).permit()
+    }
+
     /// Decodes a body of logs or traces.
     ///
     /// # Errors
     /// `Invalid` where it is undecodable; as [`crate::admit::Permit::grow`] where it would take more
     /// memory than there is.
     pub fn protobuf(&self, signal: Signal, body: &[u8]) -> Result<Decoded> {
-        let inflight = self.limits.memory_share(self.limits.inflight_memory_percent);
-        let clock = Arc::new(HandClock::default());
-        let mut permit = Admission::new(inflight, clock, Gauge::default()).permit();
+        let mut permit = self.permit();
         let mut context = Context::new(&self.limits, self.now, &mut permit);
         let (rows, report) = match signal {
             Signal::Logs => {
@@ -91,6 +119,7 @@ fn decoded(rows: TableRows, report: &Report, charged: u64) -> Decoded {
         reasons: report.problems.rejected().to_vec(),
         truncated: report.truncated,
         repaired: report.repaired,
+        untimed: report.untimed,
         charged,
     }
 }

@@ -114,6 +114,7 @@ impl<'a> Decoder<'a, '_, '_> {
             dropped_attributes: raw.dropped.saturating_add(self.attributes.dropped()),
         });
         self.report.taken(changes, self.attributes.dropped() > 0);
+        self.report.untimed += u64::from(raw.time == 0 && raw.observed == 0);
         self.account.after(wire, self.rows.bytes(), self.context)
     }
 

@@ -132,6 +132,7 @@ impl<'a> Decoder<'a, '_, '_> {
         row::attributes(&raw.attributes, &[times.original], limits, buffers, &mut changes, push)?;
         let dropped = raw.attributes.dropped() > 0 || raw.lost_events > 0 || lost_links > 0;
         let truncated = self.report.taken(changes, dropped);
+        self.report.untimed += u64::from(raw.start == 0 && raw.end == 0);
         self.rows.push(&SpanRow {
             resource,
             scope,

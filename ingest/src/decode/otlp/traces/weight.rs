@@ -36,7 +36,7 @@ mod tests {
             ("ot=th:0", None),
             ("ot=th:8", Some(2.0)),
             ("ot=th:c", Some(4.0)),
-            ("vendor=a:b, ot=rv:d29d6a7215ced0;th:fd70a4 ", None),
+            ("vendor=a:b, ot=rv:d29d6a7215ced0;th:fd70a4 ", Some(16_777_216.0 / 167_772.0)),
             ("vendor=a:b,ot=rv:d29d6a7215ced0;th:fc", Some(64.0)),
             ("ot=th:ffffffffffffff", Some((1u64 << 56) as f64)),
             ("ot=th:fffffffffffffff", None),
