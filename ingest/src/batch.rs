@@ -50,6 +50,14 @@ pub(crate) trait RawLabels {
     /// # Errors
     /// `Invalid` where the bytes are not what the protocol says: the request is undecodable.
     fn each<'a>(&'a self, pair: &mut dyn FnMut(&'a [u8], &'a [u8])) -> Result<()>;
+
+    /// Finds what is wrong before there are labels at all. Asked on a miss only.
+    ///
+    /// # Errors
+    /// Why nothing is taken of the series.
+    fn check(&self) -> Result<(), Invalid> {
+        Ok(())
+    }
 }
 
 /// How rows came, where that makes a difference.
@@ -59,6 +67,8 @@ pub(crate) enum Protocol {
     RemoteWrite1,
     /// Prometheus remote write 2.0.
     RemoteWrite2,
+    /// OTLP metrics, over whatever transport.
+    Otlp,
     /// Rows of this process.
     Own,
 }
@@ -69,6 +79,7 @@ impl Protocol {
         match self {
             Self::RemoteWrite1 => "remote_write_1",
             Self::RemoteWrite2 => "remote_write_2",
+            Self::Otlp => "otlp",
             Self::Own => "own",
         }
     }
@@ -172,7 +183,7 @@ impl<'c, S: RowSink> Batch<'c, S> {
         self.charge(LEARNED_BYTES)?;
         let mut pairs = Pairs::new(self.limits.labels_max);
         raw.each(&mut |name, value| pairs.push(name, value))?;
-        let known = match pairs.series_labels(self.limits) {
+        let known = match raw.check().and_then(|()| pairs.series_labels(self.limits)) {
             Err(invalid) => {
                 self.reject_series(raw, number, rows, &invalid);
                 Known::Invalid(invalid.reason)

@@ -18,10 +18,12 @@ use tarn_model::time::{Clock, Sleep, UnixNanos};
 use tarn_model::units::ByteSize;
 use tarn_storage::append::{Rejection, SeriesRef};
 
+use crate::OtlpMetrics;
 use crate::admit::Admission;
 use crate::batch::{Batch, BatchContext, Float, Memory, Protocol, RowSink};
 use crate::body;
 use crate::decode::key_cache::{KeyCache, KeySpace};
+use crate::decode::otlp::{Report, metrics};
 use crate::receive::remote_write::decode;
 use crate::reply::Written;
 
@@ -40,6 +42,24 @@ pub fn remote_write(version: Version, bytes: &[u8]) {
         Err(error) => error.message(),
     };
     assert_eq!(told(&new), told(&known));
+}
+
+/// Decodes OTLP metrics twice: with every series new, then with every series known; as classic and
+/// as native histograms.
+///
+/// # Panics
+/// Where that makes a difference.
+pub fn otlp_metrics(bytes: &[u8]) {
+    for native_histograms in [false, true] {
+        let decoder = Decoder::new(Limits::default());
+        let options = OtlpMetrics { native_histograms, ..OtlpMetrics::default() };
+        let [new, known] = [(); 2].map(|()| decoder.otlp_metrics(&options, bytes));
+        let told = |result: &Result<Recorded, Error>| match result {
+            Ok(r) => format!("{:?} {:?} {:?} {:?}", r.rows, r.rejected, r.problems, r.points),
+            Err(error) => error.message(),
+        };
+        assert_eq!(told(&new), told(&known));
+    }
 }
 
 /// Decompresses and decodes a body.
@@ -73,6 +93,8 @@ pub struct Recorded {
     pub rejected: Vec<(&'static str, u64)>,
     /// The text for the sender, where the request fails.
     pub problems: Option<String>,
+    /// Data points of OTLP that were accepted and rejected.
+    pub points: (u64, u64),
 }
 
 /// One row. Values as bits, because NaNs differ.
@@ -148,6 +170,31 @@ impl Decoder {
             Version::One => Protocol::RemoteWrite1,
             Version::Two => Protocol::RemoteWrite2,
         };
+        self.record(protocol, |batch| decode(bytes, protocol, batch))
+    }
+
+    /// Decodes an `ExportMetricsServiceRequest`.
+    ///
+    /// # Errors
+    /// As [`Decoder::plain`].
+    pub fn otlp_metrics(&self, options: &OtlpMetrics, bytes: &[u8]) -> Result<Recorded, Error> {
+        let mut report = Report::default();
+        let mut recorded = self.record(Protocol::Otlp, |batch| {
+            report = metrics::decode(bytes, options, batch)?;
+            Ok(())
+        })?;
+        let problems = &report.problems;
+        recorded.rejected = problems.rejected().to_vec();
+        recorded.problems = problems.fail().then(|| problems.text(report.accepted));
+        recorded.points = (report.accepted, report.rejected);
+        Ok(recorded)
+    }
+
+    fn record(
+        &self,
+        protocol: Protocol,
+        decode: impl FnOnce(&mut Batch<'_, Recorder<'_>>) -> Result<(), Error>,
+    ) -> Result<Recorded, Error> {
         let mut permit = self.admission.permit();
         let context = BatchContext {
             limits: &self.limits,
@@ -160,13 +207,12 @@ impl Decoder {
         let mut series = self.series.lock();
         let recorder = Recorder { series: &mut series, recorded: Recorded::default() };
         let mut batch = Batch::new(recorder, context);
-        decode(bytes, protocol, &mut batch)?;
+        decode(&mut batch)?;
         let mut recorded = std::mem::take(&mut batch.sink.recorded);
         recorded.series.clone_from(batch.sink.series);
         recorded.written = batch.written;
         recorded.rejected = batch.problems.rejected().to_vec();
-        recorded.problems =
-            batch.problems.fail().then(|| batch.problems.text(batch.written.rows()));
+        recorded.problems = batch.problems.fail().then(|| batch.problems.text(batch.written.rows()));
         batch.learned.keep(&self.memory);
         Ok(recorded)
     }

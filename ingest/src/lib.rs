@@ -54,6 +54,7 @@ pub mod receive;
 mod reply;
 mod validate;
 
+pub use decode::otlp::metrics::{Options as OtlpMetrics, Promote};
 pub use reply::Written;
 
 /// Share of the memory budget that the key cache may use, in percent. At 64 bytes a key this is

@@ -91,6 +91,11 @@ impl Problems {
         &self.rejected
     }
 
+    /// Counts what was rejected in the sender's own unit, where that is not the row.
+    pub(crate) fn recount(&mut self, rejected: u64) {
+        self.failing_rows = rejected;
+    }
+
     /// Returns how many rows were rejected that the sender is told about.
     pub(crate) fn failing_rows(&self) -> u64 {
         self.failing_rows

@@ -32,6 +32,9 @@ pub(crate) enum Reason {
     TooManyBuckets,
     ExemplarTooLong,
     InvalidMetadata,
+    InvalidName,
+    InvalidTemporality,
+    MissingTime,
 }
 
 impl Reason {
@@ -53,12 +56,15 @@ impl Reason {
             Self::TooManyBuckets => "too_many_buckets",
             Self::ExemplarTooLong => "exemplar_too_long",
             Self::InvalidMetadata => "invalid_metadata",
+            Self::InvalidName => "invalid_name",
+            Self::InvalidTemporality => "invalid_temporality",
+            Self::MissingTime => "missing_time",
         }
     }
 }
 
 /// A series or row that is not taken.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Invalid {
     pub(crate) reason: Reason,
     pub(crate) message: String,

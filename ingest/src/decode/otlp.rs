@@ -23,6 +23,7 @@ mod fields;
 pub(crate) mod frame;
 pub(crate) mod json;
 mod logs;
+pub(crate) mod metrics;
 mod row;
 mod traces;
 pub(crate) mod value;

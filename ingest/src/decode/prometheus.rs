@@ -110,7 +110,7 @@ fn metric_type(number: u32) -> MetricType {
 }
 
 /// Checks metadata. Help beyond the limit of a label value is cut: it is prose.
-fn family_metadata(
+pub(in crate::decode) fn family_metadata(
     family: &[u8],
     metric_type: MetricType,
     help: &[u8],

@@ -83,6 +83,12 @@ impl<'a> Reader<'a> {
         self.bytes.get(self.at).copied()
     }
 
+    /// Returns whether both stand at the same place.
+    #[inline]
+    pub(crate) fn is_at(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+
     /// Returns a reader from here to where `later`, a reader of the same message, stands.
     #[inline]
     pub(crate) fn until(&self, later: &Self) -> Self {
@@ -222,6 +228,12 @@ impl<'a> Reader<'a> {
     pub(crate) fn double(&mut self, wire: Wire) -> Result<f64, WireError> {
         self.expect(Wire::Fixed64, wire)?;
         self.fixed_double()
+    }
+
+    /// Consumes the value of a fixed64 or sfixed64 field.
+    #[inline]
+    pub(crate) fn fixed64(&mut self, wire: Wire) -> Result<u64, WireError> {
+        self.double(wire).map(f64::to_bits)
     }
 
     #[inline]

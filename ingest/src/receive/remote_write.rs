@@ -182,7 +182,7 @@ pub(crate) fn decode<S: RowSink>(
 ) -> Result<()> {
     match protocol {
         Protocol::RemoteWrite2 => v2::decode(body, batch),
-        Protocol::RemoteWrite1 | Protocol::Own => v1::decode(body, batch),
+        Protocol::RemoteWrite1 | Protocol::Otlp | Protocol::Own => v1::decode(body, batch),
     }
     .map_err(|e| e.context("decode remote write request"))
 }
