@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
-use tarn_ingest::Ingest;
+use tarn_ingest::{Ingest, OtlpMetrics};
 use tarn_model::error::Error;
 use tarn_model::rng::Rng;
 use tarn_model::time::Clock;
@@ -120,8 +120,10 @@ pub(crate) async fn start(
         &mut registry,
     );
     let limits = config.limits.clone();
+    let (writer, target_info_every) = (storage.writer(), config.query.lookback / 2);
+    let otlp = OtlpMetrics { target_info_every, ..config.otlp_metrics.clone() };
     let ingest =
-        Ingest::new(limits, storage.writer(), Arc::clone(&clock), Arc::clone(&rng), &mut registry);
+        Ingest::new(limits, otlp, writer, Arc::clone(&clock), Arc::clone(&rng), &mut registry);
     let feed = Feed::register(&config, addresses.http, Arc::clone(&clock), &mut registry);
     let stopping = AtomicBool::new(false);
     let app = App { config, addresses, storage, ingest, engine, registry, clock, rng, stopping };

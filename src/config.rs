@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tarn_ingest::OtlpMetrics;
 use tarn_model::limits::Limits;
 use tarn_model::units::ByteSize;
 use tarn_storage::WalSync;
@@ -36,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     pub(crate) shutdown: Shutdown,
     pub(crate) limits: Limits,
+    /// How OTLP metrics become series.
+    pub(crate) otlp_metrics: OtlpMetrics,
     /// The keys that are not at their defaults, for the start-up log and `/status`.
     pub(crate) changed: Vec<Setting>,
 }

@@ -212,7 +212,8 @@ impl Decoder {
         recorded.series.clone_from(batch.sink.series);
         recorded.written = batch.written;
         recorded.rejected = batch.problems.rejected().to_vec();
-        recorded.problems = batch.problems.fail().then(|| batch.problems.text(batch.written.rows()));
+        recorded.problems =
+            batch.problems.fail().then(|| batch.problems.text(batch.written.rows()));
         batch.learned.keep(&self.memory);
         Ok(recorded)
     }

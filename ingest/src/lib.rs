@@ -75,6 +75,8 @@ pub struct Ingest {
 #[derive(Debug)]
 struct Inner {
     limits: Limits,
+    #[expect(dead_code, reason = "read once the doors take metrics")]
+    otlp: OtlpMetrics,
     writer: Writer,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
@@ -120,9 +122,11 @@ pub(crate) fn log_refusal(inner: &Inner, tenant: &TenantId, error: &Error) {
 }
 
 impl Ingest {
-    /// Makes the way into a storage. Metrics are registered in `registry`.
+    /// Makes the way into a storage. `otlp` says how OTLP metrics become series. Metrics are
+    /// registered in `registry`.
     pub fn new(
         limits: Limits,
+        otlp: OtlpMetrics,
         writer: Writer,
         clock: Arc<dyn Clock>,
         rng: Arc<dyn Rng>,
@@ -139,6 +143,7 @@ impl Ingest {
             admission: Admission::new(inflight, Arc::clone(&clock), metrics.inflight.clone()),
             rates: Rates::new(limits.ingest_rate, limits.ingest_burst, Arc::clone(&clock)),
             limits,
+            otlp,
             writer,
             clock,
             rng,

@@ -8,7 +8,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tarn_ingest::{OtlpMetrics, Promote};
 use tarn_model::limits::Limits;
+use tarn_model::otel_names::Translation;
 use tarn_model::units::{ByteSize, format_duration, parse_duration};
 use tarn_storage::WalSync;
 
@@ -173,6 +175,62 @@ pub(crate) static KEYS: &[Key] = &[
         |_| "false".to_owned(),
         "Whether a request without X-Scope-OrgID is refused with 401. Otherwise it belongs to the tenant \"default\".",
         |c, v| put(&mut c.tenants.required, boolean(v))
+    ),
+    key!(
+        "metrics.otlp.translation",
+        "strategy",
+        |_| Translation::default().as_str().to_owned(),
+        "How OTLP names become metric names: UnderscoreEscapingWithSuffixes (http_server_duration_seconds), UnderscoreEscapingWithoutSuffixes (http_server_duration), NoUTF8EscapingWithSuffixes (http.server.duration_seconds) or NoTranslation (http.server.duration). A change begins new series.",
+        |c, v| put(&mut c.otlp_metrics.translation, translation(v))
+    ),
+    key!(
+        "metrics.otlp.native_histograms",
+        "true|false",
+        |_| "false".to_owned(),
+        "Whether OTLP histograms with explicit bounds are stored as one native histogram with custom bounds instead of _bucket, _sum and _count series. Exponential histograms are always native.",
+        |c, v| put(&mut c.otlp_metrics.native_histograms, boolean(v))
+    ),
+    key!(
+        "metrics.otlp.promote_resource_attributes",
+        "list of attributes",
+        |_| String::new(),
+        "Resource attributes that become labels of every OTLP series. * means all; names with - in front are left out of all. All attributes are in target_info in any case.",
+        |c, v| put(&mut c.otlp_metrics.promote, promote(v))
+    ),
+    key!(
+        "metrics.otlp.keep_identifying_resource_attributes",
+        "true|false",
+        |_| "false".to_owned(),
+        "Whether target_info has service.name, service.namespace and service.instance.id too, of which job and instance are made.",
+        |c, v| put(&mut c.otlp_metrics.keep_identifying, boolean(v))
+    ),
+    key!(
+        "metrics.otlp.scope_labels",
+        "true|false",
+        |_| "true".to_owned(),
+        "Whether name, version, schema URL and attributes of the instrumentation scope become labels otel_scope_*. Without them equal metrics of two scopes are one series.",
+        |c, v| put(&mut c.otlp_metrics.scope_labels, boolean(v))
+    ),
+    key!(
+        "metrics.otlp.type_and_unit_labels",
+        "true|false",
+        |_| "false".to_owned(),
+        "Whether OTLP series have the labels __type__ and __unit__.",
+        |c, v| put(&mut c.otlp_metrics.type_and_unit_labels, boolean(v))
+    ),
+    key!(
+        "metrics.otlp.label_name_underscore_sanitization",
+        "true|false",
+        |_| "true".to_owned(),
+        "Whether label names that begin with one underscore get key in front of it.",
+        |c, v| put(&mut c.otlp_metrics.label_rules.key_before_underscore, boolean(v))
+    ),
+    key!(
+        "metrics.otlp.label_name_preserve_multiple_underscores",
+        "true|false",
+        |_| "true".to_owned(),
+        "Whether several underscores in a row stay several in label names.",
+        |c, v| put(&mut c.otlp_metrics.label_rules.keep_underscores, boolean(v))
     ),
     key!(
         "metrics.out_of_order_window",
@@ -428,6 +486,7 @@ pub(super) fn blank() -> Config {
         log: Log { filter: String::new(), format: LogFormat::Auto },
         shutdown: Shutdown { delay: nothing, grace: nothing },
         limits: Limits::default(),
+        otlp_metrics: OtlpMetrics::default(),
         changed: Vec::new(),
     }
 }
@@ -456,6 +515,29 @@ fn boolean(text: &str) -> Result<bool, String> {
 
 fn list(text: &str) -> Result<Vec<String>, String> {
     Ok(text.split(',').map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned).collect())
+}
+
+fn translation(text: &str) -> Result<Translation, String> {
+    Translation::parse(text).ok_or_else(|| {
+        let known = Translation::ALL.map(Translation::as_str).join(", ");
+        format!("{text:?} is none of {known}")
+    })
+}
+
+pub(super) fn promote(text: &str) -> Result<Promote, String> {
+    let names = list(text)?;
+    if !names.iter().any(|name| name == "*") {
+        return match names.iter().find(|name| name.starts_with('-')) {
+            Some(name) => Err(format!("{name:?} leaves something out of nothing: * is missing")),
+            None => Ok(Promote::Only(names)),
+        };
+    }
+    let left_out = |name: &String| match name.strip_prefix('-') {
+        Some(name) => Some(Ok(name.to_owned())),
+        None if name == "*" => None,
+        None => Some(Err(format!("{name:?} is part of * already"))),
+    };
+    names.iter().filter_map(left_out).collect::<Result<_, _>>().map(Promote::AllBut)
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -4,7 +4,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::keys::KEYS;
+use tarn_ingest::Promote;
+
+use super::keys::{KEYS, promote};
 use super::load::{Sources, load};
 use super::reference;
 
@@ -150,4 +152,15 @@ fn the_reference_page_is_current() {
     }
     let kept = std::fs::read_to_string(path).unwrap();
     assert!(kept == page, "src/config/reference.md is stale: TARN_UPDATE=1 cargo test reference");
+}
+
+#[test]
+fn resource_attributes_are_promoted_by_name_or_all_but_some() {
+    let names = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+    assert_eq!(promote(""), Ok(Promote::Only(Vec::new())));
+    assert_eq!(promote("a.b, c"), Ok(Promote::Only(names(&["a.b", "c"]))));
+    assert_eq!(promote("*"), Ok(Promote::AllBut(Vec::new())));
+    assert_eq!(promote("*,-a.b,-c"), Ok(Promote::AllBut(names(&["a.b", "c"]))));
+    assert!(promote("-a").unwrap_err().contains("* is missing"));
+    assert!(promote("*,a").unwrap_err().contains("\"a\" is part of * already"));
 }

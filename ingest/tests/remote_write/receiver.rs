@@ -10,8 +10,8 @@ use http::{HeaderMap, Response};
 use http_body_util::BodyExt as _;
 use prometheus_client::registry::Registry;
 use prost::Message as _;
-use tarn_ingest::Ingest;
 use tarn_ingest::receive::remote_write::remote_write;
+use tarn_ingest::{Ingest, OtlpMetrics};
 use tarn_model::limits::Limits;
 use tarn_model::matcher::{MatchOp, Matcher};
 use tarn_model::sample::{Histogram as ModelHistogram, Metadata, STALE_NAN_BITS};
@@ -78,7 +78,8 @@ impl Receiver {
         storage.replayed().await.expect("replays nothing");
         let rng = Arc::new(SimRng::new(2));
         let handle = Arc::new(clock.clone());
-        let ingest = Ingest::new(limits, storage.writer(), handle, rng, &mut registry);
+        let otlp = OtlpMetrics::default();
+        let ingest = Ingest::new(limits, otlp, storage.writer(), handle, rng, &mut registry);
         Self { ingest, clock, registry, storage, tasks, _folder: folder }
     }
 

@@ -218,7 +218,7 @@ impl<S: RowSink> Walk<'_, '_, S> {
     fn metric(&mut self, message: Reader<'_>, family: &Family<'_>) -> Result<()> {
         let kind = family.metric.kind;
         let counts = family.metric.has_known_temporality();
-        let before = self.points;
+        let before = self.points - self.rejected;
         each(message, kind.field(), |data| {
             each(data, 1, |point| {
                 self.points += 1;
@@ -234,7 +234,7 @@ impl<S: RowSink> Walk<'_, '_, S> {
                 Ok(())
             })
         })?;
-        if self.points > before && counts {
+        if self.points - self.rejected > before {
             family.push_metadata(self.batch)?;
         }
         Ok(())

@@ -25,7 +25,7 @@ use crate::decode::otlp::frame::{Resource, Scope};
 use crate::decode::otlp::value::{Caps, Changes, RawValue, text};
 use crate::decode::prometheus::family_metadata;
 use crate::decode::wire::WireError;
-use crate::validate::{Invalid, Reason};
+use crate::validate::{Invalid, Reason, shown};
 
 /// The label of the series whose samples count since the one before; PromQL knows it.
 const TEMPORALITY: (&str, &str) = ("__temporality__", "delta");
@@ -141,6 +141,17 @@ impl<'f> PointLabels<'f> {
     }
 
     fn build(&self) -> Result<Labels, Fault> {
+        // Where there are no labels the message cannot show them.
+        self.try_build().map_err(|fault| match fault {
+            Fault::Invalid(Invalid { reason, message }) => {
+                let metric = shown(self.family.metric.name);
+                Invalid::new(reason, format!("{message} (metric {metric})")).into()
+            }
+            wire @ Fault::Wire(_) => wire,
+        })
+    }
+
+    fn try_build(&self) -> Result<Labels, Fault> {
         let Family { options, limits, resource, scope, metric, .. } = *self.family;
         let mut labels = Names::new(options, limits);
         let mut attributes = Vec::new();
