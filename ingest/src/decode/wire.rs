@@ -230,12 +230,6 @@ impl<'a> Reader<'a> {
         self.fixed_double()
     }
 
-    /// Consumes the value of a fixed64 or sfixed64 field.
-    #[inline]
-    pub(crate) fn fixed64(&mut self, wire: Wire) -> Result<u64, WireError> {
-        self.double(wire).map(f64::to_bits)
-    }
-
     #[inline]
     fn fixed_double(&mut self) -> Result<f64, WireError> {
         let Some(bytes) = self.rest().first_chunk::<8>() else {
