@@ -409,11 +409,11 @@ fn what_cannot_be_taken_is_counted_by_data_point() {
         family odd: gauge [] What odd is.
         1 accepted, 11 rejected
         11 rows rejected, 1 stored
-        series 1 {}: nothing is left of name "" after translation
-        series 2 {}: nothing is left of name "" after translation
-        series 3 {}: attribute: nothing is left of name "" after translation
-        series 5 {}: attribute: only underscores are left of name ".." after translation
-        series 6 {}: 70 attributes, limit is 64 labels
+        series 1 {}: nothing is left of name "" after translation (metric "")
+        series 2 {}: nothing is left of name "" after translation (metric "")
+        series 3 {}: attribute: nothing is left of name "" after translation (metric "odd")
+        series 5 {}: attribute: only underscores are left of name ".." after translation (metric "odd")
+        series 6 {}: 70 attributes, limit is 64 labels (metric "odd")
         data point 7 of metric "no.time": time_unix_nano is not set
         data point 8 of metric "no.value": no value is set
         data point 9 of metric "unspecified": aggregation temporality is not set
