@@ -3,6 +3,10 @@
 
 #[path = "lifecycle/node.rs"]
 mod node;
+#[path = "support/table_requests.rs"]
+mod support;
+#[path = "lifecycle/tables.rs"]
+mod tables;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
