@@ -21,6 +21,7 @@ mod lists;
 mod texts;
 
 use lists::{Attributes, Events, Links};
+pub(crate) use texts::Dictionary;
 use texts::Texts;
 
 /// What a log record holds beside its texts and attributes: the numbers, ids and offsets of its

@@ -5,16 +5,15 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, ArrayRef, Int32Array, MapArray, StructArray};
 use arrow_schema::ArrowError;
 use arrow_select::concat::concat;
 use tarn_model::error::{Error, Result};
-use tarn_model::map::HashMap;
 
 use super::TableBatch;
+use crate::append::rows::Dictionary;
 use crate::append::tables::apart::{self, Apart};
 
 /// Lays batches of one table together.
@@ -40,14 +39,14 @@ fn joined(batches: &[Arc<TableBatch>]) -> std::result::Result<Apart, ArrowError>
     let mut united = Apart { columns: Vec::new(), texts: Vec::new() };
     for (at, field) in schema.fields().iter().enumerate() {
         let pieces: Vec<ArrayRef> = if apart::has_texts(field) {
-            let mut texts = Texts::default();
+            let mut common = Dictionary::default();
             let number = united.texts.len();
             let renumbered = parts.iter().map(|part| {
-                let numbers = texts.add(part.texts[number].as_ref())?;
+                let numbers = numbers_of(part.texts[number].as_ref(), &mut common)?;
                 renumber(&part.columns[at], &numbers)
             });
             let pieces = renumbered.collect::<std::result::Result<_, _>>()?;
-            united.texts.push(Arc::new(texts.values.finish()));
+            united.texts.push(Arc::new(common.finish()));
             pieces
         } else {
             parts.iter().map(|part| Arc::clone(&part.columns[at])).collect()
@@ -58,34 +57,15 @@ fn joined(batches: &[Arc<TableBatch>]) -> std::result::Result<Apart, ArrowError>
     Ok(united)
 }
 
-/// The common dictionary.
-#[derive(Default)]
-struct Texts {
-    known: HashMap<Box<str>, i32>,
-    values: StringBuilder,
-}
-
-impl Texts {
-    /// Returns the common number of each text.
-    fn add(&mut self, texts: &dyn Array) -> std::result::Result<Vec<i32>, ArrowError> {
-        let texts = texts
-            .as_string_opt::<i32>()
-            .ok_or_else(|| ArrowError::CastError("a dictionary of no texts".to_owned()))?;
-        let mut numbers = Vec::with_capacity(texts.len());
-        for text in texts.iter().map(Option::unwrap_or_default) {
-            let number = match self.known.get(text) {
-                Some(number) => *number,
-                None => {
-                    let number = self.known.len() as i32;
-                    self.values.append_value(text);
-                    self.known.insert(text.into(), number);
-                    number
-                }
-            };
-            numbers.push(number);
-        }
-        Ok(numbers)
-    }
+/// Returns the common number of each text of a batch.
+fn numbers_of(
+    texts: &dyn Array,
+    common: &mut Dictionary,
+) -> std::result::Result<Vec<i32>, ArrowError> {
+    let texts = texts
+        .as_string_opt::<i32>()
+        .ok_or_else(|| ArrowError::CastError("a dictionary of no texts".to_owned()))?;
+    Ok(texts.iter().map(|text| common.number(text.unwrap_or_default())).collect())
 }
 
 /// Puts the common numbers in place of a batch's own.
