@@ -308,8 +308,8 @@ impl Clock for Hurried {
     }
 
     fn sleep(&self, duration: Duration) -> tarn_model::time::Sleep {
-        // Deadlines of 20 s and more stay what they are.
-        let hurried = duration < Duration::from_secs(20);
+        // Deadlines stay what they are: 10 s and more.
+        let hurried = duration < Duration::from_secs(10);
         self.0.sleep(if hurried { duration / 100 } else { duration })
     }
 }
