@@ -13,13 +13,18 @@ use crate::config::keys::KEYS;
 use crate::config::load::Sources;
 use crate::shutdown::Exit;
 
+pub(crate) mod ask;
 pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod inspect;
+pub(crate) mod logs;
 pub(crate) mod query;
 pub(crate) mod reference;
 pub(crate) mod remote;
 pub(crate) mod store;
+pub(crate) mod terminal;
+pub(crate) mod trace;
+pub(crate) mod traces;
 
 /// Tarn keeps metrics as Parquet and answers PromQL.
 ///
@@ -49,6 +54,12 @@ pub(crate) enum Command {
     Healthcheck(client::Server),
     /// Evaluate a PromQL expression, on a server or straight on a data folder.
     Query(query::QueryArgs),
+    /// Find log records, on a server or straight in a data folder.
+    Logs(logs::LogsArgs),
+    /// Find traces, on a server or straight in a data folder.
+    Traces(traces::TracesArgs),
+    /// Show a trace as a waterfall.
+    Trace(trace::TraceArgs),
     /// Measure this machine: one line per figure.
     Bench(crate::bench::BenchArgs),
     /// Look into the write-ahead log of a data folder.

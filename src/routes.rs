@@ -18,6 +18,7 @@ use http_body_util::Limited;
 use serde::Serialize;
 use tarn_ingest::receive::otlp::Signal;
 use tarn_model::limits::Limits;
+use tarn_query::api::native;
 use tarn_query::api::prometheus::Endpoint;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -78,6 +79,7 @@ pub(crate) enum Handler {
     OtlpGrpc(Signal),
     GrpcHealth,
     Prometheus(Endpoint),
+    Native(native::Endpoint),
 }
 
 /// One row.
@@ -142,13 +144,17 @@ pub(crate) static ROUTES: &[Route] = &[
     route("/api/v1/metadata", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Prometheus(Endpoint::Metadata)),
     route("/api/v1/status/buildinfo", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Prometheus(Endpoint::BuildInfo)),
     route("/api/v1/status/runtimeinfo", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Prometheus(Endpoint::RuntimeInfo)),
+    route("/api/v1/logs/search", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::LogsSearch)),
+    route("/api/v1/traces/search", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::TracesSearch)),
+    route("/api/v1/traces/{id}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Native(native::Endpoint::Trace)),
 ];
 
 impl Route {
     /// Returns the paths at which the route stands.
     pub(crate) fn paths(&self) -> Vec<String> {
         let mut paths = vec![self.path.to_owned()];
-        if self.path.starts_with("/api/v1/") {
+        let is_own = matches!(self.handler, Handler::Native(_));
+        if self.path.starts_with("/api/v1/") && !is_own {
             paths.push(format!("{PROMETHEUS_PREFIX}{}", self.path));
         }
         paths
@@ -268,6 +274,7 @@ async fn handle(app: Arc<App>, route: &'static Route, request: Request) -> Respo
         Handler::OtlpGrpc(signal) => calls::otlp_grpc(&app, signal, request).await,
         Handler::GrpcHealth => calls::health(&app, request).await,
         Handler::Prometheus(endpoint) => admin::prometheus(&app, endpoint, request).await,
+        Handler::Native(endpoint) => admin::native(&app, endpoint, request).await,
     }
 }
 

@@ -283,6 +283,16 @@ impl Engine {
         self.0.governor.admit(Language::Labels, None, cancel).await
     }
 
+    /// Waits for a slot for a question in another language.
+    pub(crate) async fn admit(
+        &self,
+        language: Language,
+        timeout: Option<Duration>,
+        cancel: Cancel,
+    ) -> Result<Running, Error> {
+        self.0.governor.admit(language, timeout, cancel).await
+    }
+
     pub(crate) fn view(&self) -> Arc<View> {
         self.0.reader.view()
     }

@@ -26,9 +26,12 @@
 pub mod api;
 mod engine;
 mod govern;
+mod logs;
+mod records;
 mod scan;
 pub mod search;
 mod task;
+pub mod traces;
 
 pub use tarn_promql as promql;
 

@@ -24,11 +24,16 @@
 //! back into text that parses to the same tree.
 
 pub mod ast;
+pub(crate) mod filter;
+mod functions;
 pub mod fuzz;
-pub(crate) mod lex;
+mod lex;
+mod matcher;
 pub mod parse;
+pub mod plan;
 mod print;
-pub(crate) mod quantity;
+mod quantity;
+pub(crate) mod scan;
 
 #[cfg(test)]
 mod tests;

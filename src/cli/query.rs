@@ -5,7 +5,7 @@
 //! from that answer ([`table`]), so the two cannot differ.
 
 mod answer;
-mod local;
+pub(crate) mod local;
 mod table;
 
 use std::io::{self, IsTerminal as _, Write as _};

@@ -8,6 +8,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tarn_ingest::receive::remote_write::remote_write;
 use tarn_model::error::{Direction, Error, ErrorKind};
+use tarn_query::api::native;
 use tarn_query::api::prometheus::{self, Endpoint};
 use tracing::error;
 
@@ -100,6 +101,18 @@ pub(crate) async fn write(app: &Arc<App>, request: Request) -> Response {
 pub(crate) async fn prometheus(app: &Arc<App>, endpoint: Endpoint, request: Request) -> Response {
     match tenant::of(request.headers(), app.config.tenants.required) {
         Ok(tenant) => prometheus::handle(&app.engine, endpoint, tenant, request).await,
+        Err(e) => failed(&e, Direction::Read),
+    }
+}
+
+/// Tarn's own API.
+pub(crate) async fn native(
+    app: &Arc<App>,
+    endpoint: native::Endpoint,
+    request: Request,
+) -> Response {
+    match tenant::of(request.headers(), app.config.tenants.required) {
+        Ok(tenant) => native::handle(&app.engine, endpoint, tenant, request).await,
         Err(e) => failed(&e, Direction::Read),
     }
 }

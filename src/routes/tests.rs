@@ -5,6 +5,7 @@ use tarn_model::map::HashSet;
 use super::{Handler, Methods, PROMETHEUS_PREFIX, ROUTES};
 use crate::listen::Port;
 use tarn_ingest::receive::otlp::Signal;
+use tarn_query::api::native;
 use tarn_query::api::prometheus::Endpoint;
 
 #[test]
@@ -24,6 +25,17 @@ fn every_endpoint_of_prometheus_has_its_route() {
         assert_eq!(route.path, path);
         assert_eq!(route.methods == Methods::GetAndPost, endpoint.methods().len() == 2, "{path}");
         assert!(route.paths().contains(&format!("{PROMETHEUS_PREFIX}{path}")));
+    }
+}
+
+#[test]
+fn every_endpoint_of_our_own_has_its_route() {
+    for endpoint in native::Endpoint::ALL {
+        let path = format!("/api/v1{}", endpoint.path());
+        let route = ROUTES.iter().find(|r| r.handler == Handler::Native(endpoint));
+        let route = route.unwrap_or_else(|| panic!("{path} has no route"));
+        assert_eq!(route.paths(), [path.as_str()], "not below the prefix of another API");
+        assert_eq!(route.methods == Methods::GetAndPost, endpoint.methods().len() == 2, "{path}");
     }
 }
 

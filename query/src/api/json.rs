@@ -11,6 +11,7 @@
 pub(crate) mod answer;
 pub(crate) mod histogram;
 pub(crate) mod number;
+pub(crate) mod object;
 
 use tarn_model::labels::LabelSet;
 

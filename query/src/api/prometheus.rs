@@ -11,7 +11,7 @@
 //! - [`time`]: times and durations as text
 
 mod names;
-mod params;
+pub(crate) mod params;
 mod query;
 mod status;
 pub mod time;
@@ -32,7 +32,7 @@ use crate::engine::Engine;
 use crate::govern::Cancel;
 
 /// A query that ends at its deadline tells so itself, within this time; after it nobody waits.
-const GRACE: Duration = Duration::from_secs(1);
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// What can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -110,9 +110,8 @@ pub async fn handle(
     request: Request<Body>,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let head = parts.method == Method::HEAD && endpoint.methods().contains(&Method::GET);
-    if !head && !endpoint.methods().contains(&parts.method) {
-        return method_not_allowed(endpoint);
+    if let Some(refused) = wrong_method(&parts.method, endpoint.methods()) {
+        return refused;
     }
     let form = match read_form(engine, &parts, body).await {
         Ok(form) => form,
@@ -158,8 +157,13 @@ impl Call {
     }
 }
 
-fn method_not_allowed(endpoint: Endpoint) -> Response<Body> {
-    let allowed: Vec<&str> = endpoint.methods().iter().map(Method::as_str).collect();
+/// Refuses a method that is not answered; HEAD is GET without the body.
+pub(crate) fn wrong_method(method: &Method, methods: &[Method]) -> Option<Response<Body>> {
+    let head = *method == Method::HEAD && methods.contains(&Method::GET);
+    if head || methods.contains(method) {
+        return None;
+    }
+    let allowed: Vec<&str> = methods.iter().map(Method::as_str).collect();
     let allowed = allowed.join(", ");
     let message = format!("method is not allowed, use {allowed}");
     let failure = Failure::of(StatusCode::METHOD_NOT_ALLOWED, "bad_data", message);
@@ -167,11 +171,11 @@ fn method_not_allowed(endpoint: Endpoint) -> Response<Body> {
     if let Ok(value) = HeaderValue::from_str(&allowed) {
         response.headers_mut().insert(header::ALLOW, value);
     }
-    response
+    Some(response)
 }
 
 /// Reads a form, within the limit. A POST with a body of another type has no form.
-async fn read_form(
+pub(crate) async fn read_form(
     engine: &Engine,
     parts: &http::request::Parts,
     body: Body,
@@ -214,7 +218,7 @@ impl From<Error> for Failure {
         };
         let status = StatusCode::from_u16(reply.http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after = reply.retry_after;
-        Self { status, error_type, message: error.message(), retry_after }
+        Self { status, error_type, message: error.message(), retry_after, span: None }
     }
 }
 

@@ -193,6 +193,8 @@ pub(crate) struct Failure {
     pub(crate) error_type: &'static str,
     pub(crate) message: String,
     pub(crate) retry_after: Option<Duration>,
+    /// The part of the query that is meant: first byte, and the one behind the last.
+    pub(crate) span: Option<(usize, usize)>,
 }
 
 impl Failure {
@@ -211,7 +213,12 @@ impl Failure {
         error_type: &'static str,
         message: impl Into<String>,
     ) -> Self {
-        Self { status, error_type, message: message.into(), retry_after: None }
+        Self { status, error_type, message: message.into(), retry_after: None, span: None }
+    }
+
+    /// Points at a part of the query.
+    pub(crate) fn with_span(self, start: usize, end: usize) -> Self {
+        Self { span: Some((start, end)), ..self }
     }
 
     fn body(&self) -> Vec<u8> {
@@ -219,6 +226,10 @@ impl Failure {
         json::string(&mut out, self.error_type);
         out.extend_from_slice(b",\"error\":");
         json::string(&mut out, &self.message);
+        if let Some((start, end)) = self.span {
+            let span = format!(",\"span\":{{\"start\":{start},\"end\":{end}}}");
+            out.extend_from_slice(span.as_bytes());
+        }
         out.push(b'}');
         out
     }

@@ -23,6 +23,8 @@ pub(crate) enum Language {
     Promql,
     /// Names, label values, series.
     Labels,
+    /// Searches of logs and traces, traces by id.
+    Search,
 }
 
 impl Language {
@@ -30,6 +32,7 @@ impl Language {
         match self {
             Self::Promql => "promql",
             Self::Labels => "labels",
+            Self::Search => "search",
         }
     }
 }

@@ -6,4 +6,5 @@ mod hostile;
 mod names;
 mod promises;
 mod queries;
+mod searches;
 mod support;

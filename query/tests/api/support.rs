@@ -14,9 +14,11 @@ use tarn_model::tasks::Tasks;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::{Clock, Sleep, UnixNanos};
 use tarn_model::units::ByteSize;
+use tarn_query::api::native;
 use tarn_query::api::prometheus::{Endpoint, handle};
 use tarn_query::{Engine, EngineOptions, Handles};
-use tarn_storage::append::Appender;
+use tarn_storage::append::rows::TableRows;
+use tarn_storage::append::{Appender, RequestMark};
 use tarn_storage::file::RealDisk;
 use tarn_storage::{Options, Storage, WalSync};
 use tarn_testkit::sim::SimRng;
@@ -134,6 +136,25 @@ impl World {
         }
         let request = request.body(body).unwrap();
         handle(&self.engine, endpoint, self.tenant.clone(), request).await
+    }
+
+    /// Asks Tarn's own API.
+    pub(crate) async fn native(&self, path_and_query: &str) -> Answer {
+        let path = path_and_query.split('?').next().unwrap();
+        let endpoint = match path {
+            "/logs/search" => native::Endpoint::LogsSearch,
+            "/traces/search" => native::Endpoint::TracesSearch,
+            _ => native::Endpoint::Trace,
+        };
+        let uri = format!("/api/v1{path_and_query}");
+        let request = Request::get(uri).body(Body::empty()).unwrap();
+        read(native::handle(&self.engine, endpoint, self.tenant.clone(), request).await).await
+    }
+
+    /// Stores log records or spans as one request.
+    pub(crate) async fn rows(&self, rows: TableRows) {
+        let mark = RequestMark::default();
+        self.storage.writer().append_rows(&self.tenant, rows, mark).await.unwrap();
     }
 
     /// Returns whether the metrics hold a line.

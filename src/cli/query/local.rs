@@ -43,6 +43,17 @@ pub(super) async fn ask(
     tenant: TenantId,
     question: Question,
 ) -> anyhow::Result<Bytes> {
+    with_engine(folder, async |engine| ask_engine(engine, tenant, question).await).await
+}
+
+/// Looks into the folder and lets `ask` do so.
+///
+/// # Errors
+/// Where it is no data folder, or those of `ask`.
+pub(crate) async fn with_engine<T>(
+    folder: &Path,
+    ask: impl AsyncFnOnce(&Engine) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let tasks = ProcessTasks::new(Handle::current());
     let handles = Handles {
@@ -58,12 +69,23 @@ pub(super) async fn ask(
             let options = EngineOptions { limits, ..EngineOptions::default() };
             let handles = tarn_query::Handles { clock, query_runtime: Handle::current() };
             let engine = Engine::new(options, folder.reader, handles, &mut Registry::default());
-            ask_engine(&engine, tenant, question).await
+            ask(&engine).await
         }
         Err(error) => Err(error).context("read --data"),
     };
     tasks.stop(TASKS_WAIT).await;
     answer
+}
+
+/// Reads a whole answer.
+///
+/// # Errors
+/// Where it is too large, or ends early.
+pub(crate) async fn body(response: http::Response<Body>) -> anyhow::Result<Bytes> {
+    match Limited::new(response.into_body(), ANSWER_MAX.as_usize()).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) => bail!("read the answer: {error} (limit {ANSWER_MAX})"),
+    }
 }
 
 async fn ask_engine(
@@ -75,9 +97,5 @@ async fn ask_engine(
         .header(header::CONTENT_TYPE, FORM)
         .body(Body::from(question.form))
         .context("make the request")?;
-    let response = handle(engine, question.endpoint, tenant, request).await;
-    match Limited::new(response.into_body(), ANSWER_MAX.as_usize()).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) => bail!("read the answer: {error} (limit {ANSWER_MAX})"),
-    }
+    body(handle(engine, question.endpoint, tenant, request).await).await
 }

@@ -113,6 +113,14 @@ pub fn format_rfc3339(time_ms: i64) -> String {
     if fraction == 0 { format!("{date}Z") } else { format!("{date}.{fraction:03}Z") }
 }
 
+/// Prints a time in ns as RFC 3339 in UTC, always with nine digits behind the point.
+pub fn format_rfc3339_ns(time_ns: i64) -> String {
+    const SECOND_NS: i64 = 1_000_000_000;
+    let mut text = format_rfc3339(time_ns.div_euclid(SECOND_NS) * 1000);
+    text.truncate(text.len() - 1);
+    format!("{text}.{:09}Z", time_ns.rem_euclid(SECOND_NS))
+}
+
 fn days_in_month(year: i64, month: i64) -> i64 {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     match month {

@@ -1,0 +1,218 @@
+//! Tarn's own API: searches of logs and traces, and traces by id, as JSON.
+//!
+//! The envelope is that of the Prometheus API; beside `data` and `warnings` it has `stats`: what the
+//! answer took. Times are given twice, as RFC 3339 and as ns since the epoch in quotes, because
+//! JavaScript has no integers of that size. A search that is wrong is answered 400 with the part of
+//! the text that is meant: `span`, in bytes.
+
+mod logs;
+mod traces;
+
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{Method, Request, Response};
+use tarn_model::error::Error;
+use tarn_model::tenant::TenantId;
+use tarn_storage::schema::tables::Table;
+
+use super::json::object::Object;
+use super::prometheus::params::Params;
+use super::prometheus::{GRACE, read_form, wrong_method};
+use super::reply::{self, Failure, Gone, Remarks, Sink, Terms};
+use crate::engine::{Engine, names_outcome};
+use crate::govern::metrics::{Language, Outcome};
+use crate::govern::{Cancel, Report, Running};
+use crate::search::parse::{ParseLimits, parse};
+use crate::search::plan::{Plan, plan};
+use crate::search::scan::{Cost, End, Range};
+
+/// Rows of a page, unless a request says otherwise.
+const LIMIT: usize = 100;
+
+/// Rows of a page at most: what a person scrolls through, and what fits in memory without looking.
+const LIMIT_MAX: usize = 10_000;
+
+/// What can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// Log records that a search finds.
+    LogsSearch,
+    /// Traces that a search finds.
+    TracesSearch,
+    /// A trace by its id, which the path names.
+    Trace,
+}
+
+impl Endpoint {
+    /// Every endpoint.
+    pub const ALL: [Self; 3] = [Self::LogsSearch, Self::TracesSearch, Self::Trace];
+
+    /// Returns the path below `/api/v1`, with axum's placeholder for the id.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::LogsSearch => "/logs/search",
+            Self::TracesSearch => "/traces/search",
+            Self::Trace => "/traces/{id}",
+        }
+    }
+
+    /// Returns the methods that are answered.
+    pub fn methods(self) -> &'static [Method] {
+        match self {
+            Self::LogsSearch | Self::TracesSearch => &[Method::GET, Method::POST],
+            Self::Trace => &[Method::GET],
+        }
+    }
+}
+
+/// Answers a request. `tenant` is whose data is read.
+pub async fn handle(
+    engine: &Engine,
+    endpoint: Endpoint,
+    tenant: TenantId,
+    request: Request<Body>,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    if let Some(refused) = wrong_method(&parts.method, endpoint.methods()) {
+        return refused;
+    }
+    let form = match read_form(engine, &parts, body).await {
+        Ok(form) => form,
+        Err(failure) => return failure.response(),
+    };
+    let params = Params::new(&form, parts.uri.query().unwrap_or(""));
+    let call = Call { engine: engine.clone(), tenant, params, cancel: Cancel::default() };
+    let cancel = call.cancel.clone();
+    let patience = call.timeout().unwrap_or_default() + GRACE;
+    let path = parts.uri.path().to_owned();
+    let terms = Terms { runtime: engine.runtime(), clock: engine.clock(), cancel, patience };
+    reply::run(terms, move |sink| async move {
+        // The only error is that nobody listens any more, and the task ends here anyway.
+        call.answer(endpoint, &path, sink).await.ok();
+    })
+    .await
+}
+
+/// One request on its way.
+struct Call {
+    engine: Engine,
+    tenant: TenantId,
+    params: Params,
+    cancel: Cancel,
+}
+
+/// A search as it was asked.
+struct Asked {
+    text: String,
+    plan: Plan,
+    range: Range,
+    limit: usize,
+}
+
+impl Call {
+    async fn answer(self, endpoint: Endpoint, path: &str, sink: Sink) -> Result<(), Gone> {
+        match endpoint {
+            Endpoint::LogsSearch => logs::search(&self, sink).await,
+            Endpoint::TracesSearch => traces::search(&self, sink).await,
+            Endpoint::Trace => traces::by_id(&self, path, sink).await,
+        }
+    }
+
+    /// Returns the time limit. A search is answered with what was found until then.
+    fn timeout(&self) -> Result<Duration, Failure> {
+        let max = self.engine.options().limits.sql_timeout;
+        Ok(self.params.timeout()?.map_or(max, |timeout| timeout.min(max)))
+    }
+
+    /// Reads the parameters of a search.
+    fn asked(&self, table: Table) -> Result<Asked, Failure> {
+        let text = self.params.get("q").to_owned();
+        let limits = ParseLimits::from(&self.engine.options().limits);
+        let planned = parse(&text, limits).and_then(|query| plan(&query, table));
+        let plan = planned.map_err(|error| {
+            let message = error.describe(&text);
+            Failure::parameter("q", message).with_span(error.span.start, error.span.end)
+        })?;
+        let limit = match self.params.get("limit") {
+            "" => LIMIT,
+            given => {
+                given.parse().ok().filter(|n| (1..=LIMIT_MAX).contains(n)).ok_or_else(|| {
+                    let message = format!("{given:?} is not a number from 1 to {LIMIT_MAX}");
+                    Failure::parameter("limit", message)
+                })?
+            }
+        };
+        Ok(Asked { text, plan, range: self.range()?, limit })
+    }
+
+    /// Returns `start`, which is included, and `end`, which is not.
+    fn range(&self) -> Result<Range, Failure> {
+        let asked = self.params.range()?;
+        if asked.end_ms < asked.start_ms {
+            return Err(Failure::parameter("end", "end timestamp must not be before start time"));
+        }
+        let end_us = match asked.end_ms {
+            i64::MAX => i64::MAX,
+            end_ms => end_ms.saturating_mul(1000).saturating_sub(1),
+        };
+        Ok(Range { start_us: asked.start_ms.saturating_mul(1000), end_us })
+    }
+
+    /// Waits for a slot.
+    async fn admit(&self) -> Result<Running, Failure> {
+        let timeout = self.timeout()?;
+        Ok(self.engine.admit(Language::Search, Some(timeout), self.cancel.clone()).await?)
+    }
+
+    /// Gives the slot back.
+    fn finish<T>(
+        &self,
+        running: Running,
+        text: &str,
+        cost: Cost,
+        result: &Result<(T, End), Error>,
+    ) {
+        let outcome = match result {
+            Ok((_, End::Whole)) => Outcome::Ok,
+            Ok((_, End::OutOfTime)) => Outcome::Timeout,
+            Err(error) => names_outcome(error),
+        };
+        let tenant = &self.tenant;
+        let samples = cost.rows_scanned;
+        running.finish(outcome, &Report { tenant, text, series: 0, samples, bytes_peak: 0 });
+    }
+
+    /// Collects what there is to say about an answer, in its warnings and its headers.
+    fn remarks(&self, partial: Option<String>, end: End, sink: &mut Sink) -> Remarks {
+        let mut remarks = Remarks::default();
+        if let Some(why) = partial {
+            remarks.warnings.push(why);
+            sink.mark_partial();
+        }
+        if end == End::OutOfTime {
+            let limit = self.timeout().unwrap_or_default().as_secs_f64();
+            let message =
+                format!("not everything was searched: the time limit of {limit} s is over");
+            remarks.warnings.push(message);
+            sink.mark_partial();
+        }
+        remarks
+    }
+}
+
+/// Writes what the answer took, behind `data`.
+fn stats(out: &mut Vec<u8>, rows: usize, cost: Cost, elapsed: Duration) {
+    let mut envelope = Object::within(out);
+    let mut object = Object::new(envelope.member("stats"));
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    object.int("rows", number(rows as u64));
+    object.int("rows_scanned", number(cost.rows_scanned));
+    object.int("bytes", number(cost.bytes));
+    object.int("pages", number(cost.pages));
+    object.int("pages_pruned", number(cost.pages_pruned));
+    object.int("files", number(cost.files));
+    object.int("files_pruned", number(cost.files_pruned));
+    object.int("ms", number(elapsed.as_millis() as u64));
+    object.close();
+}

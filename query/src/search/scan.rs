@@ -1,0 +1,200 @@
+//! Rows that a search finds, batch by batch, within the terms of its query.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{BooleanArray, RecordBatch};
+use futures::StreamExt as _;
+use tarn_model::error::{Error, Result};
+use tarn_model::tenant::TenantId;
+use tarn_promql::query::Hooks as _;
+use tarn_storage::schema::tables::Table;
+use tarn_storage::view::View;
+use tarn_storage::view::rows::{RowColumn, RowFilter, RowPrune, RowScan, RowTest, ScanStats};
+
+use super::filter::row_filter;
+use super::plan::Plan;
+use crate::govern::Running;
+use crate::govern::memory::Account;
+
+/// What reading has cost.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cost {
+    /// Rows that were looked at.
+    pub(crate) rows_scanned: u64,
+    /// Bytes read from the store.
+    pub(crate) bytes: u64,
+    /// Pages read.
+    pub(crate) pages: u64,
+    /// Pages that needed not be read.
+    pub(crate) pages_pruned: u64,
+    /// Blocks that were opened or could have been.
+    pub(crate) files: u64,
+    /// Blocks that needed not be opened.
+    pub(crate) files_pruned: u64,
+}
+
+impl Cost {
+    fn add(&mut self, stats: &ScanStats) {
+        let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        self.rows_scanned += get(&stats.rows_scanned);
+        self.bytes += get(&stats.bytes);
+        self.pages += get(&stats.pages);
+        self.pages_pruned += get(&stats.pages_pruned);
+        self.files += get(&stats.blocks);
+        self.files_pruned += get(&stats.blocks_pruned);
+    }
+}
+
+/// A time range in µs, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) start_us: i64,
+    pub(crate) end_us: i64,
+}
+
+impl Range {
+    /// All times.
+    pub(crate) const ALL: Self = Self { start_us: i64::MIN, end_us: i64::MAX };
+}
+
+/// Whether everything was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Whole,
+    /// The query's time was over before.
+    OutOfTime,
+}
+
+/// Scans on behalf of one query, over one view.
+pub(crate) struct Scanner<'a> {
+    view: Arc<View>,
+    tenant: &'a TenantId,
+    running: &'a Running,
+    account: &'a Account,
+    reserved: u64,
+    kept: u64,
+    cost: Cost,
+}
+
+impl<'a> Scanner<'a> {
+    /// Pins the view: all scans see the same rows (VIS-2).
+    pub(crate) fn new(
+        view: &View,
+        tenant: &'a TenantId,
+        running: &'a Running,
+        account: &'a Account,
+    ) -> Self {
+        let view = view.pinned(tenant);
+        Self { view, tenant, running, account, reserved: 0, kept: 0, cost: Cost::default() }
+    }
+
+    /// Returns what all scans have cost.
+    pub(crate) fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    /// Goes on holding what the last scan left; the next holds its own besides.
+    pub(crate) fn keep(&mut self) {
+        self.kept = self.reserved;
+    }
+
+    /// Shows `see` every batch of a scan, until its time is over. `see` returns what it
+    /// holds then, in bytes.
+    pub(crate) async fn run(
+        &mut self,
+        scan: RowScan,
+        mut see: impl FnMut(&RecordBatch) -> Result<u64> + Send,
+    ) -> Result<End> {
+        let floor_us = Arc::clone(&scan.floor_us);
+        let source = self.view.rows(self.tenant, scan)?;
+        let stats = source.stats;
+        let mut end = End::Whole;
+        'parts: for part in source.parts {
+            if part.time_max_us < floor_us.load(Ordering::Relaxed) {
+                continue;
+            }
+            let mut batches = part.read();
+            loop {
+                let batch = tokio::select! {
+                    biased;
+                    () = self.running.expired() => {
+                        end = End::OutOfTime;
+                        break 'parts;
+                    }
+                    batch = batches.next() => batch,
+                };
+                let Some(batch) = batch else { break };
+                let bytes = see(&batch?)?;
+                self.hold(self.kept.saturating_add(bytes))?;
+                tokio::task::coop::consume_budget().await;
+            }
+        }
+        self.cost.add(&stats);
+        Ok(end)
+    }
+
+    /// Accounts for all that the query holds now.
+    fn hold(&mut self, bytes: u64) -> Result<()> {
+        let max = self.running.memory_bytes_max();
+        if bytes > max {
+            return Err(Error::limit(format!("the search needs {bytes} bytes, limit is {max}")));
+        }
+        if bytes > self.reserved {
+            if !self.account.reserve(bytes - self.reserved) {
+                let message =
+                    format!("memory of all queries is used up: the search needs {bytes} bytes");
+                return Err(Error::limit(message));
+            }
+        } else {
+            self.account.release(self.reserved - bytes);
+        }
+        self.reserved = bytes;
+        Ok(())
+    }
+}
+
+/// Makes the scan of a plan.
+///
+/// # Errors
+/// `Invalid` where the table lacks a column.
+pub(crate) fn row_scan(
+    table: Table,
+    columns: Vec<RowColumn>,
+    plan: &Plan,
+    range: Range,
+) -> Result<RowScan> {
+    let mut scan = RowScan::new(table, columns);
+    let Range { start_us, end_us } = range;
+    scan.prune = RowPrune { start_us, end_us, ..plan.prune.clone() };
+    if range != Range::ALL {
+        scan.filters.push(within(table, range));
+    }
+    for condition in &plan.conditions {
+        scan.filters.push(row_filter(table, condition)?);
+    }
+    scan.newest_first = true;
+    Ok(scan)
+}
+
+/// Returns the filter that keeps rows of a time range.
+fn within(table: Table, range: Range) -> RowFilter {
+    let columns = vec![RowColumn::Stored(table.time_column().into())];
+    RowFilter { columns, test: Arc::new(Within(range)) }
+}
+
+#[derive(Debug)]
+struct Within(Range);
+
+impl RowTest for Within {
+    fn test(&self, batch: &RecordBatch) -> Result<BooleanArray> {
+        let times =
+            batch.columns().first().and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
+        let times = times.ok_or_else(|| Error::internal("read rows: the time is no timestamp"))?;
+        let Range { start_us, end_us } = self.0;
+        let is_within = |us: &i64| *us >= start_us && *us <= end_us;
+        Ok(times.values().iter().map(|us| Some(is_within(us))).collect())
+    }
+}
