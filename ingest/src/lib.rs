@@ -75,7 +75,6 @@ pub struct Ingest {
 #[derive(Debug)]
 struct Inner {
     limits: Limits,
-    #[expect(dead_code, reason = "read once the doors take metrics")]
     otlp: OtlpMetrics,
     writer: Writer,
     clock: Arc<dyn Clock>,

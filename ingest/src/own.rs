@@ -4,6 +4,7 @@
 use tarn_model::error::Result;
 use tarn_model::labels::LabelSet;
 use tarn_model::sample::Metadata;
+use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 use tarn_storage::append::RequestMark;
 use tarn_storage::append::rows::{LogRows, SpanRows, TableRows};
@@ -11,7 +12,6 @@ use tarn_storage::append::rows::{LogRows, SpanRows, TableRows};
 use crate::Ingest;
 use crate::batch::{Batch, BatchContext, Float, Protocol, RawLabels, RowSink};
 use crate::decode::key_cache::KeySpace;
-use crate::receive::otlp::Signal;
 use crate::reply::Written;
 
 /// Samples of one series.

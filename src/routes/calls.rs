@@ -6,9 +6,10 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Version};
 use tarn_ingest::receive::grpc::{self, is_grpc};
-use tarn_ingest::receive::otlp::Signal;
+use tarn_ingest::receive::otlp::{SIGNALS, service};
 use tarn_ingest::receive::otlp_grpc::otlp_grpc as receive_grpc;
 use tarn_ingest::receive::otlp_http::otlp_http as receive_http;
+use tarn_model::signal::Signal;
 
 use crate::app::App;
 use crate::clock::SystemRng;
@@ -39,7 +40,7 @@ pub(super) async fn health(app: &App, request: Request) -> Response {
         return no_call(app.config.listen.otlp_http.is_some(), &request);
     }
     let serving = app.readiness().ingest.is_none();
-    let services = Signal::ALL.map(Signal::service);
+    let services = SIGNALS.map(service);
     let (parts, body) = request.into_parts();
     grpc::health(&app.ingest, serving, &services, &parts.headers, body).await
 }

@@ -4,7 +4,8 @@ use tarn_model::map::HashSet;
 
 use super::{Handler, Methods, PROMETHEUS_PREFIX, ROUTES};
 use crate::listen::Port;
-use tarn_ingest::receive::otlp::Signal;
+use tarn_ingest::receive::otlp::{SIGNALS, service};
+use tarn_model::signal::Signal;
 use tarn_query::api::native;
 use tarn_query::api::prometheus::Endpoint;
 
@@ -62,8 +63,8 @@ fn the_ports_of_otlp_have_what_belongs_there() {
 
 #[test]
 fn calls_stand_at_the_names_of_their_services() {
-    for signal in Signal::ALL {
-        let path = format!("/{}/Export", signal.service());
+    for signal in SIGNALS {
+        let path = format!("/{}/Export", service(signal));
         let route = ROUTES.iter().find(|r| r.path == path);
         assert_eq!(route.map(|r| r.handler), Some(Handler::OtlpGrpc(signal)), "{path}");
     }

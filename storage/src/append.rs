@@ -177,15 +177,51 @@ impl Writer {
         rows: TableRows,
         mark: RequestMark,
     ) -> Result<Lsn> {
+        self.encode_rows(tenant, rows, mark)?.commit().await
+    }
+
+    /// Does the part of [`Writer::append_rows`] that works: many rows are laid out and encoded on a
+    /// thread for it, and committed in a task that waits.
+    ///
+    /// # Errors
+    /// As [`Writer::appender`].
+    pub fn encode_rows(
+        &self,
+        tenant: &TenantId,
+        rows: TableRows,
+        mark: RequestMark,
+    ) -> Result<EncodedRows> {
         self.ready()?;
+        let log = Arc::clone(&self.log);
         if rows.is_empty() {
-            return Ok(Lsn::default());
+            return Ok(EncodedRows { log, batch: None });
         }
         let batch = TableBatch::new(rows.table(), rows.into_batch()?)?;
         let payloads = vec![tables::encode(&batch)?];
         let (tenant, rows) = (self.head.tenant(tenant), Rows::default());
         let batch = Batch { tenant, rows, table: Some(batch), payloads, definitions: None, mark };
-        self.log.append(batch).await
+        Ok(EncodedRows { log, batch: Some(Box::new(batch)) })
+    }
+}
+
+/// Log records or spans of one request, encoded and not committed yet.
+#[derive(Debug)]
+#[must_use = "nothing is stored without a commit"]
+pub struct EncodedRows {
+    log: Arc<dyn Log>,
+    batch: Option<Box<Batch>>,
+}
+
+impl EncodedRows {
+    /// Makes them durable and visible, as one record of the log.
+    ///
+    /// # Errors
+    /// `Unavailable` where the log could not be written or synced: nothing is stored then.
+    pub async fn commit(self) -> Result<Lsn> {
+        match self.batch {
+            Some(batch) => self.log.append(*batch).await,
+            None => Ok(Lsn::default()),
+        }
     }
 }
 

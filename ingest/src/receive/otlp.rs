@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tarn_model::error::{Error, Result};
+use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
-use tarn_storage::append::RequestMark;
 use tarn_storage::wal::ReplyCounts;
 
 use self::decode::{Decoded, Rows, decode};
@@ -26,55 +26,33 @@ mod decode;
 /// is 0.1 ms of work; handing over costs some 10 µs.
 const INLINE_BYTES_MAX: usize = 8 << 10;
 
-/// What a request carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
-    /// Log records.
-    Logs,
-    /// Spans.
-    Traces,
-    /// Data points.
-    Metrics,
+/// All signals.
+pub const SIGNALS: [Signal; 3] = [Signal::Logs, Signal::Traces, Signal::Metrics];
+
+/// Returns the name of a signal's service in gRPC.
+pub fn service(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Logs => "opentelemetry.proto.collector.logs.v1.LogsService",
+        Signal::Traces => "opentelemetry.proto.collector.trace.v1.TraceService",
+        Signal::Metrics => "opentelemetry.proto.collector.metrics.v1.MetricsService",
+    }
 }
 
-impl Signal {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Logs, Self::Traces, Self::Metrics];
-
-    /// Returns the value of the `signal` label.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Logs => "logs",
-            Self::Traces => "traces",
-            Self::Metrics => "metrics",
-        }
+/// Returns the path of a signal, by which requests of different signals are told apart.
+fn route(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Logs => "/v1/logs",
+        Signal::Traces => "/v1/traces",
+        Signal::Metrics => "/v1/metrics",
     }
+}
 
-    /// Returns the name of its service in gRPC.
-    pub fn service(self) -> &'static str {
-        match self {
-            Self::Logs => "opentelemetry.proto.collector.logs.v1.LogsService",
-            Self::Traces => "opentelemetry.proto.collector.trace.v1.TraceService",
-            Self::Metrics => "opentelemetry.proto.collector.metrics.v1.MetricsService",
-        }
-    }
-
-    /// Returns the path at which it stands, by which requests of different signals are told apart.
-    pub(crate) fn route(self) -> &'static str {
-        match self {
-            Self::Logs => "/v1/logs",
-            Self::Traces => "/v1/traces",
-            Self::Metrics => "/v1/metrics",
-        }
-    }
-
-    /// Returns what OTLP calls its rows where it counts those that were rejected.
-    pub(crate) fn rows(self) -> &'static str {
-        match self {
-            Self::Logs => "LogRecords",
-            Self::Traces => "Spans",
-            Self::Metrics => "DataPoints",
-        }
+/// Returns what OTLP calls the rows of a signal where it counts those that were rejected.
+pub(crate) fn rows(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Logs => "LogRecords",
+        Signal::Traces => "Spans",
+        Signal::Metrics => "DataPoints",
     }
 }
 
@@ -153,7 +131,7 @@ async fn store(inner: Arc<Inner>, request: Request) -> Result<Outcome> {
     .await?;
     let Request { door, signal, ref tenant, ref body, .. } = request;
     inner.metrics.bytes(signal.as_str(), door.as_str(), body.len());
-    let hash = request_hash(tenant, signal.route(), body);
+    let hash = request_hash(tenant, route(signal), body);
     let stored = |hash| inner.writer.stored(hash);
     let turn = match inner.inflight.turn(hash, stored).await {
         Turn::Stored(counts) => {
@@ -164,13 +142,11 @@ async fn store(inner: Arc<Inner>, request: Request) -> Result<Outcome> {
     };
     let large = body.len() > INLINE_BYTES_MAX;
     let (inner, decoded) = on_thread(large, move || {
-        let decoded = decode(&inner, request)?;
+        let decoded = decode(&inner, request, hash)?;
         Ok((inner, decoded))
     })
     .await?;
-    let mark =
-        RequestMark { hash: if decoded.timed { hash } else { 0 }, counts: counts(&decoded.report) };
-    let outcome = commit(&inner, mark, decoded).await;
+    let outcome = commit(&inner, signal, door, decoded).await;
     drop(turn);
     outcome
 }
@@ -195,16 +171,24 @@ async fn on_thread<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(bug(e)))
 }
 
-/// Makes what was decoded durable and visible, with the mark by which a resend is recognised.
-async fn commit(inner: &Inner, mark: RequestMark, decoded: Decoded) -> Result<Outcome> {
-    let Decoded { tenant, signal, door, rows, report, unknown, .. } = decoded;
+/// Makes what was decoded durable and visible.
+async fn commit(inner: &Inner, signal: Signal, door: Door, decoded: Decoded) -> Result<Outcome> {
+    let Decoded { rows, report, unknown, .. } = decoded;
     match rows {
-        Rows::Table(rows) => {
-            inner.writer.append_rows(&tenant, rows, mark).await?;
+        Rows::Encoded(rows) => {
+            rows.commit().await?;
+        }
+        Rows::Samples(appender, learned) => {
+            appender.commit().await?;
+            learned.keep(&inner.memory);
         }
     }
-    let rejected = report.problems.rejected();
-    inner.metrics.rows(signal.as_str(), door.as_str(), report.accepted, rejected);
+    let (signal, rejected) = (signal.as_str(), report.problems.rejected());
+    inner.metrics.rows(signal, door.as_str(), report.accepted, rejected);
+    inner.metrics.mended(signal, report.truncated, report.repaired);
+    if report.rejected > 0 {
+        tracing::debug!(signal, rows = report.rejected, "rows of an export rejected");
+    }
     Ok(outcome(&report, &unknown))
 }
 
@@ -219,12 +203,6 @@ fn outcome(report: &Report, unknown: &[String]) -> Outcome {
         message.push_str(&format!("{line}unknown fields were left out: {}", unknown.join(", ")));
     }
     Outcome { rejected: report.rejected, message }
-}
-
-/// Returns what a resend will be told.
-fn counts(report: &Report) -> ReplyCounts {
-    let rejected = u32::try_from(report.rejected).unwrap_or(u32::MAX);
-    ReplyCounts { rejected, ..ReplyCounts::default() }
 }
 
 /// Answers a request that was stored before as it was answered then, but for the details.

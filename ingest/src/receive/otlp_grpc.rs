@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::{HeaderMap, Response};
 use tarn_model::error::Result;
+use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 
 use super::grpc;
-use super::otlp::{self, Door, Format, Request, Signal};
+use super::otlp::{self, Door, Format, Request};
 use crate::reply::otlp::{Code, Outcome, Status};
 use crate::{Ingest, Inner};
 

@@ -1,14 +1,17 @@
 //! OTLP over HTTP: the content type decides between protobuf and JSON, and the answer comes in the
 //! form of the request.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::Value;
 use tarn_model::error::{Direction, Error, Result};
+use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 
-use super::otlp::{self, Door, Format, Request, Signal};
+use super::otlp::{self, Door, Format, Request};
 use crate::body::{self, Encoding};
 use crate::reply::otlp::{Code, Outcome, Status};
 use crate::{Ingest, Inner};
@@ -44,7 +47,7 @@ pub async fn otlp_http(
 }
 
 async fn take(
-    inner: &std::sync::Arc<Inner>,
+    inner: &Arc<Inner>,
     signal: Signal,
     format: Format,
     encoding: Encoding,
@@ -88,7 +91,7 @@ fn header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> &'h str {
 fn stored(format: Format, signal: Signal, outcome: &Outcome) -> Response<Body> {
     match format {
         Format::Protobuf => with_body(StatusCode::OK, PROTOBUF, outcome.to_wire()),
-        Format::Json => with_json(StatusCode::OK, &outcome.to_json(signal.rows())),
+        Format::Json => with_json(StatusCode::OK, &outcome.to_json(otlp::rows(signal))),
     }
 }
 
