@@ -27,6 +27,8 @@ use crate::schema::tables::{Table, column, text_type};
 
 /// Dictionaries beyond this are given up: a value that is there once is cheaper in its place.
 const DICTIONARY_BYTES_MAX: usize = 1 << 20;
+/// Bytes of a text in the statistics of a row group: more is footer that rules nothing out.
+const STATISTICS_BYTES_MAX: usize = 16;
 /// zstd at flush: blocks are soon merged, and more effort gains 5 %.
 const ZSTD: i32 = 1;
 
@@ -128,6 +130,7 @@ impl Layout {
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_dictionary_page_size_limit(DICTIONARY_BYTES_MAX)
             .set_data_page_row_count_limit(PAGE_ROWS as usize)
+            .set_statistics_truncate_length(Some(STATISTICS_BYTES_MAX))
             .set_max_row_group_row_count(None)
             .set_sorting_columns(self.sorting());
         for column in parquet.columns() {
