@@ -139,7 +139,8 @@ pub struct RowScan {
     pub filters: Vec<RowFilter>,
     /// Parts come newest first, and so do row ranges inside a part, as far as their order allows.
     pub newest_first: bool,
-    /// Rows before this time (µs) are not needed any more; may rise while the scan runs.
+    /// Rows before this time (µs) are not needed any more, and need not be delivered; may rise while
+    /// the scan runs.
     pub floor_us: Arc<AtomicI64>,
 }
 
@@ -248,7 +249,8 @@ impl RowPart {
     /// stream ends the work.
     ///
     /// # Errors
-    /// In the stream: `Corrupt`, `Unavailable`, or what a filter said.
+    /// In the stream: `Corrupt`, `Unavailable`, `LimitExceeded` where attributes are asked for as a
+    /// whole and are far too large, or what a filter said.
     pub fn read(self) -> BoxStream<'static, Result<RecordBatch>> {
         let Self { place, scan, stats, .. } = self;
         match place {

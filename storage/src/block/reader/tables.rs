@@ -119,8 +119,9 @@ impl Blocks {
         let mut rows: Vec<Range<u32>> = Vec::new();
         for id in trace_ids {
             let read = async |range: Range<u64>| {
-                let range = [start + range.start..start + range.end];
-                Ok(self.fetch(block, &range, stats).await?.pop().unwrap_or_default())
+                let range = start + range.start..start + range.end;
+                let bytes = self.fetch(block, std::slice::from_ref(&range), stats).await?;
+                Ok(bytes.into_iter().next().unwrap_or_default())
             };
             rows.extend(traces::lookup(length, id, read).await?);
         }

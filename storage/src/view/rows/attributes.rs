@@ -6,7 +6,6 @@
 //! kept. Keys of the map are a dictionary, so a key is compared once per distinct key of a batch,
 //! and then by number.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, StringBuilder};
@@ -22,6 +21,7 @@ use tarn_model::error::{Error, Result};
 use tarn_model::map::HashMap;
 
 use crate::any_value;
+use crate::block::promote::value_kind;
 use crate::schema::tables::{Promoted, attributes_type};
 
 /// Texts by number; what all attribute columns become.
@@ -35,16 +35,6 @@ pub(super) struct Own<'a> {
     pub(super) texts: Texts,
 }
 
-/// Returns the kind of the values of a promoted column.
-fn value_kind(kind: Promoted) -> ValueKind {
-    match kind {
-        Promoted::Text => ValueKind::Text,
-        Promoted::Int => ValueKind::Int,
-        Promoted::Double => ValueKind::Double,
-        Promoted::Bool => ValueKind::Bool,
-    }
-}
-
 /// Writes the values of a promoted column as text.
 ///
 /// # Errors
@@ -54,46 +44,56 @@ pub(super) fn own_texts(column: &ArrayRef, kind: Promoted) -> Result<Texts> {
     match kind {
         Promoted::Text => column.as_dictionary_opt::<Int32Type>().cloned().ok_or_else(wrong),
         Promoted::Int => {
-            let numbers = column.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
-            Ok(numbered(numbers.iter(), |n| *n, |n| n.to_string()))
+            let ints = column.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
+            let values = ints.values();
+            Ok(numbered(ints, |row| values[row] as u64, |bits| (bits as i64).to_string()))
         }
         Promoted::Double => {
-            let numbers = column.as_primitive_opt::<Float64Type>().ok_or_else(wrong)?;
-            Ok(numbered(numbers.iter(), |n| n.to_bits(), |n| double_text(*n)))
+            let doubles = column.as_primitive_opt::<Float64Type>().ok_or_else(wrong)?;
+            let values = doubles.values();
+            let text = |bits| double_text(f64::from_bits(bits));
+            Ok(numbered(doubles, |row| values[row].to_bits(), text))
         }
         Promoted::Bool => {
             let bools = column.as_boolean_opt().ok_or_else(wrong)?;
-            Ok(numbered(bools.iter(), |b| *b, |b| b.to_string()))
+            Ok(numbered(bools, |row| u64::from(bools.value(row)), |bit| (bit == 1).to_string()))
         }
     }
 }
 
-/// Writes each distinct value once.
-fn numbered<T: Copy, K: std::hash::Hash + Eq + Copy>(
-    values: impl Iterator<Item = Option<T>>,
-    identity: impl Fn(&T) -> K,
-    text: impl Fn(&T) -> String,
+/// Slots of the cache in [`numbered`]: values of a column that are promoted are mostly few.
+const SLOTS: usize = 256;
+
+/// Writes each distinct value once, told apart by its bits.
+fn numbered(
+    column: &dyn Array,
+    bits: impl Fn(usize) -> u64,
+    text: impl Fn(u64) -> String,
 ) -> Texts {
-    let mut known: HashMap<K, i32> = HashMap::default();
-    let mut last: Option<(K, i32)> = None;
+    let mut known: HashMap<u64, i32> = HashMap::default();
+    // Most rows find their value here, without hashing it properly.
+    let mut slots = [(0_u64, NONE); SLOTS];
     let mut texts = StringBuilder::new();
-    let mut number = |value: T| {
-        let own = identity(&value);
-        if let Some((before, number)) = last
-            && before == own
-        {
-            return number;
+    let mut number = |row: usize| {
+        let bits = bits(row);
+        let slot = &mut slots[(bits.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as usize];
+        if slot.0 != bits || slot.1 == NONE {
+            let next = known.len() as i32;
+            let number = *known.entry(bits).or_insert_with(|| {
+                texts.append_value(text(bits));
+                next
+            });
+            *slot = (bits, number);
         }
-        let next = known.len() as i32;
-        let number = *known.entry(own).or_insert_with(|| {
-            texts.append_value(text(&value));
-            next
-        });
-        last = Some((own, number));
-        number
+        slot.1
     };
-    let numbers: Int32Array = values.map(|value| value.map(&mut number)).collect();
-    dictionary(numbers, texts)
+    let numbers: Vec<i32> = match column.nulls() {
+        None => (0..column.len()).map(number).collect(),
+        Some(nulls) => {
+            nulls.iter().enumerate().map(|(row, some)| if some { number(row) } else { 0 }).collect()
+        }
+    };
+    dictionary(Int32Array::new(numbers.into(), column.nulls().cloned()), texts)
 }
 
 fn dictionary(numbers: Int32Array, mut texts: StringBuilder) -> Texts {
@@ -234,20 +234,27 @@ pub(super) fn attribute(
     }
     for own in own.iter().rev() {
         let texts = own.texts.values().as_string::<i32>();
+        let mut known = vec![NONE; texts.len()];
         for (row, at) in own.texts.keys_iter().enumerate() {
-            if let Some(at) = at {
-                column[row] = numbers.of(texts.value(at));
+            let Some(at) = at else { continue };
+            if known[at] == NONE {
+                known[at] = numbers.of(texts.value(at));
             }
+            column[row] = known[at];
         }
     }
     let column: Int32Array = column.into_iter().map(|n| (n != NONE).then_some(n)).collect();
     Arc::new(dictionary(column, numbers.texts))
 }
 
+/// Text of all attributes of one batch. Rows of ordinary size are far below; hostile ones, whose texts
+/// a block keeps once and for many rows, must not grow without bound here.
+const WHOLE_BYTES_MAX: usize = 256 << 20;
+
 /// Returns all attributes: the entries of the map in their order, then promoted ones by key.
 ///
 /// # Errors
-/// `LimitExceeded` where the texts of a batch go beyond what a column can hold.
+/// `LimitExceeded` where the texts of a batch are larger than [`WHOLE_BYTES_MAX`].
 pub(super) fn whole(rows: usize, own: &[Own<'_>], map: Option<&Entries<'_>>) -> Result<ArrayRef> {
     let (mut keys, mut values) = (StringBuilder::new(), StringBuilder::new());
     let mut offsets = Vec::with_capacity(rows + 1);
@@ -269,6 +276,11 @@ pub(super) fn whole(rows: usize, own: &[Own<'_>], map: Option<&Entries<'_>>) -> 
             }
         }
         offsets.push(entries);
+        if keys.values_slice().len() + values.values_slice().len() > WHOLE_BYTES_MAX {
+            let message =
+                format!("attributes of {rows} rows are larger than {WHOLE_BYTES_MAX} bytes");
+            return Err(Error::limit(message));
+        }
     }
     let DataType::Map(field, sorted) = attributes_type() else {
         return Err(Error::internal("the type of attributes is no map"));
@@ -306,8 +318,8 @@ pub(super) fn whole_kinds(
         row_kinds.clear();
         let entries = map.map_or(0, |map| map.row(row).len());
         let told = kinds.filter(|kinds| kinds.is_valid(row)).map(|kinds| kinds.value(row));
-        let told: Cow<'_, [u8]> = told.map_or(Cow::Borrowed(&[]), Cow::Borrowed);
-        let of = |at: usize| told.get(at).copied().unwrap_or(ValueKind::Text as u8);
+        let of = |at: usize| told.and_then(|told| told.get(at)).copied();
+        let of = |at: usize| of(at).unwrap_or(ValueKind::Text as u8);
         row_kinds.extend((0..entries).map(of));
         for own in own.iter().filter(|own| own.texts.is_valid(row)) {
             row_kinds.push(value_kind(own.kind) as u8);

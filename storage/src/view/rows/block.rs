@@ -174,7 +174,7 @@ impl Opened {
         let decoding = self.block.decode(Rows {
             columns: &self.needs,
             rows: &rows,
-            filters: self.work.predicates(&self.block, stats, &failure),
+            filters: self.work.predicates(&self.block, scan, stats, &failure),
             batch: BATCH_ROWS,
         })?;
         Ok(decoding.map(|decoding| (decoding, failure)))

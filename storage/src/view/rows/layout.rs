@@ -78,30 +78,21 @@ impl Layout {
 
     /// Adds the columns of the part that are needed.
     pub(super) fn needs(&self, into: &mut BTreeSet<String>) {
-        let mut add = |own: &[OwnColumn], map: bool| {
-            into.extend(own.iter().map(|own| own.column.to_string()));
-            if map {
-                into.insert(column::ATTRIBUTES.to_owned());
-            }
-        };
         for maker in &self.makers {
-            match maker {
-                Maker::Null(_) | Maker::Column { .. } => {}
-                Maker::Attribute { own, map, .. }
-                | Maker::Whole { own, map }
-                | Maker::WholeKinds { own, map, .. } => add(own, *map),
-            }
-        }
-        for maker in &self.makers {
-            match maker {
+            let (own, map) = match maker {
+                Maker::Null(_) => continue,
                 Maker::Column { name, .. } => {
                     into.insert(name.to_string());
+                    continue;
                 }
-                Maker::WholeKinds { kinds: true, .. } => {
-                    into.insert(column::ATTRIBUTE_KINDS.to_owned());
+                Maker::Attribute { own, map, .. } | Maker::Whole { own, map } => (own, *map),
+                Maker::WholeKinds { own, map, kinds } => {
+                    into.extend(kinds.then(|| column::ATTRIBUTE_KINDS.to_owned()));
+                    (own, *map)
                 }
-                _ => {}
-            }
+            };
+            into.extend(own.iter().map(|own| own.column.to_string()));
+            into.extend(map.then(|| column::ATTRIBUTES.to_owned()));
         }
     }
 

@@ -3,8 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{BooleanArray, RecordBatch};
+use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
 use parking_lot::Mutex;
 use parquet::arrow::arrow_reader::{ArrowPredicate, ArrowPredicateFn};
@@ -19,6 +23,8 @@ use crate::block::reader::OpenBlock;
 pub(super) struct Work {
     output: Layout,
     filters: Vec<Arc<Filter>>,
+    /// Columns of the part that anything needs.
+    all: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -65,8 +71,12 @@ impl Work {
             let layout = Layout::new(shape, &filter.columns)?;
             Ok(Arc::new(Filter { layout, test: Arc::clone(&filter.test) }))
         });
-        let filters: Result<Vec<_>> = filters.collect();
-        Ok(Self { output: Layout::new(shape, &scan.columns)?, filters: filters? })
+        let filters = filters.collect::<Result<Vec<_>>>()?;
+        let output = Layout::new(shape, &scan.columns)?;
+        let mut all = BTreeSet::new();
+        output.needs(&mut all);
+        filters.iter().for_each(|filter: &Arc<Filter>| filter.layout.needs(&mut all));
+        Ok(Self { output, filters, all })
     }
 
     /// Returns the columns of the part that the answer needs.
@@ -113,41 +123,57 @@ impl Work {
 
     /// Leaves out columns that nobody asks for, so that they are not filtered along.
     fn project(&self, rows: &RecordBatch) -> Result<RecordBatch> {
-        let mut needed = BTreeSet::new();
-        self.output.needs(&mut needed);
-        self.filters.iter().for_each(|filter| filter.layout.needs(&mut needed));
         let schema = rows.schema();
         let fields = schema.fields().iter().enumerate();
-        let wanted = fields.filter(|(_, f)| needed.contains(f.name())).map(|(at, _)| at);
+        let wanted = fields.filter(|(_, f)| self.all.contains(f.name())).map(|(at, _)| at);
         rows.project(&wanted.collect::<Vec<_>>())
             .map_err(|e| Error::internal("choose columns").with_source(e))
     }
 
-    /// Makes the filters for the decoder of a block.
+    /// Makes the filters for the decoder of a block. Newest first, rows below the floor of the moment
+    /// at which they are decoded go before all others: their other columns are not worth decoding.
     pub(super) fn predicates(
         &self,
         block: &OpenBlock,
+        scan: &RowScan,
         stats: &Arc<ScanStats>,
         failure: &Failure,
     ) -> Vec<Box<dyn ArrowPredicate>> {
-        let predicates = self.filters.iter().enumerate().map(|(at, filter)| {
+        let mut predicates: Vec<Box<dyn ArrowPredicate>> = Vec::new();
+        if scan.newest_first {
+            let mask = block.mask(&[scan.table.time_column().to_owned()]);
+            let floor_us = Arc::clone(&scan.floor_us);
+            predicates.push(Box::new(ArrowPredicateFn::new(mask, move |rows| {
+                above(&rows, floor_us.load(Ordering::Relaxed))
+            })));
+        }
+        for (at, filter) in self.filters.iter().enumerate() {
             let mut needed = BTreeSet::new();
             filter.layout.needs(&mut needed);
             let mask = block.mask(&needed.into_iter().collect::<Vec<_>>());
             let (filter, stats) = (Arc::clone(filter), Arc::clone(stats));
             let failure = failure.clone();
-            let test = move |rows: RecordBatch| {
+            predicates.push(Box::new(ArrowPredicateFn::new(mask, move |rows: RecordBatch| {
                 if at == 0 {
                     ScanStats::add(&stats.rows_scanned, rows.num_rows() as u64);
                 }
                 filter.keep(&rows).map_err(|error| {
-                    let told = arrow_schema::ArrowError::ComputeError(error.to_string());
+                    let told = ArrowError::ComputeError(error.to_string());
                     failure.0.lock().get_or_insert(error);
                     told
                 })
-            };
-            Box::new(ArrowPredicateFn::new(mask, test)) as Box<dyn ArrowPredicate>
-        });
-        predicates.collect()
+            })));
+        }
+        predicates
     }
+}
+
+/// Returns which rows are not older than a time.
+fn above(rows: &RecordBatch, floor_us: i64) -> Result<BooleanArray, ArrowError> {
+    let times = rows
+        .columns()
+        .first()
+        .and_then(|times| times.as_primitive_opt::<TimestampMicrosecondType>())
+        .ok_or_else(|| ArrowError::ComputeError("times of rows are no timestamps".to_owned()))?;
+    Ok(BooleanArray::from_unary(times, |time| time >= floor_us))
 }
