@@ -504,7 +504,7 @@ fn split(time_ns: i64) -> (i64, Option<i32>) {
 }
 
 fn round_to_ms(ns: i64) -> i64 {
-    ns.saturating_add(500_000).div_euclid(1_000_000)
+    ns.div_euclid(1_000_000) + i64::from(ns.rem_euclid(1_000_000) >= 500_000)
 }
 
 /// NULL for 0. A number beyond an i32 stays at its largest: it is a count of what was dropped, or

@@ -159,7 +159,7 @@ impl<'a> RawValue<'a> {
         changes: &mut Changes,
     ) -> Result<(), WireError> {
         let end = out.len().saturating_add(caps.bytes);
-        let mut json = Json { out, repaired: 0, cut: false };
+        let mut json = Json { out, waiting: 0, waiting_max: caps.bytes, repaired: 0, cut: false };
         json.value(self, caps.levels, end)?;
         changes.repaired += json.repaired;
         if json.cut {
@@ -232,6 +232,10 @@ fn repair(bytes: &[u8], max: usize, out: &mut String) -> bool {
 /// Canonical JSON under construction.
 struct Json<'o> {
     out: &'o mut String,
+    /// Entries of maps, on all levels, that were collected and are not done, in bytes that they need
+    /// at least; and how many there may be.
+    waiting: usize,
+    waiting_max: usize,
     repaired: u64,
     /// Whether something was left out.
     cut: bool,
@@ -265,13 +269,12 @@ impl Json<'_> {
         end.saturating_sub(self.out.len())
     }
 
-    /// Writes a JSON string, cut so that escaping does not carry it far beyond `end`.
+    /// Writes a JSON string, cut so that escaping does not carry it beyond `end`.
     fn string(&mut self, bytes: &[u8], end: usize) {
         let room = self.room(end);
         let (mut scratch, mut changes) = (String::new(), Changes::default());
         let mut kept = text(bytes, room, &mut scratch, &mut changes);
-        let escaped = kept.bytes().filter(|byte| any_value::is_escaped(*byte)).count();
-        if escaped > 0 && kept.len() + 5 * escaped > room {
+        if escaped_len(kept) > room {
             let shorter = floor(kept, room / 6);
             self.cut |= shorter.len() < kept.len();
             kept = shorter;
@@ -279,6 +282,20 @@ impl Json<'_> {
         self.repaired += changes.repaired;
         self.cut |= changes.cut_bytes > 0;
         any_value::write_string(self.out, kept);
+    }
+
+    /// Writes the key of a member. A key is never cut, or it would be another: returns `false` where
+    /// it does not fit.
+    fn key(&mut self, bytes: &[u8], end: usize) -> bool {
+        let (mut scratch, mut changes) = (String::new(), Changes::default());
+        let key = text(bytes, usize::MAX, &mut scratch, &mut changes);
+        if escaped_len(key) + MEMBER_BYTES_MIN > self.room(end) {
+            return false;
+        }
+        self.repaired += changes.repaired;
+        any_value::write_string(self.out, key);
+        self.out.push(':');
+        true
     }
 
     /// Writes an `ArrayValue`: 1 values.
@@ -314,32 +331,52 @@ impl Json<'_> {
 
     /// Writes a `KeyValueList`: 1 values.
     fn map(&mut self, message: Reader<'_>, levels: usize, end: usize) -> Result<(), WireError> {
-        // Each entry that waits keeps room for itself, so the entries of all levels together are no
-        // more than fit into the text.
-        let (entries, cut) = entries(message, self.room(end) / MEMBER_BYTES_MIN)?;
+        // More members than this do not fit, and the maps around this one hold theirs.
+        let max = self.waiting_max.saturating_sub(self.waiting) / MEMBER_BYTES_MIN;
+        let (entries, cut) = entries(message, max)?;
         self.cut |= cut;
         let reserved = |key: &[u8]| str::from_utf8(key).is_ok_and(any_value::is_reserved);
         let wrapped = matches!(entries.as_slice(), [(key, _)] if reserved(key));
         if wrapped {
             self.out.push_str(any_value::WRAPPER);
         }
-        self.out.push('{');
-        for (i, (key, value)) in entries.iter().enumerate() {
-            let waiting = entries.len() - i - 1;
-            let end = end.saturating_sub(waiting * MEMBER_BYTES_MIN);
-            if i > 0 {
-                self.out.push(',');
-            }
-            self.string(key, end);
-            self.out.push(':');
-            self.value(value, levels, end)?;
-        }
-        self.out.push('}');
+        let waiting = entries.len() * MEMBER_BYTES_MIN;
+        self.waiting += waiting;
+        self.members(&entries, levels, end)?;
+        self.waiting -= waiting;
         if wrapped {
             self.out.push('}');
         }
         Ok(())
     }
+
+    fn members(
+        &mut self,
+        entries: &[Entry<'_>],
+        levels: usize,
+        end: usize,
+    ) -> Result<(), WireError> {
+        self.out.push('{');
+        for (i, (key, value)) in entries.iter().enumerate() {
+            let start = self.out.len();
+            if i > 0 {
+                self.out.push(',');
+            }
+            if !self.key(key, end) {
+                self.cut = true;
+                self.out.truncate(start);
+                break;
+            }
+            self.value(value, levels, end)?;
+        }
+        self.out.push('}');
+        Ok(())
+    }
+}
+
+/// Returns how long a text is as a JSON string, at most.
+fn escaped_len(text: &str) -> usize {
+    text.len() + 5 * text.bytes().filter(|byte| any_value::is_escaped(*byte)).count()
 }
 
 /// An entry of a map.
