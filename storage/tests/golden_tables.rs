@@ -43,6 +43,7 @@ fn rare(table: Table) -> RecordBatch {
                 body: Some("\u{0}NUL, 💥 and \"quotes\"\n"),
                 trace_id: Some([255; 16]),
                 flags: 1,
+                dropped_attributes: 5,
                 ..log_row(resource, scope, BASE_NS + 1)
             });
             rows.push(&log_row(resource, scope, BASE_NS + 86_399_999_999_999));
@@ -56,7 +57,13 @@ fn rare(table: Table) -> RecordBatch {
             rows.push(&longest);
             let (span_id, parent) = ([2; 8], Some([2; 8]));
             let own = span_row(resource, scope, BASE_NS + 999);
-            rows.push(&SpanRow { span_id, parent_span_id: parent, dropped_links: 3, ..own });
+            rows.push(&SpanRow {
+                span_id,
+                parent_span_id: parent,
+                dropped_links: 3,
+                dropped_attributes: 5,
+                ..own
+            });
             rows.push(&SpanRow { duration_ns: i64::MIN, problems: 1, ..own });
             TableRows::Spans(rows).into_batch().unwrap()
         }
