@@ -1,5 +1,5 @@
-//! Blocks of logs and spans that were released open forever: as files by Parquet's own reader, and
-//! their entries of the catalog. `TARN_WRITE_GOLDEN` writes the files of this version.
+//! Blocks of logs and spans that were released open forever: by Tarn, and as files by Parquet's own
+//! reader. `TARN_WRITE_GOLDEN` writes the files of this version.
 #![expect(clippy::disallowed_methods, reason = "files of the repository, not of a data folder")]
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
@@ -7,16 +7,21 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::{ObjectStoreExt, PutPayload};
 use tarn_model::attributes::ValueKind;
+use tarn_model::tenant::TenantId;
 use tarn_storage::append::rows::{LogRow, LogRows, SpanRow, SpanRows, TableRows};
 use tarn_storage::block::BlockMeta;
 use tarn_storage::schema::tables::{Table, column};
+use tarn_storage::view::rows::{RowColumn, RowScan};
 use tarn_testkit::sim::SimRng;
+use tarn_testkit::store::Store;
 
 #[path = "support/tables.rs"]
 mod tables;
 
-use tables::{BASE_NS, Logical, build, file_rows, log_row, logs, span_row, spans};
+use tables::{BASE_NS, Logical, build, file_rows, log_row, logical, logs, span_row, spans};
 
 const TABLES: [Table; 2] = [Table::Logs, Table::Spans];
 
@@ -104,6 +109,43 @@ fn golden_blocks_of_version_1_open() {
         assert_eq!(meta.tail_crc, crc32c::crc32c(&bytes[bytes.len() - meta.tail_bytes as usize..]));
         let expected = std::fs::read_to_string(file(table, "txt")).unwrap();
         assert_eq!(render(&file_rows(&bytes)), expected);
+    }
+}
+
+/// Reads a golden block as queries do.
+async fn scan(table: Table) -> Vec<Logical> {
+    let store = Store::open(5).await.unwrap();
+    let meta: BlockMeta =
+        serde_json::from_slice(&std::fs::read(file(table, "json")).unwrap()).unwrap();
+    let bytes = std::fs::read(file(table, "parquet")).unwrap();
+    let path = object_store::path::Path::from(meta.object.as_str());
+    store.bucket.put(&path, PutPayload::from(bytes)).await.unwrap();
+    let view = store.view_of(vec![meta]).unwrap();
+    let added = [column::PARENT_BACK, column::SUBTREE];
+    let schema = table.schema();
+    let names = schema.fields().iter().map(|field| field.name().as_str());
+    let names = names.chain(added.into_iter().filter(|_| table == Table::Spans));
+    let columns = names.map(|name| match name {
+        column::ATTRIBUTES => RowColumn::Attributes,
+        column::ATTRIBUTE_KINDS => RowColumn::AttributeKinds,
+        name => RowColumn::Stored(name.into()),
+    });
+    let scan = RowScan::new(table, columns.collect());
+    let source = view.rows(&TenantId::default_tenant(), scan).unwrap();
+    let mut rows = Vec::new();
+    for part in source.parts {
+        let batches: Vec<RecordBatch> = part.read().try_collect().await.unwrap();
+        rows.extend(batches.iter().flat_map(logical));
+    }
+    store.end().await;
+    rows
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tarn_reads_golden_blocks_of_version_1() {
+    for table in TABLES {
+        let expected = std::fs::read_to_string(file(table, "txt")).unwrap();
+        assert_eq!(render(&scan(table).await), expected);
     }
 }
 
