@@ -5,13 +5,16 @@
 use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
+use parquet::file::reader::FileReader;
+use parquet::file::serialized_reader::SerializedFileReader;
+use tarn_storage::append::rows::{LogRow, LogRows, TableRows};
 use tarn_storage::schema::tables::{Promoted, Table, column};
 use tarn_testkit::sim::SimRng;
 
 #[path = "support/tables.rs"]
 mod tables;
 
-use tables::{Logical, build, file_rows, logical, logs, read, spans};
+use tables::{BASE_NS, Logical, build, file_rows, log_row, logical, logs, read, spans};
 
 /// Columns that only blocks have.
 const ADDED: [&str; 3] = [column::PARENT_BACK, column::SUBTREE, column::PROBLEMS];
@@ -45,10 +48,10 @@ fn check(table: Table, batches: &[RecordBatch]) {
 
 #[test]
 fn blocks_hold_what_the_batches_held() {
-    for seed in 0..20 {
+    for seed in 0..10 {
         let rng = SimRng::new(seed);
         let batches = 1 + rng.below(6);
-        let (days, rows) = (1 + rng.below(3) as i64, 1 + rng.below(400) as usize);
+        let (days, rows) = (1 + rng.below(3) as i64, 1 + rng.below(200) as usize);
         let logs: Vec<_> = (0..batches).map(|_| logs(&rng, rows, days)).collect();
         check(Table::Logs, &logs);
         let spans: Vec<_> = (0..batches).map(|_| spans(&rng, rows, days)).collect();
@@ -132,4 +135,38 @@ fn promoted_columns_are_stated_and_typed() {
     // Columns that nobody fills are not there.
     assert!(!in_file.contains(&column::EVENT_NAME.to_owned()));
     assert!(batches.iter().all(|batch| batch.num_rows() <= 8192));
+}
+
+/// Bodies of 256 KiB: row groups end at 64 MiB, whatever their rows.
+#[test]
+fn row_groups_are_bounded_by_bytes() {
+    let mut rows = LogRows::default();
+    let (resource, scope) = (rows.resource("{}", "shop"), rows.scope("{}"));
+    let body = "all work and no play ".repeat((256 << 10) / 21);
+    for i in 0..600 {
+        rows.push(&LogRow { body: Some(&body), ..log_row(resource, scope, BASE_NS + i) });
+    }
+    let batch = TableRows::Logs(rows).into_batch().unwrap();
+    let block = build(Table::Logs, &[batch]).remove(0);
+    let file = SerializedFileReader::new(block.bytes.clone()).unwrap();
+    let groups = file.metadata().row_groups();
+    assert_eq!(groups.len(), 3);
+    for group in groups {
+        assert!(group.num_rows() as usize * body.len() <= 64 << 20);
+    }
+}
+
+#[test]
+fn blocks_can_be_shown() {
+    let rng = SimRng::new(8);
+    for (table, batch) in [(Table::Logs, logs(&rng, 100, 1)), (Table::Spans, spans(&rng, 100, 1))] {
+        let block = build(table, &[batch]).remove(0);
+        let mut text = Vec::new();
+        tarn_storage::operate::block_show::show(&block.bytes, &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let format = format!("{}/1", table.as_str());
+        for part in [&format, "all sound", "traces/1", "bytes per row", "a_http.route"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
 }

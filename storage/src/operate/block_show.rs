@@ -60,12 +60,19 @@ fn describe(bytes: &Bytes, metadata: &ParquetMetaData) -> Result<String> {
     let rows: i64 = metadata.row_groups().iter().map(|g| g.num_rows()).sum();
     let samples = if failing.is_empty() { samples(bytes)? } else { None };
     lines.push(format!("{:<14} {} in {} row groups", "rows", rows, metadata.num_row_groups()));
-    if let Some(samples) = samples {
-        let each = bytes.len() as f64 / samples.max(1) as f64;
-        lines.push(format!("{:<14} {samples}, {each:.4} bytes each", "samples"));
-    }
+    let each = |count: u64| bytes.len() as f64 / count.max(1) as f64;
+    let unit = match samples {
+        Some(samples) => {
+            lines.push(format!("{:<14} {samples}, {:.4} bytes each", "samples", each(samples)));
+            Unit { name: "per sample", count: samples }
+        }
+        None => {
+            lines.push(format!("{:<14} {:.4}", "bytes per row", each(rows as u64)));
+            Unit { name: "per row", count: rows as u64 }
+        }
+    };
     lines.push(String::new());
-    columns(metadata, samples, &mut lines);
+    columns(metadata, &unit, &mut lines);
     lines.push(String::new());
     Ok(lines.join("\n"))
 }
@@ -100,7 +107,13 @@ fn samples(bytes: &Bytes) -> Result<Option<u64>> {
     Ok(Some(samples))
 }
 
-fn columns(metadata: &ParquetMetaData, samples: Option<u64>, lines: &mut Vec<String>) {
+/// What the bytes of a column are shared out over.
+struct Unit {
+    name: &'static str,
+    count: u64,
+}
+
+fn columns(metadata: &ParquetMetaData, unit: &Unit, lines: &mut Vec<String>) {
     let schema = metadata.file_metadata().schema_descr();
     let mut rows: Vec<(i64, String)> = Vec::new();
     for (i, described) in schema.columns().iter().enumerate() {
@@ -111,18 +124,15 @@ fn columns(metadata: &ParquetMetaData, samples: Option<u64>, lines: &mut Vec<Str
             chunks().flat_map(|c| c.encodings()).map(|e| e.to_string()).collect();
         encodings.sort();
         encodings.dedup();
-        let share = samples.map_or_else(String::new, |samples| {
-            format!("{:>9.4}", stored as f64 / samples.max(1) as f64)
-        });
+        let share = format!("{:>10.4}", stored as f64 / unit.count.max(1) as f64);
         let (path, kind) = (described.path().string(), described.physical_type().to_string());
         let encodings = encodings.join(" ");
         let line = format!("{path:<32} {kind:<22} {stored:>12} {plain:>12} {share}  {encodings}");
         rows.push((stored, line));
     }
     rows.sort_by_key(|(stored, _)| std::cmp::Reverse(*stored));
-    let each = if samples.is_some() { "per sample" } else { "" };
-    let (column, kind) = ("column", "type");
-    lines.push(format!("{column:<32} {kind:<22} {:>12} {:>12} {each}", "bytes", "unpacked"));
+    let (column, kind, each) = ("column", "type", unit.name);
+    lines.push(format!("{column:<32} {kind:<22} {:>12} {:>12} {each:>10}", "bytes", "unpacked"));
     lines.extend(rows.into_iter().map(|(_, line)| line));
 }
 
