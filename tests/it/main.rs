@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 mod bad_input;
 mod crash_loop;
 mod first_steps;
+mod otlp;
 mod otlp_metrics;
 mod outsiders;
 mod query_command;

@@ -3,7 +3,7 @@
 //!
 //! - [`process`]: a server under test, its log and its end
 //! - [`prometheus`]: a real one, scraping and sending
-//! - [`http`], [`remote_write`], [`otlp`]: clients
+//! - [`http`], [`grpc`], [`remote_write`], [`otlp`]: clients
 //! - [`sim`]: seeded time, chance and order of tasks; [`fault_store`]: a bucket that misbehaves
 //! - [`sim_disk`]: a disk that loses power; [`clock`]: the machine's time; [`tasks`]: tasks on a runtime, or held for the test
 //! - [`store`]: a whole store, to write to and read from
@@ -14,6 +14,7 @@
 
 pub mod clock;
 pub mod fault_store;
+pub mod grpc;
 pub mod http;
 pub mod otlp;
 pub mod process;
