@@ -10,7 +10,7 @@
 //! the request's own task, read in replay, where everything that passes the checksum of its record
 //! and is malformed all the same is `Corrupt`.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, new_null_array};
@@ -62,7 +62,7 @@ fn write(table: Table, batch: &RecordBatch, size: usize) -> std::result::Result<
         present & (1 << (at - 1)) != 0
     });
     let lists = texts.iter().map(one_list).collect::<std::result::Result<_, _>>()?;
-    let dictionaries = message::write(&dictionaries_schema(table), lists, packing)?;
+    let dictionaries = message::write(dictionaries_schema(table), lists, packing)?;
     let rows = message::write(&present_schema(table, present), columns, packing)?;
     let mut bytes = Vec::with_capacity(PREFIX + dictionaries.len() + rows.len());
     bytes.extend_from_slice(&present.to_le_bytes());
@@ -87,7 +87,7 @@ pub(crate) fn decode(bytes: &[u8], table: Table) -> Result<TableBatch> {
     if u64::from(present) >= known {
         return Err(damaged(what));
     }
-    let dictionaries = message::read(dictionaries, &dictionaries_schema(table), what)?;
+    let dictionaries = message::read(dictionaries, dictionaries_schema(table), what)?;
     let rows = message::read(rows, &present_schema(table, present), what)?;
     let batch = join(table, present, &dictionaries, &rows);
     TableBatch::new(table, batch.map_err(|e| damaged(what).with_source(e))?)
@@ -120,7 +120,16 @@ fn present_schema(table: Table, present: u32) -> SchemaRef {
     Arc::new(Schema::new(kept.collect::<Vec<_>>()))
 }
 
-fn dictionaries_schema(table: Table) -> SchemaRef {
+fn dictionaries_schema(table: Table) -> &'static SchemaRef {
+    static LOGS: LazyLock<SchemaRef> = LazyLock::new(|| lists_of_texts(Table::Logs));
+    static SPANS: LazyLock<SchemaRef> = LazyLock::new(|| lists_of_texts(Table::Spans));
+    match table {
+        Table::Logs => &LOGS,
+        Table::Spans => &SPANS,
+    }
+}
+
+fn lists_of_texts(table: Table) -> SchemaRef {
     let schema = table.schema();
     let with_texts = schema.fields().iter().filter(|field| apart::has_texts(field));
     let fields = with_texts.map(|field| {

@@ -14,7 +14,7 @@ use arrow_array::{
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 
-use crate::schema::tables::{Table, row_attributes_type, text_type};
+use crate::schema::tables::Table;
 
 /// The columns of a batch, numbers in place of texts, and the texts of each dictionary column in
 /// their order.
@@ -28,7 +28,18 @@ type Result<T> = std::result::Result<T, ArrowError>;
 
 /// Returns whether a column has a dictionary.
 pub(crate) fn has_texts(field: &Field) -> bool {
-    *field.data_type() == text_type() || *field.data_type() == row_attributes_type()
+    match field.data_type() {
+        DataType::Dictionary(_, _) => true,
+        DataType::Map(entry, _) => match entry.data_type() {
+            DataType::Struct(pair) => pair.first().is_some_and(|key| has_texts(key)),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+fn is_text(field: &Field) -> bool {
+    matches!(field.data_type(), DataType::Dictionary(_, _))
 }
 
 /// Returns the schema of the columns of [`Apart`].
@@ -44,7 +55,7 @@ pub(crate) fn schema(table: Table) -> &'static SchemaRef {
 fn numbers(table: Table) -> SchemaRef {
     let schema = table.schema();
     let fields = schema.fields().iter().map(|field| {
-        let kind = if *field.data_type() == text_type() {
+        let kind = if is_text(field) {
             DataType::Int32
         } else if has_texts(field) {
             number_map()
@@ -68,7 +79,7 @@ fn number_map() -> DataType {
 pub(crate) fn take(batch: &RecordBatch) -> Result<Apart> {
     let (mut columns, mut texts) = (Vec::with_capacity(batch.num_columns()), Vec::new());
     for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-        let bare = if *field.data_type() == text_type() {
+        let bare = if is_text(field) {
             let (keys, values) = text_parts(column)?;
             texts.push(values);
             Arc::new(keys)
@@ -96,12 +107,12 @@ pub(crate) fn join(table: Table, apart: Apart) -> Result<RecordBatch> {
     let schema = table.schema();
     let mut columns = Vec::with_capacity(apart.columns.len());
     for (field, column) in schema.fields().iter().zip(apart.columns) {
-        columns.push(if *field.data_type() == text_type() {
+        columns.push(if is_text(field) {
             dictionary(column.as_ref(), next()?)?
         } else if has_texts(field) {
             let map = column.as_map_opt().ok_or_else(|| odd("attributes are no map"))?;
             let keys = dictionary(map.keys(), next()?)?;
-            map_of(&row_attributes_type(), map, vec![keys, Arc::clone(map.values())])?
+            map_of(field.data_type(), map, vec![keys, Arc::clone(map.values())])?
         } else {
             column
         });
