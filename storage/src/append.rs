@@ -166,18 +166,22 @@ impl Writer {
     }
 
     /// Makes log records or spans of one request durable and visible, as one record of the log.
-    /// Without rows nothing is written. Rows are laid out and encoded here, in the caller's task.
+    /// Without rows nothing is written. Rows are laid out and encoded when this is called, in the
+    /// caller's task; the future only waits for the log.
     ///
     /// # Errors
     /// As [`Writer::appender`]; `Unavailable` where the log could not be written or synced: nothing
     /// is stored then.
-    pub async fn append_rows(
+    pub fn append_rows(
         &self,
         tenant: &TenantId,
         rows: TableRows,
         mark: RequestMark,
-    ) -> Result<Lsn> {
-        self.encode_rows(tenant, rows, mark)?.commit().await
+    ) -> BoxFuture<'static, Result<Lsn>> {
+        match self.encode_rows(tenant, rows, mark) {
+            Ok(rows) => rows.commit(),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
     }
 
     /// Does the part of [`Writer::append_rows`] that works: many rows are laid out and encoded on a
@@ -217,10 +221,10 @@ impl EncodedRows {
     ///
     /// # Errors
     /// `Unavailable` where the log could not be written or synced: nothing is stored then.
-    pub async fn commit(self) -> Result<Lsn> {
+    pub fn commit(self) -> BoxFuture<'static, Result<Lsn>> {
         match self.batch {
-            Some(batch) => self.log.append(*batch).await,
-            None => Ok(Lsn::default()),
+            Some(batch) => self.log.append(*batch),
+            None => Box::pin(std::future::ready(Ok(Lsn::default()))),
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! `tests/compat/v1/wal_tables` was written by version 1 and never changes. `TARN_UPDATE=1` writes it
 //! where it is absent.
+#![expect(clippy::disallowed_methods, reason = "a golden file is a file")]
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 #[path = "support/wal.rs"]

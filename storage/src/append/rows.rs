@@ -43,6 +43,7 @@ pub struct ScopeRef(i32);
 
 /// Rows of one request, of either table.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one per request, and it moves a few times")]
 pub enum TableRows {
     /// Log records.
     Logs(LogRows),

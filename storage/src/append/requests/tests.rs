@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "files are damaged on purpose")]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tarn_model::time::{Sleep, UnixNanos};

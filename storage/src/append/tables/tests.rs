@@ -127,7 +127,7 @@ proptest! {
         which in 0usize..6,
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
     ) {
-        static PAYLOADS: std::sync::LazyLock<Vec<(Table, Bytes)>> = std::sync::LazyLock::new(|| {
+        static PAYLOADS: LazyLock<Vec<(Table, Bytes)>> = LazyLock::new(|| {
             let all =
                 [logs(3, 1), logs(500, 500), spans(3, 2), spans(300, 250), logs(1, 0), spans(1, 0)];
             all.iter().map(|batch| (batch.table, encode(batch).unwrap().bytes)).collect()
