@@ -35,6 +35,7 @@ pub(crate) enum Reason {
     InvalidName,
     InvalidTemporality,
     MissingTime,
+    TooManyExemplars,
 }
 
 impl Reason {
@@ -59,6 +60,7 @@ impl Reason {
             Self::InvalidName => "invalid_name",
             Self::InvalidTemporality => "invalid_temporality",
             Self::MissingTime => "missing_time",
+            Self::TooManyExemplars => "too_many_exemplars",
         }
     }
 }

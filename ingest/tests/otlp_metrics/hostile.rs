@@ -91,12 +91,6 @@ fn the_order_of_fields_makes_no_difference() {
     let metric = histogram("h", CUMULATIVE, vec![point.clone()]).encode_to_vec();
     let reversed =
         |bytes: &[u8]| fields(bytes).into_iter().rev().flatten().copied().collect::<Vec<u8>>();
-    let nested = |tag: u8, bytes: &[u8]| {
-        let mut out = vec![tag];
-        prost::encoding::encode_varint(bytes.len() as u64, &mut out);
-        out.extend_from_slice(bytes);
-        out
-    };
     // A histogram metric whose fields, and those of its point, stand the other way round.
     let data = [nested(0x0a, &reversed(&point.encode_to_vec())), vec![0x10, 2]].concat();
     let head: Vec<u8> =
@@ -150,4 +144,35 @@ fn one_point_cannot_ask_for_much() {
     assert_eq!(recorded.points, (3, 1));
     assert_eq!(recorded.rejected, [("too_many_buckets", 1)]);
     assert!(recorded.rows.len() <= 3 + 101, "{} rows", recorded.rows.len());
+}
+
+#[test]
+fn exemplars_and_scattered_attributes_are_bounded() {
+    let decoder = Decoder::new(Limits::default());
+    let mut point = int(1000, 1);
+    point.exemplars = (0..3000).map(|n| exemplar(n, 1.0, 1)).collect();
+    let many = request(vec![gauge("g", "", vec![point])]).encode_to_vec();
+    let recorded = decoder.otlp_metrics(&OtlpMetrics::default(), &many).expect("decodes");
+    assert_eq!((recorded.points, recorded.written.exemplars), ((1, 0), 1024));
+    assert_eq!(recorded.rejected, [("too_many_exemplars", 3000 - 1024)]);
+    // An attribute, then a flag, and so on.
+    let attribute = attributes(&[("k", "v")])[0].encode_to_vec();
+    let mut point = int(1000, 1).encode_to_vec();
+    for _ in 0..3000 {
+        point.extend([0x3a, attribute.len() as u8]);
+        point.extend_from_slice(&attribute);
+        point.extend([0x40, 0]);
+    }
+    let metric = [nested(0x0a, b"g"), nested(0x2a, &nested(0x0a, &point))].concat();
+    let bytes = nested(0x0a, &nested(0x12, &nested(0x12, &metric)));
+    let recorded = decoder.otlp_metrics(&OtlpMetrics::default(), &bytes).expect("decodes");
+    assert_eq!((recorded.points, recorded.rejected), ((0, 1), vec![("too_many_labels", 1)]));
+}
+
+/// Makes a field of bytes.
+fn nested(tag: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![tag];
+    prost::encoding::encode_varint(bytes.len() as u64, &mut out);
+    out.extend_from_slice(bytes);
+    out
 }

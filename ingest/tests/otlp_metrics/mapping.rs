@@ -293,8 +293,8 @@ fn attributes_become_labels() {
     "#]].assert_eq(&table(&request));
 }
 
-#[test]
-fn resources_and_scopes() {
+/// Two scopes of one service twice, one resource without a service, one with nothing else.
+fn of_resources_and_scopes() -> ExportMetricsServiceRequest {
     let service = attributes(&[
         ("service.name", "shop"),
         ("service.namespace", "web"),
@@ -323,8 +323,12 @@ fn resources_and_scopes() {
         vec![scope("", vec![gauge("e", "", vec![int(1, 1)])])],
     );
     let first = resource(service, vec![scoped, nameless]);
-    let request =
-        ExportMetricsServiceRequest { resource_metrics: vec![first.clone(), first, bare, alone] };
+    ExportMetricsServiceRequest { resource_metrics: vec![first.clone(), first, bare, alone] }
+}
+
+#[test]
+fn resources_and_scopes() {
+    let request = of_resources_and_scopes();
     expect![[r#"
         a{instance="i-1", job="web/shop", k8s_pod_name="own", otel_scope_name="meter", otel_scope_schema_url="https://s", otel_scope_team_name="t", otel_scope_version="2"} 1000 1 1000 1
         b{instance="i-1", job="web/shop", otel_scope_name="meter", otel_scope_schema_url="https://s", otel_scope_team_name="t", otel_scope_version="2"} 400000 2 400000 2

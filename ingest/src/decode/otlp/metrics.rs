@@ -141,6 +141,7 @@ pub(crate) fn decode<S: RowSink>(
         exponential: ExponentialScratch::new(buckets_max),
         points: 0,
         rejected: 0,
+        time_ms: 0,
         span: None,
         targets: HashSet::default(),
     };
@@ -163,7 +164,9 @@ struct Walk<'w, 'c, S> {
     /// Data points so far, and those of which something was not taken.
     points: u64,
     rejected: u64,
-    /// First and last time of the points of this resource.
+    /// Time of the last point.
+    time_ms: i64,
+    /// First and last time of the points of this resource that were taken.
     span: Option<(i64, i64)>,
     /// Samples of `target_info` of this request.
     targets: HashSet<(u128, i64)>,
@@ -230,7 +233,12 @@ impl<S: RowSink> Walk<'_, '_, S> {
                     let message = format!("aggregation temporality is {temporality}");
                     self.reject(family, &Invalid::new(Reason::InvalidTemporality, message));
                 }
-                self.rejected += u64::from(self.batch.problems.failing_rows() > known);
+                if self.batch.problems.failing_rows() > known {
+                    self.rejected += 1;
+                } else {
+                    let (first, last) = self.span.unwrap_or((self.time_ms, self.time_ms));
+                    self.span = Some((first.min(self.time_ms), last.max(self.time_ms)));
+                }
                 Ok(())
             })
         })?;
@@ -263,10 +271,11 @@ impl<S: RowSink> Walk<'_, '_, S> {
             self.reject(family, &Invalid::new(Reason::MissingTime, "time_unix_nano is not set"));
             return None;
         }
-        let time_ms = point::millis(point.time);
-        let (first, last) = self.span.unwrap_or((time_ms, time_ms));
-        self.span = Some((first.min(time_ms), last.max(time_ms)));
-        Some(time_ms)
+        if point.dropped > 0 {
+            self.batch.problems.count(Reason::TooManyExemplars.as_str(), point.dropped);
+        }
+        self.time_ms = point::millis(point.time);
+        Some(self.time_ms)
     }
 
     /// Pushes a float into one of the series of a point.

@@ -51,7 +51,7 @@ impl ExplicitScratch {
                 5 => point.sum = Some(message.double(wire)?),
                 6 => message.each_double(wire, |bits| self.counts.push(bits.to_bits()))?,
                 7 => message.each_double(wire, |bound| self.bounds.push(bound))?,
-                8 => point.common.exemplars.push(message.message(wire)?),
+                8 => point.common.exemplar(message.message(wire)?),
                 9 => point.common.attributes.add(before, wire, &mut message)?,
                 10 => point.common.flags = message.uint32(wire)?,
                 _ => message.skip(number, wire, DEPTH_MAX)?,

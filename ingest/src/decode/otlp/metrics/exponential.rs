@@ -102,7 +102,7 @@ impl ExponentialScratch {
                 8 => self.positive.merge(message.message(wire)?)?,
                 9 => self.negative.merge(message.message(wire)?)?,
                 10 => point.common.flags = message.uint32(wire)?,
-                11 => point.common.exemplars.push(message.message(wire)?),
+                11 => point.common.exemplar(message.message(wire)?),
                 14 => point.zero_threshold = message.double(wire)?,
                 _ => message.skip(number, wire, DEPTH_MAX)?,
             }

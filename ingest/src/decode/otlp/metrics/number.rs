@@ -19,7 +19,7 @@ fn survey<'a>(mut message: Reader<'a>) -> Result<(Common<'a>, Option<f64>), Wire
             2 => point.start = message.fixed64(wire)?,
             3 => point.time = message.fixed64(wire)?,
             4 => value = Some(message.double(wire)?),
-            5 => point.exemplars.push(message.message(wire)?),
+            5 => point.exemplar(message.message(wire)?),
             6 => value = Some(message.fixed64(wire)?.cast_signed() as f64),
             7 => point.attributes.add(before, wire, &mut message)?,
             8 => point.flags = message.uint32(wire)?,

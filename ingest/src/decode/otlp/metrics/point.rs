@@ -7,6 +7,12 @@ use crate::decode::key_cache::KeySpace;
 use crate::decode::otlp::value::{RawValue, key_value};
 use crate::decode::wire::{Reader, Wire, WireError};
 
+/// Exemplars of one point that are looked at; SDKs keep one per bucket, twenty of an exponential
+/// histogram.
+const EXEMPLARS_MAX: usize = 1024;
+/// Runs of attributes that are kept of one message; more than any limit of labels lets through.
+const RUNS_MAX: usize = 1024;
+
 /// The bit of the flags that says that the series ended.
 const NO_RECORDED_VALUE: u32 = 1;
 
@@ -18,9 +24,20 @@ pub(super) struct Common<'a> {
     pub(super) flags: u32,
     pub(super) attributes: Run<'a>,
     pub(super) exemplars: Vec<Reader<'a>>,
+    /// Exemplars beyond those.
+    pub(super) dropped: u64,
 }
 
-impl Common<'_> {
+impl<'a> Common<'a> {
+    /// Takes up an exemplar.
+    pub(super) fn exemplar(&mut self, message: Reader<'a>) {
+        if self.exemplars.len() < EXEMPLARS_MAX {
+            self.exemplars.push(message);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
     /// Returns whether nothing was measured: the series ended.
     pub(super) fn is_stale(&self) -> bool {
         self.flags & NO_RECORDED_VALUE != 0
@@ -72,7 +89,8 @@ impl<'a> Run<'a> {
         match &mut self.first {
             None => self.first = Some((before, *message)),
             Some((_, end)) if end.is_at(&before) => *end = *message,
-            Some(_) => self.others.push(before.until(message)),
+            Some(_) if self.others.len() < RUNS_MAX => self.others.push(before.until(message)),
+            Some(_) => {}
         }
         Ok(())
     }

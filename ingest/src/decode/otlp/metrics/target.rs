@@ -25,6 +25,9 @@ const HELP: &str = "Attributes of the resource that job and instance stand for."
 /// points of year 1 and of today in one request cost no more.
 const SAMPLES_MAX: usize = 100;
 
+/// What the set of times that were written holds for one, in a table that doubles when full.
+const TIME_BYTES: usize = 64;
+
 /// What `job` and `instance` are made of.
 const IDENTIFYING: [&str; 3] = [SERVICE_NAME, SERVICE_NAMESPACE, SERVICE_INSTANCE];
 
@@ -92,6 +95,7 @@ pub(super) fn push<S: RowSink>(
     let number = usize::try_from(walk.points).unwrap_or(usize::MAX);
     let mut open = walk.batch.open(&target, number, 1)?;
     for time_ms in between.chain([last_ms]) {
+        walk.batch.charge(TIME_BYTES)?;
         if walk.targets.insert((key, time_ms)) {
             walk.batch.float(&mut open, Float { time_ms, value: 1.0, start_ms: 0 })?;
         }
