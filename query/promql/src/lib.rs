@@ -26,8 +26,8 @@
 //!   65 536th sample that a kernel looks at.
 //! - `rate`, `increase` and `delta` are bit-exact, sums are compensated; results do not depend on
 //!   how samples are cut into slices.
-//! - What is not answered yet (`info`, `start_timestamp`, `anchored` and `smoothed`) is an error that
-//!   says so, never a wrong number.
+//! - What is not answered yet (`info`, `anchored` and `smoothed`) is an error that says so, never a
+//!   wrong number.
 //!
 //! What it deliberately leaves out: HTTP and JSON, limits on the number of queries, caching, and
 //! storage: `tarn-query` does these, and reads through [`source::Source`]. Annotations say what was

@@ -67,7 +67,7 @@ fn corpus_scripts_reach_their_floors() {
         ("info", 0, 0, 45),
         ("limit", 27, 0, 0),
         ("native_histograms", 413, 0, 0),
-        ("start_timestamps", 17, 0, 2),
+        ("start_timestamps", 19, 0, 0),
     ];
     for options in ways() {
         let mut totals = (0, 0);

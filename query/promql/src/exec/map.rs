@@ -102,6 +102,9 @@ impl Map {
                 out.values[step] = self.grid.time(step) as f64 / 1000.0;
             }
             out.histograms.clear();
+        } else if function == Function::StartTimestamp {
+            // What was computed began nowhere.
+            out.reset(self.grid.steps);
         } else if math::apply(function, out, &self.params) || time::apply(function, out) {
             // Functions of numbers have no result for histograms, and nobody is told, as upstream.
             out.histograms.clear();

@@ -67,6 +67,8 @@ pub(crate) enum Pick {
     Value,
     /// The sample's time in seconds.
     Time,
+    /// Since when the sample counts, in seconds; 0 where that is not known.
+    Start,
 }
 
 /// An instant selector.
@@ -76,6 +78,8 @@ pub(crate) struct Select {
     pick: Pick,
     samples: SeriesSamples,
     picks: Shared<Picks>,
+    /// Start timestamps of the floats and of the histograms, where they are picked.
+    starts: [Vec<i64>; 2],
 }
 
 /// The newest sample in the lookback of each step.
@@ -102,7 +106,14 @@ impl Picks {
 
 impl Select {
     pub(crate) fn new(leaf: Leaf, spec: WindowSpec, pick: Pick) -> Self {
-        Self { leaf, spec, pick, samples: SeriesSamples::default(), picks: Shared::default() }
+        Self {
+            leaf,
+            spec,
+            pick,
+            samples: SeriesSamples::default(),
+            picks: Shared::default(),
+            starts: [Vec::new(), Vec::new()],
+        }
     }
 
     async fn pull(&mut self, cx: &Context, out: &mut Steps) -> Result<bool> {
@@ -110,6 +121,10 @@ impl Select {
             return Ok(false);
         }
         out.reset(self.spec.grid.steps);
+        if self.pick == Pick::Start {
+            let [floats, histograms] = &mut self.starts;
+            self.samples.collect_starts(floats, histograms);
+        }
         if self.samples.stale.is_empty() && self.samples.histograms.is_empty() {
             self.pick_floats(out);
         } else {
@@ -127,6 +142,7 @@ impl Select {
                 *to = match self.pick {
                     Pick::Value => values[*at as usize],
                     Pick::Time => times[*at as usize] as f64 / 1000.0,
+                    Pick::Start => self.starts[0][*at as usize] as f64 / 1000.0,
                 };
             }
         });
@@ -155,6 +171,14 @@ impl Select {
                     if let Some(time) = float_time.max(histogram_time) {
                         out.set(step, time as f64 / 1000.0);
                     }
+                }
+                (Pick::Start, float, histogram) => {
+                    let start = match (float, histogram) {
+                        (Some(at), _) if float_time > histogram_time => self.starts[0][at],
+                        (_, Some(at)) => self.starts[1][at],
+                        (_, None) => continue,
+                    };
+                    out.set(step, start as f64 / 1000.0);
                 }
                 (Pick::Value, Some(at), _) if float_time > histogram_time => {
                     out.set(step, samples.values()[at]);

@@ -27,7 +27,7 @@ impl Planner<'_> {
         match call.function.function {
             Function::Vector => self.scalar_vector(call, grid),
             Function::Absent | Function::AbsentOverTime => self.absent(call, grid),
-            Function::Timestamp => self.timestamp(call, grid),
+            Function::Timestamp | Function::StartTimestamp => self.timestamp(call, grid),
             Function::LabelReplace | Function::LabelJoin => self.relabel(call, grid),
             Function::Sort
             | Function::SortDesc
@@ -36,9 +36,7 @@ impl Planner<'_> {
             Function::HistogramQuantile
             | Function::HistogramFraction
             | Function::HistogramQuantiles => self.histogram(call, grid),
-            Function::Info | Function::StartTimestamp => {
-                Err(unsupported(&format!("{}()", call.function.name)))
-            }
+            Function::Info => Err(unsupported(&format!("{}()", call.function.name))),
             function if is_date(function) && call.args.is_empty() => Ok(date_of_now(call, grid)),
             _ if call.args.iter().any(|a| a.value_type() == ValueType::Matrix) => {
                 self.over_range(call, grid)
@@ -106,10 +104,13 @@ impl Planner<'_> {
     }
 
     /// Directly on a selector, `timestamp` returns the time of the sample; elsewhere the step's.
+    /// `start_timestamp` returns when the sample began to count, and elsewhere nothing.
     fn timestamp(&mut self, call: &Call, grid: Grid) -> Result<Plan> {
         let vector = arg(call, 0)?;
         if let Expr::Vector(selector) = vector.unwrapped() {
-            let child = self.select(selector, grid, Pick::Time)?;
+            let starts = call.function.function == Function::StartTimestamp;
+            let pick = if starts { Pick::Start } else { Pick::Time };
+            let child = self.select(selector, grid, pick)?;
             return Ok(map(child, MapKind::DropName, Vec::new()));
         }
         let child = self.vector(vector, grid)?;
