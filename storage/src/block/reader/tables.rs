@@ -12,7 +12,7 @@ use parquet::arrow::arrow_reader::{ArrowPredicate, RowFilter};
 use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder};
 use tarn_model::error::{Error, Result};
 
-use crate::block::directory::Part;
+use crate::block::directory::{Part, REGION};
 use crate::block::index::traces;
 use crate::block::reader::{Blocks, OpenBlock};
 use crate::schema::tables::{Table, column, text_type};
@@ -116,12 +116,26 @@ impl Blocks {
         let known = |part: &&Part| part.name == traces::NAME && part.version == traces::VERSION;
         let Some(part) = block.directory.parts.iter().find(known) else { return Ok(None) };
         let (start, length) = (part.range.start, part.range.end.saturating_sub(part.range.start));
+        // Many traces: one read of everything, not one read each.
+        let many = (trace_ids.len() as u64).saturating_mul(REGION) >= length;
+        let whole = if many {
+            let parts = self.fetch(block, std::slice::from_ref(&part.range), stats).await?;
+            parts.into_iter().next()
+        } else {
+            None
+        };
         let mut rows: Vec<Range<u32>> = Vec::new();
         for id in trace_ids {
-            let read = async |range: Range<u64>| {
-                let range = start + range.start..start + range.end;
-                let bytes = self.fetch(block, std::slice::from_ref(&range), stats).await?;
-                Ok(bytes.into_iter().next().unwrap_or_default())
+            let read = async |range: Range<u64>| match &whole {
+                Some(whole) => {
+                    let end = (whole.len() as u64).min(range.end);
+                    Ok(whole.slice(range.start.min(end) as usize..end as usize))
+                }
+                None => {
+                    let range = start + range.start..start + range.end;
+                    let bytes = self.fetch(block, std::slice::from_ref(&range), stats).await?;
+                    Ok(bytes.into_iter().next().unwrap_or_default())
+                }
             };
             rows.extend(traces::lookup(length, id, read).await?);
         }
