@@ -85,8 +85,9 @@ impl Literal {
     fn stands_alone(&self, text: &str, start: usize, end: usize) -> bool {
         let before = || text.get(..start).and_then(|t| t.chars().next_back());
         let behind = || text.get(end..).and_then(|t| t.chars().next());
-        !(self.starts_word && before().is_some_and(is_word))
-            && !(self.ends_word && behind().is_some_and(is_word))
+        let goes_on = (self.starts_word && before().is_some_and(is_word))
+            || (self.ends_word && behind().is_some_and(is_word));
+        !goes_on
     }
 
     /// Calls `found` with each row that matches, from the joined text of the rows.

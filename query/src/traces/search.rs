@@ -4,6 +4,7 @@
 //! traces are certain; of each the newest such span is remembered. Then all spans of those traces
 //! are read, for what the list says about them, and the wanted ones among them are counted.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -96,7 +97,7 @@ async fn newest_traces(
         .await?;
     keep_newest(&mut traces, limit);
     let mut list: Vec<([u8; 16], i64)> = traces.into_iter().collect();
-    list.sort_by(|a, b| (b.1, b.0).cmp(&(a.1, a.0)));
+    list.sort_by_key(|(id, start_ns)| Reverse((*start_ns, *id)));
     Ok((list, end))
 }
 

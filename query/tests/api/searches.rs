@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use tarn_model::attributes::ValueKind;
 use tarn_model::limits::Limits;
+use tarn_model::units::ByteSize;
 use tarn_storage::append::rows::{
     LogRow, LogRows, SpanEvent, SpanLink, SpanRow, SpanRows, TableRows,
 };
@@ -314,7 +315,8 @@ async fn traces_with_a_span_that_is_wanted() {
     world.flush().await;
     world.rows(spans(&SPANS[2..])).await;
     let ids = |list: &[Value]| -> Vec<u8> {
-        let id = |trace: &Value| trace["trace_id"].as_str().unwrap()[1..2].parse().unwrap();
+        let id =
+            |trace: &Value| trace["trace_id"].as_str().unwrap().get(1..2).unwrap().parse().unwrap();
         list.iter().map(id).collect()
     };
     let rows: [(&str, &[u8]); 7] = [
@@ -422,9 +424,8 @@ async fn tenants_do_not_see_each_other() {
 #[tokio::test]
 async fn searches_have_limits() {
     // LIM-1: a page that does not fit into the memory of queries is refused, the process goes on.
-    let mut limits = Limits::default();
-    limits.memory_budget = tarn_model::units::ByteSize(40_000);
-    limits.head_memory_percent = 100;
+    let memory_budget = ByteSize(40_000);
+    let limits = Limits { memory_budget, head_memory_percent: 100, ..Limits::default() };
     let world = World::with(limits).await;
     world.rows(logs(0..200)).await;
     let answer = world.native("/logs/search?limit=200").await;
