@@ -10,6 +10,7 @@ mod otlp;
 mod otlp_metrics;
 mod outsiders;
 mod query_command;
+mod search_commands;
 mod stop;
 mod tenants;
 mod twin;
