@@ -371,9 +371,13 @@ async fn pages_are_left_out_by_what_is_known_of_them() {
         let mut model = Vec::new();
         let again = random_rows(table, 5, 20_000, 1);
         append(&store, random_rows(table, 5, 20_000, 1), &mut model, again).await;
+        let rng = SimRng::new(9);
+        let head = store.storage().reader().view();
+        check(&head, table, &model, &question(&rng, table, &model)).await;
+        newest(&head, table, &model).await;
+        drop(head);
         store.storage().flush().await.unwrap();
         let view = store.fresh_view();
-        let rng = SimRng::new(9);
         for _ in 0..6 {
             check(&view, table, &model, &question(&rng, table, &model)).await;
         }

@@ -244,3 +244,6 @@ fn conditions(prune: &RowPrune, table: Table) -> Vec<Condition> {
     }
     conditions
 }
+
+#[cfg(test)]
+mod tests;

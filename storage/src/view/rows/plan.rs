@@ -25,7 +25,8 @@ use crate::view::View;
 const PART_ROWS: u64 = 128 << 10;
 
 impl View {
-    /// Plans a scan. Reads nothing: blocks are opened by the parts.
+    /// Plans a scan. Reads nothing: blocks are opened by the parts. A query with several scans pins
+    /// the view first ([`View::pinned`]), so that all of them see the same rows (VIS-2).
     ///
     /// # Errors
     /// `Invalid` where the table lacks a column.
