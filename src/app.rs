@@ -122,8 +122,12 @@ pub(crate) async fn start(
     let limits = config.limits.clone();
     let (writer, target_info_every) = (storage.writer(), config.query.lookback / 2);
     let otlp = OtlpMetrics { target_info_every, ..config.otlp_metrics.clone() };
-    let ingest =
-        Ingest::new(limits, otlp, writer, Arc::clone(&clock), Arc::clone(&rng), &mut registry);
+    let handles = tarn_ingest::Handles {
+        clock: Arc::clone(&clock),
+        rng: Arc::clone(&rng),
+        tasks: Arc::<ProcessTasks>::clone(&tasks),
+    };
+    let ingest = Ingest::new(limits, otlp, writer, handles, &mut registry);
     let feed = Feed::register(&config, addresses.http, Arc::clone(&clock), &mut registry);
     let stopping = AtomicBool::new(false);
     let app = App { config, addresses, storage, ingest, engine, registry, clock, rng, stopping };

@@ -15,7 +15,13 @@
 //! 8. `reply`: written counts, the first problems, or when to come again. The cache learns what it
 //!    missed.
 //!
-//! Rows of this process (own telemetry, the host's) enter at step 5, through [`Ingest::accept`].
+//! OTLP has two doors, [`receive::otlp_http`] and [`receive::otlp_grpc`], and one way behind them,
+//! [`receive::otlp`]: its metrics go on at step 4; its log records and spans are decoded straight into
+//! the columns of their tables, which are stored whole. A request of it that is sent again is
+//! recognised before it is decoded (`idempotency`).
+//!
+//! Rows of this process (own telemetry, the host's) enter at step 5, through [`Ingest::accept`], or
+//! as rows of a table.
 //!
 //! What holds here:
 //! - Nothing is acknowledged that is not stored. What is valid in a request is stored even where
@@ -32,6 +38,7 @@ use prometheus_client::registry::Registry;
 use tarn_model::error::{Error, ErrorKind};
 use tarn_model::limits::Limits;
 use tarn_model::rng::Rng;
+use tarn_model::tasks::Tasks;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::Clock;
 use tarn_storage::append::Writer;
@@ -66,6 +73,17 @@ const FAMILY_CACHE_PERCENT: u8 = 1;
 /// Refusals come in floods; one line in this time says enough.
 const WARN_EVERY_SECONDS: u64 = 10;
 
+/// What ingest is given: time, chance, and who runs its tasks.
+#[derive(Debug, Clone)]
+pub struct Handles {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// Runs what a request began when its sender does not wait for it.
+    pub tasks: Arc<dyn Tasks>,
+}
+
 /// The way in. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Ingest {
@@ -79,6 +97,7 @@ struct Inner {
     writer: Writer,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
+    tasks: Arc<dyn Tasks>,
     admission: Arc<Admission>,
     rates: Rates,
     memory: Memory,
@@ -127,10 +146,10 @@ impl Ingest {
         limits: Limits,
         otlp: OtlpMetrics,
         writer: Writer,
-        clock: Arc<dyn Clock>,
-        rng: Arc<dyn Rng>,
+        handles: Handles,
         registry: &mut Registry,
     ) -> Self {
+        let Handles { clock, rng, tasks } = handles;
         let metrics = Metrics::register(registry);
         let inflight = limits.memory_share(limits.inflight_memory_percent);
         let memory = Memory {
@@ -146,6 +165,7 @@ impl Ingest {
             writer,
             clock,
             rng,
+            tasks,
             memory,
             inflight: Arc::default(),
             metrics,

@@ -122,3 +122,49 @@ fn blocks_decompress_or_are_broken() {
         assert!(read.and_then(|bytes| snappy(cut, bytes)).is_err(), "cut to {}", cut.len());
     }
 }
+
+/// Decompresses with memory for `capacity` bytes, of which the compressed ones are held.
+fn expanded(
+    compressed: Vec<u8>,
+    encoding: Encoding,
+    max: ByteSize,
+    capacity: u64,
+) -> Result<(Bytes, u64)> {
+    let clock: Arc<dyn Clock> = Arc::new(HandClock::default());
+    let mut permit = Admission::new(ByteSize(capacity), clock, Gauge::default()).permit();
+    permit.grow(compressed.len())?;
+    let bytes = decompress(compressed.into(), encoding, max, &Limits::default(), &mut permit)?;
+    Ok((bytes, permit.bytes()))
+}
+
+#[test]
+fn what_is_decompressed_is_what_is_held() {
+    let text = b"a log line, and another one; ".repeat(10_000);
+    let compressed = zstd::bulk::compress(&text, 3).expect("compresses");
+    let max = ByteSize::mib(1);
+    let (bytes, held) = expanded(compressed.clone(), Encoding::Zstd, max, 1 << 20).expect("fits");
+    assert!(bytes == text && held == text.len() as u64, "{held}");
+    let error = expanded(compressed, Encoding::Zstd, max, 100_000).expect_err("no memory");
+    assert_eq!(error.kind(), NEVER_FITS);
+    let (bytes, held) = expanded(text.clone(), Encoding::Identity, max, 1 << 20).expect("fits");
+    assert!(bytes == text && held == text.len() as u64, "{held}");
+}
+
+#[test]
+fn the_limit_is_the_last_byte_that_is_taken() {
+    let text: Vec<u8> = (0..100_000u32).flat_map(|n| (n ^ n << 7).to_le_bytes()).collect();
+    let compressed = zstd::bulk::compress(&text, 1).expect("compresses");
+    for (max, fits) in [(text.len(), true), (text.len() - 1, false)] {
+        let max = ByteSize(max as u64);
+        let expanded = expanded(compressed.clone(), Encoding::Zstd, max, 1 << 30);
+        assert_eq!(expanded.map_err(|e| e.kind()).err(), (!fits).then_some(NEVER_FITS));
+    }
+}
+
+#[test]
+fn windows_that_no_sender_needs_are_refused() {
+    // A frame whose head asks for a window of 1 GiB: magic, no single segment, exponent 20.
+    let frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 20 << 3, 0x01, 0x00, 0x00];
+    let error = expanded(frame, Encoding::Zstd, ByteSize::mib(64), 1 << 30).expect_err("too large");
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+}

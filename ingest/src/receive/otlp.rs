@@ -11,6 +11,7 @@ use tarn_model::error::{Error, Result};
 use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 use tarn_storage::wal::ReplyCounts;
+use tokio::sync::oneshot;
 
 use self::decode::{Decoded, Rows, decode};
 use crate::admit::Permit;
@@ -110,15 +111,19 @@ pub(crate) fn begin(inner: &Inner) -> Result<Permit> {
 /// say; nothing is stored then.
 pub(crate) async fn take(inner: &Arc<Inner>, request: Request) -> Result<Outcome> {
     let tenant = request.tenant.clone();
-    let task = tokio::spawn(store(Arc::clone(inner), request));
-    let done = task.await.unwrap_or_else(|e| Err(bug(e)));
+    let (sender, done) = oneshot::channel();
+    let work = store(Arc::clone(inner), request);
+    // Where the sender has left, nobody is told.
+    inner.tasks.spawn("export", Box::pin(async move { drop(sender.send(work.await)) }));
+    let done = done.await.unwrap_or_else(|e| Err(bug(e)));
     if let Err(error) = &done {
         log_refusal(inner, &tenant, error);
     }
     done
 }
 
-fn bug(error: tokio::task::JoinError) -> Error {
+/// The work ended without a result: a panic, or the stop.
+fn bug(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::internal("take an export").with_source(error)
 }
 

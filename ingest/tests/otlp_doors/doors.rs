@@ -76,10 +76,13 @@ impl Doors {
         };
         let storage = Storage::open(options, handles, &mut registry).await.expect("opens");
         storage.replayed().await.expect("replays");
-        let rng = Arc::new(SimRng::new(2));
+        let handles = tarn_ingest::Handles {
+            clock,
+            rng: Arc::new(SimRng::new(2)),
+            tasks: Arc::new(tasks.clone()),
+        };
         let metrics = OtlpMetrics::default();
-        let writer = storage.writer();
-        let ingest = Ingest::new(limits, metrics, writer, clock, rng, &mut registry);
+        let ingest = Ingest::new(limits, metrics, storage.writer(), handles, &mut registry);
         Self { ingest, registry, storage, tasks, folder }
     }
 

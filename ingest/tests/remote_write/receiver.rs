@@ -76,10 +76,13 @@ impl Receiver {
         };
         let storage = Storage::open(options, handles, &mut registry).await.expect("opens");
         storage.replayed().await.expect("replays nothing");
-        let rng = Arc::new(SimRng::new(2));
-        let handle = Arc::new(clock.clone());
+        let handles = tarn_ingest::Handles {
+            clock: Arc::new(clock.clone()),
+            rng: Arc::new(SimRng::new(2)),
+            tasks: Arc::new(tasks.clone()),
+        };
         let otlp = OtlpMetrics::default();
-        let ingest = Ingest::new(limits, otlp, storage.writer(), handle, rng, &mut registry);
+        let ingest = Ingest::new(limits, otlp, storage.writer(), handles, &mut registry);
         Self { ingest, clock, registry, storage, tasks, _folder: folder }
     }
 
