@@ -27,6 +27,7 @@ use prometheus_client::registry::Registry;
 use tarn_model::error::{Error, Result};
 use tarn_model::metrics;
 use tarn_model::rng::Rng;
+use tarn_model::signal::Signal;
 use tarn_model::time::Clock;
 use tokio::sync::watch;
 use tracing::Instrument as _;
@@ -72,6 +73,8 @@ pub struct FlushReport {
     pub blocks: usize,
     /// Samples in them.
     pub samples: u64,
+    /// Log records and spans in them.
+    pub rows: u64,
     /// Bytes of them.
     pub bytes: u64,
     /// Manifest number of the commit; of the newest one where there was nothing to flush.
@@ -112,9 +115,9 @@ impl Flusher {
                 let taken = self.clock.monotonic().saturating_sub(started);
                 self.metrics.seconds.observe(taken.as_secs_f64());
                 self.metrics.blocks.inc_by(report.blocks as u64);
-                let FlushReport { blocks, samples, bytes, manifest } = report;
+                let FlushReport { blocks, samples, rows, bytes, manifest } = report;
                 span.record("blocks", blocks).record("samples", samples);
-                tracing::info!(blocks, samples, bytes, manifest, ?taken, "flushed");
+                tracing::info!(blocks, samples, rows, bytes, manifest, ?taken, "flushed");
             }
             Ok(_) => {}
             Err(e) => {
@@ -156,6 +159,8 @@ impl Flusher {
             self.checkpoint().await;
             report.blocks += blocks.len();
             report.samples += blocks.iter().map(|block| block.samples).sum::<u64>();
+            let tables = blocks.iter().filter(|block| block.signal != Signal::Metrics.as_str());
+            report.rows += tables.map(|block| block.rows).sum::<u64>();
             report.bytes += blocks.iter().map(|block| block.bytes).sum::<u64>();
         }
         Ok(())

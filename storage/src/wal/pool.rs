@@ -212,7 +212,8 @@ impl Pool {
             let file = self.disk.open(&spare, OpenHow::Write)?;
             (spare, file, self.segment_bytes)
         } else {
-            let path = self.dir.join(paths::zeroing_name(number));
+            // Numbered as spares are: the upkeep may be making one at this moment.
+            let path = self.dir.join(paths::zeroing_name(self.spare_number()));
             let file = self.disk.open(&path, OpenHow::CreateNew)?;
             file.set_len(needed)?;
             (path, file, needed)
@@ -279,14 +280,16 @@ impl Pool {
         self.make_spare()
     }
 
+    fn spare_number(&self) -> u64 {
+        let mut state = self.state.lock();
+        let number = state.next_spare;
+        state.next_spare = number.saturating_add(1);
+        number
+    }
+
     /// Writes zeros into a new file, makes it durable and names it a spare.
     fn make_spare(&self) -> io::Result<PathBuf> {
-        let number = {
-            let mut state = self.state.lock();
-            let number = state.next_spare;
-            state.next_spare = number.saturating_add(1);
-            number
-        };
+        let number = self.spare_number();
         let zeroing = self.dir.join(paths::zeroing_name(number));
         let spare = self.dir.join(paths::spare_name(number));
         let file = self.disk.open(&zeroing, OpenHow::CreateNew)?;

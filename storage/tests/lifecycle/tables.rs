@@ -9,6 +9,7 @@ use tarn_storage::append::RequestMark;
 use tarn_storage::paths::DataDir;
 use tarn_storage::schema::tables::Table;
 use tarn_storage::wal::{Lsn, ReplyCounts};
+use tarn_testkit::sim::SimRng;
 
 use super::node::{self, Node, Open, read_all};
 use super::support::{expected, read, request};
@@ -58,7 +59,8 @@ async fn vis_1_rows_of_tables_are_seen_once_before_and_after_flush_stop_and_star
     append(&store, 0..14).await;
     assert_stored(&store, 14).await;
     let report = store.storage.flush().await.expect("flushes");
-    assert!(report.blocks >= 3, "{report:?}");
+    let rows: usize = (0..14).map(|number| request(number).len()).sum();
+    assert!(report.blocks >= 3 && report.rows == rows as u64, "{report:?}");
     assert_stored(&store, 14).await;
     append(&store, 14..20).await;
     assert_stored(&store, 20).await;
@@ -105,6 +107,45 @@ async fn vis_1_idm_1_power_fails_at_every_step_of_a_flush_of_tables() {
         }
     }
     assert!(survived, "every step of a flush was met");
+}
+
+/// Whatever happens to disk and bucket, in any order: at every start each acknowledged row is there
+/// once, and its request is recognised.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dur_1_vis_1_idm_1_any_sequence_of_faults_with_tables() {
+    let seeds = if std::env::var_os("TARN_TEST_SLOW").is_some() { 1_000 } else { 15 };
+    for seed in 0..seeds {
+        let chance = SimRng::new(seed);
+        let node = Node::faulty(seed).with_small_segments();
+        let mut written = 0;
+        for _life in 0..4 {
+            node.weather(&chance);
+            let store = node.open_sometime().await;
+            for _ in 0..chance.below(5) {
+                append(&store, written..written + 1).await;
+                written += 1;
+                if chance.chance(500) {
+                    // It may fail: the next one takes it up.
+                    drop(store.storage.flush().await);
+                }
+            }
+            match chance.below(3) {
+                0 => drop(store.try_close().await),
+                1 => store.crash().await,
+                _ => {
+                    node.disk().cut_power_after(chance.below(60));
+                    drop(store.storage.flush().await);
+                    store.crash().await;
+                }
+            }
+        }
+        node.break_bucket(false);
+        let store = node.open_sometime().await;
+        assert_stored(&store, written).await;
+        store.storage.flush().await.expect("flushes in calm weather");
+        assert_stored(&store, written).await;
+        store.close().await;
+    }
 }
 
 /// A query that began sees what it saw, and whole requests only, while rows come and go to blocks.
@@ -199,7 +240,7 @@ async fn cor_1_flipped_bits_in_rows_of_tables_are_never_served() {
     let segment = DataDir::new(node.path()).wal_segment(1);
     let bytes = node.disk().read(&segment).expect("there");
     let end = bytes.iter().rposition(|byte| *byte != 0).expect("it holds records") as u64;
-    let chance = tarn_testkit::sim::SimRng::new(5);
+    let chance = SimRng::new(5);
     let (mut refused, mut cut) = (0, 0);
     for _ in 0..60 {
         let disk = node.disk().fork();
