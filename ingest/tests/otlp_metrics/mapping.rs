@@ -425,3 +425,28 @@ fn what_cannot_be_taken_is_counted_by_data_point() {
     "#]]
     .assert_eq(&table(&request));
 }
+
+#[test]
+fn target_info_is_cut_to_the_limits_of_labels() {
+    let mut attributes = attributes(&[
+        ("service.name", "shop"),
+        ("process.command_line", &"x".repeat(5000)),
+        ("..", "no name"),
+        (&"k".repeat(2000), "long name"),
+    ]);
+    attributes.extend((0..80).map(|n| pair(&format!("zone.{n:02}"), Value::IntValue(n))));
+    let scopes = vec![scope("", vec![gauge("g", "", vec![int(1000, 1)])])];
+    let request =
+        ExportMetricsServiceRequest { resource_metrics: vec![resource(attributes, scopes)] };
+    let recorded = decode(&request, &OtlpMetrics::default());
+    assert_eq!((recorded.points, &recorded.problems), ((1, 0), &None));
+    let target = recorded.series.iter().find(|labels| labels.metric() == "target_info");
+    let target = target.expect("is there");
+    let command = target.value("process_command_line");
+    assert_eq!((command.len(), command.ends_with("xx…")), (4096, true));
+    // As many as allowed, less the instance that is not there.
+    assert_eq!(
+        (target.len(), target.get("zone_59"), target.get("zone_60")),
+        (63, Some("59"), None)
+    );
+}

@@ -18,15 +18,19 @@
 //!
 //! What the mapping has no place for:
 //! - minimum and maximum of histograms;
-//! - the schema URL, dropped counts and entity references of a resource, those of a scope but for
-//!   its schema URL, and scopes without a name;
-//! - whether a sum is monotonic or a gauge, whether a number was an integer, beyond 2⁵³ also which;
-//! - nanoseconds of times and starts; start times of gauges;
-//! - the metadata attributes of a metric; all but the last description and unit of a family;
-//! - attributes of exemplars that have more than 128 characters in all;
-//! - the type of attributes: labels are text, an empty one is an absent one, and what is not UTF-8 is
-//!   replaced;
-//! - attributes whose keys become one label name: their values are joined with `;`.
+//! - schema URL, dropped count and entity references of a resource; dropped count of a scope, and
+//!   all of a scope without a name;
+//! - that a sum is not monotonic: it reads as a gauge;
+//! - that a number was an integer, and integers beyond 2⁵³ exactly;
+//! - nanoseconds of times and starts; starts of gauges;
+//! - metadata attributes of a metric; all but the last description and unit of a family;
+//! - attributes of exemplars that have more than 128 characters in all, exemplars without a value,
+//!   and those of one point beyond 1024;
+//! - types of attributes: labels are text, an empty one is an absent one, what is not UTF-8 is
+//!   replaced; values whose keys become one label name are joined with `;`;
+//! - in `target_info`, attributes beyond the limits of labels: values are cut and marked with `…`,
+//!   the last names in order are left out;
+//! - which buckets ended, where a point without a recorded value does not repeat its bounds.
 
 use std::time::Duration;
 

@@ -337,7 +337,8 @@ impl<'o> Names<'o> {
         self.made.insert(name.to_owned(), value);
     }
 
-    fn name(&self, key: &[u8]) -> Result<String, Invalid> {
+    /// Makes a label name.
+    pub(super) fn name(&self, key: &[u8]) -> Result<String, Invalid> {
         let key = lossy(key, self.limits.label_name_bytes_max);
         let name = self.rules.name(&key);
         let name =

@@ -28,6 +28,11 @@ const SAMPLES_MAX: usize = 100;
 /// What the set of times that were written holds for one, in a table that doubles when full.
 const TIME_BYTES: usize = 64;
 
+/// Stands at the end of a value that was cut.
+const CUT: &str = "…";
+/// `job`, `instance` and the name.
+const OWN_LABELS: usize = 3;
+
 /// What `job` and `instance` are made of.
 const IDENTIFYING: [&str; 3] = [SERVICE_NAME, SERVICE_NAMESPACE, SERVICE_INSTANCE];
 
@@ -54,10 +59,26 @@ impl Target<'_> {
         let mut labels = Names::new(self.options, self.limits);
         let identifying = |key: &[u8]| IDENTIFYING.iter().any(|name| name.as_bytes() == key);
         let keep = |key: &[u8]| self.options.keep_identifying || !identifying(key);
-        labels.join(self.resource.attributes.iter().filter(|(key, _)| keep(key)).collect())?;
+        let named = |key: &[u8]| keep(key) && labels.name(key).is_ok();
+        let attributes = self.resource.attributes.iter().filter(|(key, _)| named(key)).collect();
+        labels.join(attributes)?;
+        fit(&mut labels.made, self.limits);
         labels.target(self.resource)?;
         labels.set(METRIC_NAME, TARGET_INFO.to_owned());
         Ok(labels.made)
+    }
+}
+
+/// Cuts what is beyond the limits of labels: a command line of 5 KB must not cost the whole series.
+fn fit(labels: &mut Labels, limits: &Limits) {
+    labels.retain(|name, _| name.len() <= limits.label_name_bytes_max);
+    for value in labels.values_mut().filter(|value| value.len() > limits.label_value_bytes_max) {
+        let room = limits.label_value_bytes_max.saturating_sub(CUT.len());
+        value.truncate(value.floor_char_boundary(room));
+        value.push_str(CUT);
+    }
+    while labels.len() > limits.labels_max.saturating_sub(OWN_LABELS) {
+        labels.pop_last();
     }
 }
 
