@@ -1,4 +1,4 @@
-//! What Tarn says about itself: its log lines, its metrics, and both into itself.
+//! What Tarn says about itself: its log lines, spans and metrics, and all of them into itself.
 //!
 //! - [`logs`]: the subscriber, and the logfmt form
 //! - [`registry`]: the one registry, with process and allocator metrics

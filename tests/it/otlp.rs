@@ -10,6 +10,8 @@ use tarn_testkit::grpc::{Grpc, frame};
 use tarn_testkit::http::Http;
 use tarn_testkit::otlp;
 use tarn_testkit::process::Tarn;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use crate::{TARN, data_folder, now_ms};
 
@@ -121,6 +123,50 @@ async fn idm_1_a_resend_after_a_kill_is_stored_once() -> Result<()> {
     let answer = tarn.http.get(&trace, &[]).await?;
     ensure!(answer.status == 200, "{}", answer.text());
     ensure!(answer.json()?["data"]["span_count"] == 1, "{}", answer.text());
+    Ok(())
+}
+
+/// Refusals reach clients that are still sending, and neither they nor clients that leave in the
+/// middle take anything with them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn giants_and_deserters_do_no_harm() -> Result<()> {
+    let temporary = tempfile::tempdir()?;
+    let flags = ["--ingest.otlp-bytes-max", "1MiB", "--telemetry.own-metrics", "false"];
+    let tarn = Tarn::start(TARN, &data_folder(&temporary), &flags).await?;
+    let (grpc, http) = (Grpc::new(tarn.otlp_grpc()), Http::new(tarn.otlp_http()));
+    let giant = vec![b'x'; 8 << 20];
+    for _ in 0..3 {
+        let ended = grpc.call(EXPORT_LOGS, &[], frame(false, &giant)).await?;
+        ensure!(ended.code() == 8, "{ended:?}");
+        ensure!(ended.text("grpc-status-details-bin").is_empty(), "no use in coming again");
+        let answer = otlp::post(&http, "/v1/logs", giant.clone()).await?;
+        ensure!(answer.status == 413, "{}", answer.status);
+    }
+    for address in [tarn.otlp_http(), tarn.otlp_grpc(), &tarn.address] {
+        for head in [
+            "POST /v1/logs HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-protobuf\r\ncontent-length: 100000\r\n\r\nhalf",
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nnot a frame of HTTP/2 at all",
+        ] {
+            let mut stream = TcpStream::connect(address).await?;
+            stream.write_all(head.as_bytes()).await?;
+            drop(stream);
+        }
+    }
+    let now_ns = now_ms() as u64 * 1_000_000;
+    let good = otlp::logs("shop", vec![otlp::record(now_ns, "good", Vec::new())]);
+    let ended = grpc.call(EXPORT_LOGS, &[], frame(false, &good.encode_to_vec())).await?;
+    ensure!(ended.code() == 0, "{ended:?}");
+    // What was admitted for them is given back.
+    for _ in 0..100 {
+        if count(&tarn.http, &["tarn_ingest_inflight_bytes"]).await? == 0.0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let held = count(&tarn.http, &["tarn_ingest_inflight_bytes"]).await?;
+    ensure!(held == 0.0, "{held} bytes are held");
+    let lines = tarn.unexpected_lines(&[]);
+    ensure!(lines.is_empty(), "{lines:?}");
     Ok(())
 }
 
