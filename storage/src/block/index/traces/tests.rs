@@ -45,6 +45,11 @@ fn traces_are_found_where_they_are() {
     }
 }
 
+fn only(mut ranges: Vec<Range<u32>>) -> Range<u32> {
+    assert_eq!(ranges.len(), 1, "{ranges:?}");
+    ranges.remove(0)
+}
+
 #[test]
 fn a_trace_in_all_pages_is_found_whole() {
     let mut pages = TracePages::default();
@@ -53,9 +58,9 @@ fn a_trace_in_all_pages_is_found_whole() {
         pages.add(&id(u64::from(row) + 8), row + 1);
     }
     let part = pages.encode();
-    assert_eq!(find(&part, &id(7)).0, [0..5000 * PAGE_ROWS]);
+    assert_eq!(only(find(&part, &id(7)).0), 0..5000 * PAGE_ROWS);
     for row in (0..5000 * PAGE_ROWS).step_by(PAGE_ROWS as usize * 111) {
-        assert_eq!(find(&part, &id(u64::from(row) + 8)).0, [row..row + PAGE_ROWS]);
+        assert_eq!(only(find(&part, &id(u64::from(row) + 8)).0), row..row + PAGE_ROWS);
     }
 }
 
