@@ -22,6 +22,7 @@ use tarn_testkit::sim::SimRng;
 use tarn_testkit::store::Store;
 
 #[path = "support/tables.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
 mod tables;
 
 use tables::{BASE_NS, DAY_NS, Logical, log_rows, logical, span_rows};

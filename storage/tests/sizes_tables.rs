@@ -22,6 +22,7 @@ use tarn_storage::block::seal::NewBlock;
 use tarn_storage::schema::tables::Table;
 
 #[path = "support/tables.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
 mod tables;
 
 use tables::{build, log_row, span_row};

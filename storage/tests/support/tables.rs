@@ -1,5 +1,4 @@
 //! Rows of logs and spans for tests: random ones, and what any reader must see of them.
-#![allow(dead_code, reason = "no test uses all of it")]
 
 use std::collections::BTreeMap;
 
