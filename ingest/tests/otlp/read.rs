@@ -83,7 +83,7 @@ struct Columns(StructArray);
 
 impl Columns {
     fn get(&self, name: &str) -> &ArrayRef {
-        self.0.column_by_name(name).unwrap_or_else(|| panic!("column {name}"))
+        self.0.column_by_name(name).expect(name)
     }
 
     fn text(&self, name: &str, row: usize) -> Option<String> {

@@ -32,7 +32,7 @@ fn any_value() -> impl Strategy<Value = AnyValue> {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(AnyValue::Array),
             vec((key.clone(), inner), 0..4).prop_map(|mut entries| {
-                let mut seen = std::collections::HashSet::new();
+                let mut seen = tarn_model::map::HashSet::default();
                 entries.retain(|(key, _)| seen.insert(key.clone()));
                 AnyValue::Map(entries)
             }),

@@ -15,7 +15,7 @@ use tarn_storage::any_value::decode_base64;
 
 use super::fields::{self, Field, Kind, Message};
 use crate::admit::Permit;
-use tokens::{Token, Tokens};
+use tokens::{Raw, Token, Tokens};
 
 mod tokens;
 
@@ -25,6 +25,8 @@ const DEPTH_MAX: usize = 128;
 /// Unknown names that are told, and bytes of each.
 const UNKNOWN_MAX: usize = 16;
 const UNKNOWN_BYTES_MAX: usize = 200;
+/// Names and numbers written as text are shorter than this.
+const SHORT_BYTES_MAX: usize = 512;
 /// Memory that the output begins with, and grows by at least.
 const GROW_BYTES: usize = 4096;
 
@@ -86,6 +88,7 @@ impl<'j> Transcoder<'j, '_> {
         self.tokens.open();
         let mut first = true;
         while let Some(key) = self.tokens.member(&mut first)? {
+            let key = self.short(key);
             match message.field(&key) {
                 Some(field) => {
                     self.path.push(field.name);
@@ -150,19 +153,16 @@ impl<'j> Transcoder<'j, '_> {
         match field.kind {
             Kind::Message(message) => self.nested(number, message),
             Kind::Text => {
-                let text = self.text("text")?;
-                self.len_field(number, &text)
+                let raw = self.text("text")?;
+                self.text_field(number, raw)
             }
             Kind::Bytes => {
-                let text = self.text("base64")?;
-                let bytes = utf8(&text).and_then(decode_base64);
-                let bytes = bytes.ok_or_else(|| self.wrong("base64"))?;
-                self.len_field(number, &bytes)
+                let raw = self.text("base64")?;
+                self.decoded_field(number, raw, "base64", |text| decode_base64(utf8(text)?))
             }
             Kind::Id => {
-                let text = self.text("hex")?;
-                let id = hex(&text).ok_or_else(|| self.wrong("hex"))?;
-                self.len_field(number, &id)
+                let raw = self.text("hex")?;
+                self.decoded_field(number, raw, "hex", hex)
             }
             Kind::Bool => {
                 let token = self.tokens.peek()?;
@@ -181,35 +181,75 @@ impl<'j> Transcoder<'j, '_> {
         }
     }
 
-    /// Writes a message field. Its length stands before it, so it is put in afterwards; most are
-    /// shorter than 128 bytes, and what follows need not move.
+    /// Writes a message field.
     fn nested(&mut self, number: u32, message: &Message) -> Result<()> {
+        let start = self.open(number)?;
+        self.message(message)?;
+        self.close(start)
+    }
+
+    /// Writes a text field.
+    fn text_field(&mut self, number: u32, raw: Raw<'_>) -> Result<()> {
+        let start = self.open(number)?;
+        self.room(raw.len())?;
+        raw.write(&mut self.wire);
+        self.close(start)
+    }
+
+    /// Writes a field of bytes that are text in JSON.
+    fn decoded_field(
+        &mut self,
+        number: u32,
+        raw: Raw<'_>,
+        what: &str,
+        decode: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
+    ) -> Result<()> {
+        // The text without escapes, and what it says, both for as long as it takes.
+        let held = 2 * raw.len();
+        self.permit.grow(held)?;
+        let bytes = decode(&raw.text()).ok_or_else(|| self.wrong(what))?;
+        self.len_field(number, &bytes)?;
+        drop(bytes);
+        self.permit.shrink(held);
+        Ok(())
+    }
+
+    /// Begins a field whose length is not known yet.
+    fn open(&mut self, number: u32) -> Result<usize> {
         self.room(2 * MAX_VARINT)?;
         push_varint(&mut self.wire, tag(number, LEN));
-        let start = self.wire.len();
         self.wire.push(0);
-        self.message(message)?;
-        let len = self.wire.len() - start - 1;
+        Ok(self.wire.len())
+    }
+
+    /// Puts in the length of a field that began before `start`. Most are shorter than 128 bytes, and
+    /// then nothing moves.
+    fn close(&mut self, start: usize) -> Result<()> {
         let mut prefix = Vec::new();
-        push_varint(&mut prefix, len as u64);
+        push_varint(&mut prefix, (self.wire.len() - start) as u64);
         self.room(prefix.len())?;
-        self.wire.splice(start..=start, prefix);
+        self.wire.splice(start - 1..start, prefix);
         Ok(())
     }
 
     /// Consumes a string.
-    fn text(&mut self, what: &str) -> Result<Cow<'j, [u8]>> {
+    fn text(&mut self, what: &str) -> Result<Raw<'j>> {
         match self.tokens.peek()? {
             Token::Text => self.tokens.string(),
             _ => Err(self.wrong(what)),
         }
     }
 
+    /// Returns a string that is a name or a number, or what is too long for either.
+    fn short(&self, raw: Raw<'j>) -> Cow<'j, [u8]> {
+        if raw.len() > SHORT_BYTES_MAX { Cow::Borrowed(b"...") } else { raw.text() }
+    }
+
     /// Consumes the digits of a number, written as number or as text.
     fn digits(&mut self, what: &str) -> Result<Cow<'j, [u8]>> {
         match self.tokens.peek()? {
             Token::Number => self.tokens.number().map(|digits| Cow::Borrowed(digits.as_bytes())),
-            _ => self.text(what),
+            _ => self.text(what).map(|raw| self.short(raw)),
         }
     }
 
@@ -230,7 +270,7 @@ impl<'j> Transcoder<'j, '_> {
 
     fn enum_value(&mut self, number: u32, names: &[(&str, i32)]) -> Result<()> {
         if self.tokens.peek()? == Token::Text {
-            let text = self.tokens.string()?;
+            let text = self.text("a name").map(|raw| self.short(raw))?;
             if let Some((_, value)) = names.iter().find(|(name, _)| name.as_bytes() == &*text) {
                 return self.varint_field(number, sign_extended(*value));
             }

@@ -288,6 +288,10 @@ impl Json<'_> {
     /// it does not fit.
     fn key(&mut self, bytes: &[u8], end: usize) -> bool {
         let (mut scratch, mut changes) = (String::new(), Changes::default());
+        // Repair makes no text shorter.
+        if bytes.len() > self.room(end) {
+            return false;
+        }
         let key = text(bytes, usize::MAX, &mut scratch, &mut changes);
         if escaped_len(key) + MEMBER_BYTES_MIN > self.room(end) {
             return false;

@@ -124,6 +124,13 @@ fn depth_and_memory_are_bounded() {
     // What is not known is skipped however deep it is.
     let unknown = format!("{{\"x\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(transcode(Signal::Logs, &unknown).unwrap().unknown, ["x"]);
+    let deeper = format!("{{\"x\":{}", "[".repeat(2 << 20));
+    let error = transcode(Signal::Logs, &deeper).unwrap_err();
+    assert!(error.message().ends_with("brackets are nested too deep"), "{error}");
+    // Text without its escapes is written where it is charged.
+    let escaped = body(&format!("{{\"stringValue\":\"{}\"}}", "\\n".repeat(2 << 20)));
+    let error = transcode(Signal::Logs, &escaped).unwrap_err();
+    assert!(error.message().contains("limit is 1MiB"), "{error}");
     // Eight bytes from two: the permit has the last word.
     let counts = "1,".repeat(300_000);
     let json = format!(

@@ -9,6 +9,86 @@ use std::borrow::Cow;
 
 use tarn_model::error::Error;
 
+/// Brackets inside each other that are skipped; each takes two bytes meanwhile.
+const SKIP_LEVELS_MAX: usize = 1 << 20;
+
+/// A string between its quotes, escapes as they stand, which are known to be good.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Raw<'j> {
+    bytes: &'j [u8],
+    escaped: bool,
+}
+
+impl<'j> Raw<'j> {
+    /// Returns how many bytes it is at most.
+    pub(super) fn len(self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Returns the text. UTF-8 is not checked here.
+    pub(super) fn text(self) -> Cow<'j, [u8]> {
+        if !self.escaped {
+            return Cow::Borrowed(self.bytes);
+        }
+        let mut text = Vec::with_capacity(self.bytes.len());
+        self.write(&mut text);
+        Cow::Owned(text)
+    }
+
+    /// Appends the text.
+    pub(super) fn write(self, out: &mut Vec<u8>) {
+        let mut rest = self.bytes;
+        while let Some(at) = memchr::memchr(b'\\', rest) {
+            let (plain, escape) = rest.split_at(at);
+            out.extend_from_slice(plain);
+            let len = write_escape(escape, out);
+            rest = escape.get(len..).unwrap_or_default();
+        }
+        out.extend_from_slice(rest);
+    }
+}
+
+/// Appends the character of the escape at the beginning of `bytes`. Returns how long the escape is.
+fn write_escape(bytes: &[u8], out: &mut Vec<u8>) -> usize {
+    let plain = match bytes.get(1) {
+        Some(b'n') => b'\n',
+        Some(b'r') => b'\r',
+        Some(b't') => b'\t',
+        Some(b'b') => 8,
+        Some(b'f') => 12,
+        Some(b'u') => {
+            let (char, len) = code_point(bytes);
+            out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+            return len;
+        }
+        other => other.copied().unwrap_or_default(),
+    };
+    out.push(plain);
+    2
+}
+
+/// Reads one `\u` escape, or two that are a surrogate pair, and how long they are.
+fn code_point(bytes: &[u8]) -> (char, usize) {
+    let first = unit(bytes).unwrap_or_default();
+    if let Some(char) = char::from_u32(first) {
+        return (char, 6);
+    }
+    let second = bytes.get(6..).and_then(unit).filter(|unit| (0xDC00..0xE000).contains(unit));
+    match (first, second) {
+        (0xD800..0xDC00, Some(second)) => {
+            let code = 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00);
+            (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12)
+        }
+        _ => (char::REPLACEMENT_CHARACTER, 6),
+    }
+}
+
+/// Reads the number of a `\u` escape, if the next six bytes are one.
+fn unit(bytes: &[u8]) -> Option<u32> {
+    let digits = bytes.get(..6)?.strip_prefix(b"\\u")?;
+    digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
+}
+
 /// A position in a JSON text.
 #[derive(Debug)]
 pub(super) struct Tokens<'j> {
@@ -86,7 +166,7 @@ impl<'j> Tokens<'j> {
 
     /// Steps to the next member of an object that was opened, and returns its key; `None` at its
     /// end. `first` is set to false.
-    pub(super) fn member(&mut self, first: &mut bool) -> Result<Option<Cow<'j, [u8]>>, Error> {
+    pub(super) fn member(&mut self, first: &mut bool) -> Result<Option<Raw<'j>>, Error> {
         if self.take(b'}') {
             return Ok(None);
         }
@@ -170,92 +250,53 @@ impl<'j> Tokens<'j> {
         self.at - start
     }
 
-    /// Consumes a string. UTF-8 is not checked here.
-    pub(super) fn string(&mut self) -> Result<Cow<'j, [u8]>, Error> {
+    /// Consumes a string.
+    pub(super) fn string(&mut self) -> Result<Raw<'j>, Error> {
         self.space();
         self.at += 1;
-        let plain = self.plain()?;
-        if self.byte() == Some(b'"') {
-            self.at += 1;
-            return Ok(Cow::Borrowed(plain));
+        let start = self.at;
+        let mut escaped = false;
+        loop {
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            let ends = |byte: &u8| *byte == b'"' || *byte == b'\\' || *byte < 0x20;
+            self.at += rest.iter().position(ends).unwrap_or(rest.len());
+            match self.byte() {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                Some(_) => return Err(self.error("a control character in a string")),
+                None => return Err(self.error("the text ends inside a string")),
+            }
         }
-        let mut text = plain.to_vec();
-        while self.byte() == Some(b'\\') {
-            self.escape(&mut text)?;
-            text.extend_from_slice(self.plain()?);
-        }
+        let bytes = self.bytes.get(start..self.at).unwrap_or_default();
         self.at += 1;
-        Ok(Cow::Owned(text))
+        Ok(Raw { bytes, escaped })
     }
 
-    /// Consumes a string up to the next escape or to its end.
-    fn plain(&mut self) -> Result<&'j [u8], Error> {
+    /// Checks and steps over an escape.
+    fn escape(&mut self) -> Result<(), Error> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let ends = |byte: &u8| *byte == b'"' || *byte == b'\\' || *byte < 0x20;
-        let len = rest.iter().position(ends).unwrap_or(rest.len());
-        self.at += len;
-        match self.byte() {
-            Some(b'"' | b'\\') => Ok(rest.get(..len).unwrap_or_default()),
-            Some(_) => Err(self.error("a control character in a string")),
-            None => Err(self.error("the text ends inside a string")),
+        match rest.get(1) {
+            Some(b'"' | b'\\' | b'/' | b'n' | b'r' | b't' | b'b' | b'f') => self.at += 2,
+            Some(b'u') if unit(rest).is_some() => self.at += 6,
+            Some(b'u') => return Err(self.error("expected four hex digits")),
+            Some(_) => return Err(self.error("an unknown escape in a string")),
+            None => return Err(self.error("the text ends inside a string")),
         }
-    }
-
-    /// Consumes an escape.
-    fn escape(&mut self, text: &mut Vec<u8>) -> Result<(), Error> {
-        let Some(byte) = self.bytes.get(self.at + 1).copied() else {
-            return Err(self.error("the text ends inside a string"));
-        };
-        let plain = match byte {
-            b'"' | b'\\' | b'/' => byte,
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            b'b' => 8,
-            b'f' => 12,
-            b'u' => {
-                let char = self.code_point()?;
-                text.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
-                return Ok(());
-            }
-            _ => return Err(self.error("an unknown escape in a string")),
-        };
-        self.at += 2;
-        text.push(plain);
         Ok(())
-    }
-
-    /// Consumes one `\u` escape, or two that are a surrogate pair.
-    fn code_point(&mut self) -> Result<char, Error> {
-        let first = self.unit().ok_or_else(|| self.error("expected four hex digits"))?;
-        self.at += 6;
-        if let Some(char) = char::from_u32(first) {
-            return Ok(char);
-        }
-        let second = self.unit().filter(|unit| (0xDC00..0xE000).contains(unit));
-        match (first, second) {
-            (0xD800..0xDC00, Some(second)) => {
-                self.at += 6;
-                let code = 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00);
-                Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER))
-            }
-            _ => Ok(char::REPLACEMENT_CHARACTER),
-        }
-    }
-
-    /// Reads the number of a `\u` escape, if the next six bytes are one.
-    fn unit(&self) -> Option<u32> {
-        let digits = self.bytes.get(self.at..self.at + 6)?.strip_prefix(b"\\u")?;
-        digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
     }
 
     /// Consumes a value, whatever it is, without following it into depth.
     pub(super) fn skip(&mut self) -> Result<(), Error> {
-        // Brackets that are open; one bit each would do, but hostile depth is bounded by the body.
         let mut open = Vec::new();
         loop {
             match self.peek()? {
                 token @ (Token::Object | Token::Array) => {
+                    if open.len() >= SKIP_LEVELS_MAX {
+                        return Err(self.error("brackets are nested too deep"));
+                    }
                     self.open();
                     open.push((token, true));
                 }
