@@ -26,6 +26,17 @@ use crate::cli::terminal::printable;
 /// How parameters are sent.
 const FORM: &str = "application/x-www-form-urlencoded";
 
+/// The search language in short, below the help of the commands that take it.
+pub(crate) const LANGUAGE: &str = "\
+Searches:
+  word  conn*  \"a phrase\"  /regex/          in the text
+  key:value  key:\"a b\"  key:a*  key:/re/    a key with this value
+  key:*                                     the key is there
+  key>5  key>=1s  key<10KiB  key=5  key!=5  compared as numbers, units converted
+  -x  NOT x  x y  x AND y  x OR y  ( )      put together
+Keys are service, level, trace and span (of spans also name, kind, status, duration, event), else
+attributes, then those of the resource; @attr.x, @resource.x and @scope.x name one of them.";
+
 /// Whom to ask.
 #[derive(Debug, Clone, Args)]
 #[command(mut_arg("url", |arg| arg.visible_alias("server")))]

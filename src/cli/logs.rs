@@ -12,6 +12,7 @@ use crate::cli::terminal::{Colour, Style, printable, write_out};
 
 /// Finds log records.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = ask::LANGUAGE)]
 pub(crate) struct LogsArgs {
     /// The search, such as: error service:checkout "connection refused" http.status>=500
     #[arg(default_value = "")]

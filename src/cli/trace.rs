@@ -78,10 +78,10 @@ pub(crate) async fn run(args: TraceArgs) -> anyhow::Result<ExitCode> {
 fn waterfall(trace: &Trace, width: usize, style: Style) -> String {
     let errors = match trace.error_count {
         0 => String::new(),
-        n => style.paint(Colour::Red, &format!("  ✗ {n} errors")),
+        n => style.paint(Colour::Red, &format!("  ✗ errors: {n}")),
     };
     let mut out = format!(
-        "trace {}  {}  {}  {} spans{errors}\n",
+        "trace {}  {}  {}  spans: {}{errors}\n",
         printable(&trace.trace_id),
         printable(&trace.start),
         duration(trace.duration_ns),
@@ -181,7 +181,7 @@ mod tests {
         };
         let text = waterfall(&trace, 60, Style { coloured: false });
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], "trace 0a  2026  100ns  4 spans  ✗ 1 errors");
+        assert_eq!(lines[0], "trace 0a  2026  100ns  spans: 4  ✗ errors: 1");
         assert_eq!(lines[1], format!("{:<30} {}     100ns", "web  GET\\u{1b}[0m", "▒".repeat(19)));
         let half = format!("{}{}{}", " ".repeat(9), "█".repeat(5), " ".repeat(5));
         assert_eq!(lines[2], format!("{:<30} {half}      25ns", "  ✗ web  GET\\u{1b}[0m"));

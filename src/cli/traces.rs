@@ -12,6 +12,7 @@ use crate::cli::terminal::{Style, duration, printable, write_out};
 
 /// Finds traces.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = ask::LANGUAGE)]
 pub(crate) struct TracesArgs {
     /// The search, such as: status:error duration>200ms service:checkout
     #[arg(default_value = "")]

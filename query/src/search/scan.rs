@@ -111,16 +111,23 @@ impl<'a> Scanner<'a> {
         let floor_us = Arc::clone(&scan.floor_us);
         let source = self.view.rows(self.tenant, scan)?;
         let stats = source.stats;
-        let mut end = End::Whole;
+        let mut end = if self.is_over() { End::OutOfTime } else { End::Whole };
+        let running = self.running;
+        let mut expired = std::pin::pin!(running.expired());
         'parts: for part in source.parts {
             if part.time_max_us < floor_us.load(Ordering::Relaxed) {
                 continue;
             }
             let mut batches = part.read();
             loop {
+                // The timer ends a read that waits; batches that are there may outrun it.
+                if self.is_over() {
+                    end = End::OutOfTime;
+                    break 'parts;
+                }
                 let batch = tokio::select! {
                     biased;
-                    () = self.running.expired() => {
+                    () = &mut expired => {
                         end = End::OutOfTime;
                         break 'parts;
                     }
@@ -134,6 +141,10 @@ impl<'a> Scanner<'a> {
         }
         self.cost.add(&stats);
         Ok(end)
+    }
+
+    fn is_over(&self) -> bool {
+        self.account.interrupted().is_some()
     }
 
     /// Accounts for all that the query holds now.

@@ -124,16 +124,13 @@ impl Trace {
         let shifted = count(&|p| p.shift_ns != 0);
         let shared = self.spans.iter().filter(|s| s.problems & problem::DUPLICATE_ID != 0).count();
         let rows = [
-            (missing, "spans name a parent that is not stored"),
-            (cycles, "circles of parents were cut"),
-            (
-                shifted,
-                "spans are shown at a corrected time: their clock differs from their parent's",
-            ),
-            (shared, "spans share their id with another that differs"),
-            (self.duplicates, "spans were stored more than once and are shown once"),
+            (missing, "spans whose parent is not stored"),
+            (cycles, "circles of parents, cut here"),
+            (shifted, "spans at a corrected time, because their clock differs from their parent's"),
+            (shared, "spans that share their id with another that differs"),
+            (self.duplicates, "spans that were stored again and are shown once"),
         ];
-        rows.iter().filter(|(n, _)| *n > 0).map(|(n, text)| format!("{n} {text}")).collect()
+        rows.iter().filter(|(n, _)| *n > 0).map(|(n, text)| format!("{text}: {n}")).collect()
     }
 
     /// Writes the head of the trace, up to its spans, into an object that stays open.

@@ -364,10 +364,7 @@ async fn a_trace_with_parts_in_several_blocks() {
     let answer = world.native(&format!("/traces/{}", "01".repeat(16))).await;
     assert_eq!(answer.status.as_u16(), 200, "{}", answer.body);
     let answer = answer.json();
-    assert_eq!(
-        answer["warnings"],
-        json!(["3 spans were stored more than once and are shown once"])
-    );
+    assert_eq!(answer["warnings"], json!(["spans that were stored again and are shown once: 3"]));
     let spans = answer["data"]["spans"].as_array().unwrap();
     let places: Vec<String> =
         spans.iter().map(|s| format!("{}@{}", s["name"].as_str().unwrap(), s["depth"])).collect();
@@ -419,6 +416,41 @@ async fn tenants_do_not_see_each_other() {
     assert!(traces(&world, "").await.is_empty());
     let answer = world.native(&format!("/traces/{}", "01".repeat(16))).await;
     assert_eq!(answer.status.as_u16(), 404);
+}
+
+#[tokio::test]
+async fn a_search_that_runs_out_of_time_says_so() {
+    // PAR-1: what was found until then is answered, and that it may not be all.
+    let world = World::new().await;
+    world.rows(logs(0..3)).await;
+    let answer = world.native("/logs/search?timeout=0").await;
+    let warning = "not everything was searched: the time limit of 0 s is over";
+    assert_eq!(answer.json()["warnings"], json!([warning]), "{}", answer.body);
+    let answer = world.native(&format!("/traces/{}?timeout=0", "01".repeat(16))).await;
+    assert_eq!(answer.json()["warnings"], json!([warning]), "not that there is no such trace");
+    let answer = world.native("/logs/search?timeout=x").await;
+    assert_eq!(answer.status.as_u16(), 400, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn hostile_searches_over_http() {
+    let world = World::new().await;
+    world.rows(logs(0..3)).await;
+    let rows = [
+        (format!("/{}/", "(a{1000}){1000}"), "too large, limit is 1048576 bytes"),
+        (format!("\"{}", "x".repeat(70_000)), "the quote is not closed"),
+        ("a ".repeat(1001), "too many terms, limit is 1000"),
+        ("/a/ ".repeat(101), "too many patterns, limit is 100"),
+        ("-".repeat(200) + "a", "nested too deep, limit is 100"),
+        ("x".repeat(300_000), "the search has 300000 bytes, limit is 262144"),
+    ];
+    for (search, message) in rows {
+        let answer = world.native_form("/logs/search", &format!("q={}", encode(&search))).await;
+        assert_eq!(answer.status.as_u16(), 400, "{message}");
+        assert!(answer.body.contains(message), "{message}");
+    }
+    let long = format!("q={}", encode(&format!("\"{}\"", "x".repeat(200_000))));
+    assert_eq!(world.native_form("/logs/search", &long).await.status.as_u16(), 200);
 }
 
 #[tokio::test]

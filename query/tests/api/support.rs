@@ -151,6 +151,16 @@ impl World {
         read(native::handle(&self.engine, endpoint, self.tenant.clone(), request).await).await
     }
 
+    /// Asks Tarn's own API with a form.
+    pub(crate) async fn native_form(&self, path: &str, form: &str) -> Answer {
+        let endpoint = native::Endpoint::ALL.into_iter().find(|e| e.path() == path).unwrap();
+        let request = Request::post(format!("/api/v1{path}"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from(form.to_owned()))
+            .unwrap();
+        read(native::handle(&self.engine, endpoint, self.tenant.clone(), request).await).await
+    }
+
     /// Stores log records or spans as one request.
     pub(crate) async fn rows(&self, rows: TableRows) {
         let mark = RequestMark::default();

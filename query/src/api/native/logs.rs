@@ -1,27 +1,32 @@
 //! `logs/search`.
+//!
+//! Pages follow each other by `cursor`, with the other parameters unchanged: rows of one time are told
+//! apart by what is written of them.
 
 use tarn_storage::schema::tables::Table;
 
 use super::{Call, stats};
 use crate::api::json::object::Object;
 use crate::api::reply::{Failure, Gone, Sink};
+use crate::govern::memory::Account;
 use crate::logs::fields::Fields;
 use crate::logs::newest::{Cursor, Page};
 use crate::logs::search::{self, Request};
 use crate::search::scan::{Cost, End, Scanner};
 
-/// A page, and what it took.
+/// A page, what it took, and the memory that it holds until it is sent.
 struct Found {
     page: Page,
     end: End,
     cost: Cost,
     partial: Option<String>,
     elapsed: std::time::Duration,
+    _account: Account,
 }
 
 /// Log records that a search finds, newest first.
 pub(super) async fn search(call: &Call, mut sink: Sink) -> Result<(), Gone> {
-    let Found { page, end, cost, partial, elapsed } = match find(call).await {
+    let Found { page, end, cost, partial, elapsed, _account } = match find(call).await {
         Ok(found) => found,
         Err(failure) => return sink.fail(&failure).await,
     };
@@ -68,5 +73,5 @@ async fn find(call: &Call) -> Result<Found, Failure> {
     let (elapsed, _) = running.elapsed();
     call.finish(running, &asked.text, cost, &result);
     let (page, end) = result?;
-    Ok(Found { page, end, cost, partial, elapsed })
+    Ok(Found { page, end, cost, partial, elapsed, _account: account })
 }

@@ -36,7 +36,7 @@ fn what_was_sent_twice_is_shown_once() {
     // VIS-3: a resent request leaves no second row in the view of a trace.
     let twice = Trace::assemble(vec![span(1, None, 5, 10), span(1, None, 5, 10)]);
     assert_eq!(twice.spans().count(), 1);
-    assert_eq!(twice.remarks(), ["1 spans were stored more than once and are shown once"]);
+    assert_eq!(twice.remarks(), ["spans that were stored again and are shown once: 1"]);
     let marked = Span { problems: problem::DUPLICATE_ID, ..span(1, None, 5, 10) };
     assert_eq!(Trace::assemble(vec![span(1, None, 5, 10), marked]).spans().count(), 1);
 
@@ -44,7 +44,7 @@ fn what_was_sent_twice_is_shown_once() {
     let differs = Trace::assemble(vec![span(1, None, 5, 10), other]);
     assert_eq!(differs.spans().count(), 2);
     assert!(differs.spans().all(|(span, _)| span.problems == problem::DUPLICATE_ID));
-    assert_eq!(differs.remarks(), ["2 spans share their id with another that differs"]);
+    assert_eq!(differs.remarks(), ["spans that share their id with another that differs: 2"]);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_trace_as_json() {
     assert_eq!((&child["start_unix_nano"], &child["offset_ns"]), (&"-100".into(), &40.into()));
     assert_eq!(child["clock_shift_ns"], 1140);
     assert_eq!((&child["status"], &child["critical"]), (&"error".into(), &true.into()));
-    let remark = "1 spans are shown at a corrected time: their clock differs from their parent's";
+    let remark = "spans at a corrected time, because their clock differs from their parent's: 1";
     assert_eq!(trace.remarks(), [remark]);
 }
 
@@ -82,7 +82,7 @@ fn broken_traces_say_what_is_broken() {
         span(2, Some(1), 6, 1),
         span(3, Some(9), 7, 1),
     ]);
-    let expected = ["1 spans name a parent that is not stored", "1 circles of parents were cut"];
+    let expected = ["spans whose parent is not stored: 1", "circles of parents, cut here: 1"];
     assert_eq!(trace.remarks(), expected);
     let json = written(&trace);
     assert_eq!(json["first"], serde_json::json!({"service": "web", "name": "GET"}));
