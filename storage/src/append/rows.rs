@@ -44,7 +44,6 @@ pub struct ScopeRef(i32);
 /// Rows of one request, of either table.
 #[expect(clippy::large_enum_variant, reason = "one per request, never many side by side")]
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one per request, and it moves a few times")]
 pub enum TableRows {
     /// Log records.
     Logs(LogRows),

@@ -250,13 +250,15 @@ mod tests {
 
     #[test]
     fn ranges_are_intersected() {
+        let ranges = |of: &[(u32, u32)]| of.iter().map(|(a, b)| *a..*b).collect::<Vec<_>>();
         for (a, b, expected) in [
-            (vec![0..10], vec![2..3, 5..20], vec![2..3, 5..10]),
-            (vec![0..4, 6..8], vec![3..7], vec![3..4, 6..7]),
-            (vec![0..4], vec![4..8], vec![]),
-            (vec![], vec![4..8], vec![]),
-            (vec![0..4, 4..8], vec![2..6], vec![2..4, 4..6]),
+            (&[(0, 10)][..], &[(2, 3), (5, 20)][..], &[(2, 3), (5, 10)][..]),
+            (&[(0, 4), (6, 8)], &[(3, 7)], &[(3, 4), (6, 7)]),
+            (&[(0, 4)], &[(4, 8)], &[]),
+            (&[], &[(4, 8)], &[]),
+            (&[(0, 4), (4, 8)], &[(2, 6)], &[(2, 4), (4, 6)]),
         ] {
+            let (a, b, expected) = (ranges(a), ranges(b), ranges(expected));
             assert_eq!(intersect(&a, &b), expected);
             assert_eq!(intersect(&b, &a), expected);
         }
