@@ -90,7 +90,7 @@ pub(crate) fn decode(bytes: &[u8], table: Table) -> Result<TableBatch> {
     let dictionaries = message::read(dictionaries, dictionaries_schema(table), what)?;
     let rows = message::read(rows, &present_schema(table, present), what)?;
     let batch = join(table, present, &dictionaries, &rows);
-    TableBatch::new(table, batch.map_err(|e| damaged(what).with_source(e))?)
+    TableBatch::new(table, batch.map_err(|e| damaged(what).with_source(e))?)?.detached()
 }
 
 fn join(

@@ -71,6 +71,22 @@ impl TableBatch {
         Ok(Self { table, rows, lsn: Lsn::default(), bytes, time_min_us, time_max_us })
     }
 
+    /// Copies a batch out of the message that it was read from, which it would otherwise hold as a
+    /// whole for the few buffers that are not packed. Smaller ones are copied when they are laid
+    /// together.
+    ///
+    /// # Errors
+    /// As [`TableBatch::new`].
+    pub(crate) fn detached(self) -> Result<Self> {
+        let rows = self.rows.num_rows();
+        if !self.is_full() || rows < 2 {
+            return Ok(self);
+        }
+        // A single piece would be handed back as it is.
+        let piece = |from, len| Arc::new(Self { rows: self.rows.slice(from, len), ..self.clone() });
+        merge::merge(&[piece(0, 1), piece(1, rows - 1)])
+    }
+
     fn is_full(&self) -> bool {
         self.rows.num_rows() >= ROWS_FULL / 2 || self.bytes >= BYTES_FULL / 2
     }

@@ -93,6 +93,18 @@ fn batches_come_back() {
     }
 }
 
+/// The head counts what a batch holds; after a start that must not be more.
+#[test]
+fn a_large_batch_does_not_hold_its_message() {
+    for batch in [logs(5000, 5000), spans(4500, 2000)] {
+        let payload = encode(&batch).unwrap();
+        let read = decode(&payload.bytes, batch.table).unwrap();
+        assert_eq!(read.rows, batch.rows);
+        let held = read.rows.get_array_memory_size();
+        assert!(held < batch.bytes * 5 / 4 + 20_000, "{held} bytes held, {} counted", batch.bytes);
+    }
+}
+
 #[test]
 fn packing_and_missing_columns_keep_the_log_small() {
     let one = encode(&logs(1, 0)).unwrap().bytes.len();
