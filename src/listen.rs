@@ -137,6 +137,7 @@ pub(crate) fn serve(
 
 impl Listener {
     /// Returns the address that was bound, with its port.
+    #[cfg(test)]
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -147,7 +148,8 @@ impl Listener {
         self.stop.cancel();
         self.tracker.close();
         if tokio::time::timeout(grace, self.tracker.wait()).await.is_err() {
-            warn!(connections = self.tracker.len(), "connections did not end in time");
+            let (address, connections) = (self.address, self.tracker.len());
+            warn!(%address, connections, "connections did not end in time");
         }
     }
 }

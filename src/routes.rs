@@ -164,12 +164,11 @@ impl Route {
     /// belong to OTLP on its own.
     fn stands_on(&self, port: Port) -> bool {
         use Handler::{GrpcHealth, Healthy, Live, OtlpGrpc, OtlpHttp, Ready};
-        match (port, self.handler) {
-            (Port::Http, _) => true,
-            (Port::OtlpGrpc, OtlpGrpc(_) | GrpcHealth) => true,
-            (Port::OtlpHttp, OtlpHttp(_) | OtlpGrpc(_) | GrpcHealth) => true,
-            (Port::OtlpHttp, Live | Healthy | Ready) => true,
-            _ => false,
+        let call = matches!(self.handler, OtlpGrpc(_) | GrpcHealth);
+        match port {
+            Port::Http => true,
+            Port::OtlpGrpc => call,
+            Port::OtlpHttp => call || matches!(self.handler, OtlpHttp(_) | Live | Healthy | Ready),
         }
     }
 }

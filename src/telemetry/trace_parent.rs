@@ -62,6 +62,7 @@ mod tests {
         ] {
             assert_eq!(TraceParent::parse(bad), None, "{bad}");
         }
-        assert!(TraceParent::parse(&format!("cc{}-more", &good[2..])).is_some());
+        let later = good.replacen("00", "cc", 1);
+        assert!(TraceParent::parse(&format!("{later}-more")).is_some());
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use http::{HeaderMap, Response};
+use http::HeaderMap;
 use http_body_util::BodyExt as _;
 use prometheus_client::registry::Registry;
 use tarn_ingest::receive::otlp_grpc::otlp_grpc;
@@ -106,15 +106,16 @@ impl Doors {
         &self,
         signal: Signal,
         headers: &[(&str, &str)],
-        body: impl Into<Body>,
+        body: impl Into<Body> + Send,
     ) -> HttpAnswer {
         let (tenant, headers) = (Ok(TenantId::default_tenant()), map(headers));
         let answer = otlp_http(&self.ingest, signal, tenant, &headers, body.into()).await;
-        let header = |name: &str| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
+        let (parts, body) = answer.into_parts();
+        let header = |name: &str| Some(parts.headers.get(name)?.to_str().ok()?.to_owned());
         let kind = header("content-type").expect("a content type");
         let retry_after = header("retry-after").and_then(|text| text.parse().ok());
-        let status = answer.status().as_u16();
-        let (body, _) = collect(answer).await;
+        let status = parts.status.as_u16();
+        let (body, _) = collect(body).await;
         HttpAnswer { status, kind, retry_after, body }
     }
 
@@ -123,7 +124,7 @@ impl Doors {
         &self,
         signal: Signal,
         headers: &[(&str, &str)],
-        body: impl Into<Body>,
+        body: impl Into<Body> + Send,
     ) -> GrpcAnswer {
         let (tenant, headers) = (Ok(TenantId::default_tenant()), map(headers));
         let answer = otlp_grpc(&self.ingest, signal, tenant, &headers, body.into()).await;
@@ -132,7 +133,7 @@ impl Doors {
             (200, &b"application/grpc"[..])
         );
         let mut head = answer.headers().clone();
-        let (body, trailers) = collect(answer).await;
+        let (body, trailers) = collect(answer.into_body()).await;
         assert!(trailers.is_some() != head.contains_key("grpc-status"), "a status, once");
         head.extend(trailers.unwrap_or_default());
         let text = |name: &str| head.get(name).map_or("", |v| v.to_str().expect("text")).to_owned();
@@ -163,8 +164,8 @@ fn map(headers: &[(&str, &str)]) -> HeaderMap {
     headers.iter().map(pair).collect()
 }
 
-async fn collect(answer: Response<Body>) -> (Vec<u8>, Option<HeaderMap>) {
-    let collected = answer.into_body().collect().await.expect("a body");
+async fn collect(body: Body) -> (Vec<u8>, Option<HeaderMap>) {
+    let collected = body.collect().await.expect("a body");
     let trailers = collected.trailers().cloned();
     (collected.to_bytes().to_vec(), trailers)
 }
