@@ -200,10 +200,12 @@ async fn idm_1_a_request_that_was_refused_is_unknown() {
     let node = Node::simulated(24);
     let store = node.open().await;
     append(&store, 0..2).await;
-    node.disk().fail_syncs(1);
+    // The upkeep and the idle log sync, too.
+    node.disk().fail_syncs(u32::MAX);
     let refused = try_append(&store.storage, 2).await.expect_err("its sync failed");
     assert!(matches!(refused.kind(), ErrorKind::Unavailable { .. }), "{refused:?}");
     assert_stored(&store, 2).await;
+    node.disk().fail_syncs(0);
     super::eventually(|| async { try_append(&store.storage, 2).await.is_ok() }).await;
     store.write(0..1).await;
     assert_stored(&store, 3).await;
