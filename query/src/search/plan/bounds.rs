@@ -11,6 +11,7 @@ use tarn_storage::view::rows::RowPrune;
 use super::field::literal;
 use super::intrinsic::{self, Intrinsic};
 use crate::search::ast::{Op, Query, Term, TermKind};
+use crate::search::quantity::Quantity;
 
 /// Values that are possible; `None` = all.
 type Only<T> = Option<BTreeSet<T>>;
@@ -57,9 +58,12 @@ impl Bounds {
             });
             return Some(bounds);
         }
-        // `=` on a text may mean a number that is written in another way.
-        if *op != Op::Is {
-            return None;
+        match (op, intrinsic) {
+            (Op::Is, _) => {}
+            // Of a text, `=` may mean a number that is written in another way.
+            (Op::Equal, Intrinsic::Text(_)) if Quantity::parse(text).is_some() => return None,
+            (Op::Equal, _) => {}
+            _ => return None,
         }
         match intrinsic {
             Intrinsic::Text(column::SERVICE_NAME) => bounds.services = only(text.to_owned()),
