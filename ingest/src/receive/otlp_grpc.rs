@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use http::{HeaderMap, Response};
-use tarn_model::error::Result;
+use tarn_model::error::{Error, Result};
 use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 
 use super::grpc;
 use super::otlp::{self, Door, Format, Request};
 use crate::reply::otlp::{Code, Outcome, Status};
-use crate::{Ingest, Inner};
+use crate::{Ingest, Inner, log_refusal};
 
 /// Answers one call of `Export`.
 ///
@@ -43,7 +43,8 @@ async fn take(
 ) -> Result<Outcome, Status> {
     let failed = |error| Status::of(&error, &*inner.rng);
     let tenant = tenant.map_err(failed)?;
-    let mut permit = otlp::begin(inner).map_err(failed)?;
+    let refused = |error: &Error| log_refusal(inner, &tenant, error);
+    let mut permit = otlp::begin(inner).inspect_err(refused).map_err(failed)?;
     let max = inner.limits.otlp_bytes_max;
     let message = grpc::read(inner, headers, body, max, &mut permit).await?;
     let (body, encoding) = (message.bytes, message.encoding);

@@ -14,7 +14,7 @@ use tarn_model::tenant::TenantId;
 use super::otlp::{self, Door, Format, Request};
 use crate::body::{self, Encoding};
 use crate::reply::otlp::{Code, Outcome, Status};
-use crate::{Ingest, Inner};
+use crate::{Ingest, Inner, log_refusal};
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
@@ -56,9 +56,11 @@ async fn take(
     body: Body,
 ) -> Result<Outcome> {
     let tenant = tenant?;
-    let mut permit = otlp::begin(inner)?;
+    let refused = |error: &Error| log_refusal(inner, &tenant, error);
+    let mut permit = otlp::begin(inner).inspect_err(refused)?;
     let max = inner.limits.otlp_bytes_max;
-    let body = body::read(body, headers, max, &mut permit, &*inner.clock).await?;
+    let body = body::read(body, headers, max, &mut permit, &*inner.clock).await;
+    let body = body.inspect_err(refused)?;
     let request = Request { door: Door::Http, signal, format, encoding, tenant, body, permit };
     otlp::take(inner, request).await
 }
