@@ -166,9 +166,13 @@ fn google_log(head: &str) -> Option<u8> {
 /// Finds a level word: in brackets, or after nothing but times, numbers and punctuation and then
 /// in capitals or before a colon.
 fn level_word(head: &str) -> Option<u8> {
+    let brackets = head.bytes().any(|byte| matches!(byte, b'[' | b'<' | b'(' | b'|'));
     let mut leading = true;
     let mut at = 0;
     while let Some(rest) = head.get(at..).filter(|rest| !rest.is_empty()) {
+        if !leading && !brackets {
+            return None;
+        }
         let word = rest.split(|c: char| !c.is_alphabetic()).next().unwrap_or("");
         if word.is_empty() {
             at += rest.chars().next().map_or(1, char::len_utf8);
@@ -184,7 +188,7 @@ fn level_word(head: &str) -> Option<u8> {
         if number.is_some() && stands_alone && (says || is_bracketed(before, after)) {
             return number;
         }
-        leading &= is_time_word(word) || before.is_some_and(|b| b.is_ascii_digit());
+        leading = leading && (before.is_some_and(|b| b.is_ascii_digit()) || is_time_word(word));
         at += word.len();
     }
     None
@@ -207,9 +211,11 @@ fn is_time(before: &str) -> bool {
 
 /// Returns whether a word is part of a written time: `T`, `Z`, a zone, a day or a month.
 fn is_time_word(word: &str) -> bool {
-    const WORDS: &str = "T Z UTC GMT AM PM am pm Mon Tue Wed Thu Fri Sat Sun Jan Feb Mar Apr May Jun \
-                         Jul Aug Sep Oct Nov Dec";
-    WORDS.split(' ').any(|known| known == word)
+    const WORDS: [&str; 27] = [
+        "T", "Z", "UTC", "GMT", "AM", "PM", "am", "pm", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat",
+        "Sun", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    WORDS.contains(&word)
 }
 
 #[cfg(test)]
