@@ -225,8 +225,14 @@ impl<'j> Transcoder<'j, '_> {
     /// Puts in the length of a field that began before `start`. Most are shorter than 128 bytes, and
     /// then nothing moves.
     fn close(&mut self, start: usize) -> Result<()> {
+        let len = self.wire.len() - start;
+        if let (Ok(len @ 0..0x80), Some(place)) = (u8::try_from(len), self.wire.get_mut(start - 1))
+        {
+            *place = len;
+            return Ok(());
+        }
         let mut prefix = Vec::new();
-        push_varint(&mut prefix, (self.wire.len() - start) as u64);
+        push_varint(&mut prefix, len as u64);
         self.room(prefix.len())?;
         self.wire.splice(start - 1..start, prefix);
         Ok(())
