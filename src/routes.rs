@@ -80,6 +80,7 @@ pub(crate) enum Handler {
     GrpcHealth,
     Prometheus(Endpoint),
     Native(native::Endpoint),
+    Sql,
 }
 
 /// One row.
@@ -147,6 +148,7 @@ pub(crate) static ROUTES: &[Route] = &[
     route("/api/v1/logs/search", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::LogsSearch)),
     route("/api/v1/traces/search", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::TracesSearch)),
     route("/api/v1/traces/{id}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Native(native::Endpoint::Trace)),
+    route("/api/v1/sql", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Sql),
 ];
 
 impl Route {
@@ -274,6 +276,7 @@ async fn handle(app: Arc<App>, route: &'static Route, request: Request) -> Respo
         Handler::GrpcHealth => calls::health(&app, request).await,
         Handler::Prometheus(endpoint) => admin::prometheus(&app, endpoint, request).await,
         Handler::Native(endpoint) => admin::native(&app, endpoint, request).await,
+        Handler::Sql => admin::sql(&app, request).await,
     }
 }
 

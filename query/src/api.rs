@@ -2,6 +2,7 @@
 //!
 //! - [`prometheus`]: the HTTP API of Prometheus, as Grafana and its kin speak it
 //! - [`native`]: Tarn's own: searches of logs and traces
+//! - [`sql`]: rows, as JSON, CSV and Arrow
 //! - `json`: numbers, labels and results as Prometheus writes them
 //! - `reply`: from the query runtime to the client, in chunks, with the envelope around
 
@@ -9,3 +10,4 @@ pub(crate) mod json;
 pub mod native;
 pub mod prometheus;
 pub(crate) mod reply;
+pub mod sql;

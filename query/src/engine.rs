@@ -39,6 +39,8 @@ pub struct EngineOptions {
     pub semantics: tarn_promql::query::QueryOptions,
     /// Queries that take this long are logged.
     pub slow_query: Duration,
+    /// Whether SQL may join without a condition.
+    pub sql_cross_joins: bool,
     /// Version of this build, for `status/buildinfo`.
     pub version: String,
     /// Revision of this build, for `status/buildinfo`.
@@ -54,6 +56,8 @@ impl Default for EngineOptions {
             semantics: tarn_promql::query::QueryOptions::default(),
             // A panel that takes this long is no longer interactive.
             slow_query: Duration::from_secs(10),
+            // Two tables of a million rows make a trillion.
+            sql_cross_joins: false,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             revision: "unknown".to_owned(),
         }

@@ -28,11 +28,16 @@ mod engine;
 mod govern;
 mod logs;
 mod records;
+mod rows;
 mod scan;
 pub mod search;
+mod session;
+mod sql;
 mod task;
 pub mod traces;
 
 pub use tarn_promql as promql;
 
 pub use crate::engine::{Answer, Engine, EngineOptions, Handles, QueryOptions};
+pub use crate::rows::{RowStats, SqlAnswer};
+pub use crate::sql::error::{Position, SqlError};

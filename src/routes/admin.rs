@@ -117,6 +117,14 @@ pub(crate) async fn native(
     }
 }
 
+/// SQL.
+pub(crate) async fn sql(app: &Arc<App>, request: Request) -> Response {
+    match tenant::of(request.headers(), app.config.tenants.required) {
+        Ok(tenant) => tarn_query::api::sql::handle(&app.engine, tenant, request).await,
+        Err(e) => failed(&e, Direction::Read),
+    }
+}
+
 /// Answers an error of ours in the envelope of the Prometheus API.
 fn failed(error: &Error, direction: Direction) -> Response {
     let reply = error.reply(direction);

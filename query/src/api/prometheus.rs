@@ -26,7 +26,7 @@ use tarn_model::error::{Direction, Error, ErrorKind};
 use tarn_model::tenant::TenantId;
 use tarn_promql::query::QueryError;
 
-use self::params::Params;
+pub(crate) use self::params::Params;
 use super::reply::{self, Failure, Sink, Terms};
 use crate::engine::Engine;
 use crate::govern::Cancel;

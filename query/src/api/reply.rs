@@ -43,6 +43,9 @@ const STALLED: Duration = Duration::from_secs(30);
 /// How many remarks of a kind are sent, as upstream; the rest is counted.
 const REMARKS_MAX: usize = 10;
 
+/// The form of answers, and of all errors.
+const JSON: &str = "application/json";
+
 /// Marks answers that may lack rows (PAR-1).
 pub(crate) const PARTIAL: &str = "tarn-partial";
 
@@ -54,6 +57,7 @@ pub(crate) struct Gone;
 #[derive(Debug, Clone, Copy)]
 struct Head {
     status: StatusCode,
+    content_type: &'static str,
     partial: bool,
     retry_after: Option<Duration>,
 }
@@ -86,13 +90,24 @@ pub(crate) struct Sink {
 
 impl Sink {
     fn new(start: oneshot::Sender<Start>, clock: Arc<dyn Clock>) -> Self {
-        let head = Head { status: StatusCode::OK, partial: false, retry_after: None };
+        let (status, content_type) = (StatusCode::OK, JSON);
+        let head = Head { status, content_type, partial: false, retry_after: None };
         Self { out: Vec::new(), head, start: Some(start), chunks: None, clock }
     }
 
     /// Says in the headers that rows may be missing; before anything is sent.
     pub(crate) fn mark_partial(&mut self) {
         self.head.partial = true;
+    }
+
+    /// Says in the headers what the answer is written in; before anything is sent.
+    pub(crate) fn content_type(&mut self, content_type: &'static str) {
+        self.head.content_type = content_type;
+    }
+
+    /// Sends what is left of an answer without an envelope.
+    pub(crate) async fn end(self) -> Result<(), Gone> {
+        self.finish().await
     }
 
     /// Opens the envelope up to the data.
@@ -117,6 +132,7 @@ impl Sink {
         self.out = failure.body();
         self.head.status = failure.status;
         self.head.retry_after = failure.retry_after;
+        self.head.content_type = JSON;
         self.finish().await
     }
 
@@ -237,7 +253,8 @@ impl Failure {
     /// Returns the error as a whole response.
     pub(crate) fn response(&self) -> Response<Body> {
         let retry_after = self.retry_after;
-        let head = Head { status: self.status, partial: false, retry_after };
+        let (status, content_type) = (self.status, JSON);
+        let head = Head { status, content_type, partial: false, retry_after };
         respond(head, Body::from(self.body()))
     }
 }
@@ -286,7 +303,7 @@ fn respond(head: Head, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = head.status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(head.content_type));
     if head.partial {
         headers.insert(PARTIAL, HeaderValue::from_static("true"));
     }

@@ -23,6 +23,8 @@ pub(crate) enum Language {
     Promql,
     /// Names, label values, series.
     Labels,
+    /// SQL.
+    Sql,
     /// Searches of logs and traces, traces by id.
     Search,
 }
@@ -32,6 +34,7 @@ impl Language {
         match self {
             Self::Promql => "promql",
             Self::Labels => "labels",
+            Self::Sql => "sql",
             Self::Search => "search",
         }
     }

@@ -22,6 +22,11 @@ impl Params {
         Self(pairs(form).chain(pairs(query.as_bytes())).collect())
     }
 
+    /// Adds a parameter that came another way; those that are there come first.
+    pub(crate) fn add(&mut self, name: &str, value: Option<String>) {
+        self.0.extend(value.map(|value| (name.to_owned(), value)));
+    }
+
     /// Returns the first value of a parameter, or the empty string.
     pub(crate) fn get(&self, name: &str) -> &str {
         self.pairs(name).next().unwrap_or("")
