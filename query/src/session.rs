@@ -144,5 +144,3 @@ fn props(now: UnixNanos) -> Result<ExecutionProps> {
     Ok(ExecutionProps::new().with_query_execution_start_time(time.and_utc()))
 }
 
-#[cfg(test)]
-mod tests;

@@ -1,4 +1,4 @@
-//! `tarn query`: an expression, answered by a server or straight from a data folder.
+//! `tarn query`: an expression or SQL, answered by a server or straight from a data folder.
 //!
 //! Both ways end in the same handlers and the same JSON: a server is asked over HTTP, a data folder
 //! is opened in this process and asked without a socket ([`local`]). What is printed is then made
@@ -6,6 +6,7 @@
 
 mod answer;
 pub(crate) mod local;
+mod sql;
 mod table;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -30,12 +31,16 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// Rows per series that a table shows well; decides the step where none is given.
 const STEPS: i64 = 60;
 
-/// Evaluates a PromQL expression.
+/// Evaluates a PromQL expression, or SQL.
 #[derive(Debug, Clone, Args)]
 #[command(mut_arg("url", |arg| arg.visible_alias("server")))]
 pub(crate) struct QueryArgs {
     /// The expression, such as: sum by (job) (rate(http_requests_total[5m]))
-    expression: String,
+    #[arg(required_unless_present = "sql")]
+    expression: Option<String>,
+    /// SQL instead, such as: SELECT service_name, count(*) FROM logs GROUP BY 1
+    #[arg(long, value_name = "QUERY", conflicts_with_all = ["expression", "time", "range"])]
+    sql: Option<String>,
     #[command(flatten)]
     server: Server,
     /// A data folder to read instead of asking a server; beside a running one, what is committed.
@@ -69,9 +74,28 @@ enum Format {
 /// A request in the terms of the HTTP API.
 #[derive(Debug)]
 struct Question {
-    endpoint: Endpoint,
+    target: Target,
     /// The parameters as a form.
     form: String,
+}
+
+/// Who answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    /// PromQL.
+    Promql(Endpoint),
+    /// SQL.
+    Sql,
+}
+
+impl Target {
+    /// Returns the path below `/api/v1`.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Promql(endpoint) => endpoint.path(),
+            Self::Sql => tarn_query::api::sql::PATH,
+        }
+    }
 }
 
 /// Runs the command.
@@ -80,16 +104,20 @@ struct Question {
 /// Where the arguments are no query, or no answer could be had.
 pub(crate) async fn run(args: QueryArgs) -> anyhow::Result<ExitCode> {
     let question = args.question(now_ms())?;
+    let target = question.target;
     let body = match &args.data {
         Some(folder) => local::ask(folder, args.tenant()?, question).await?,
         None => {
-            let path = format!("/api/v1{}", question.endpoint.path());
+            let path = format!("/api/v1{}", target.path());
             args.server.send(Method::POST, &path, Some(FORM), question.form).await?.body
         }
     };
     let terminal = io::stdout().is_terminal();
     let format = args.format.unwrap_or(if terminal { Format::Table } else { Format::Csv });
-    print(&body, format)
+    match target {
+        Target::Promql(_) => print(&body, format),
+        Target::Sql => print_sql(&body, format),
+    }
 }
 
 impl QueryArgs {
@@ -101,16 +129,21 @@ impl QueryArgs {
     }
 
     fn question(&self, now_ms: i64) -> anyhow::Result<Question> {
+        if let Some(sql) = &self.sql {
+            let mut form = url::form_urlencoded::Serializer::new(String::new());
+            form.append_pair("q", sql).append_pair("format", "json");
+            return Ok(Question { target: Target::Sql, form: form.finish() });
+        }
         let argument = |name: &str| format!("read --{name}");
         let end_ms = match &self.time {
             Some(text) => parse_time(text).map_err(anyhow::Error::msg).context(argument("time"))?,
             None => now_ms,
         };
         let mut form = url::form_urlencoded::Serializer::new(String::new());
-        form.append_pair("query", &self.expression);
+        form.append_pair("query", self.expression.as_deref().unwrap_or_default());
         let Some(range) = &self.range else {
             form.append_pair("time", &seconds(end_ms));
-            return Ok(Question { endpoint: Endpoint::Query, form: form.finish() });
+            return Ok(Question { target: Target::Promql(Endpoint::Query), form: form.finish() });
         };
         let duration = |name: &str, text: &str| {
             let ms = parse_step(text).map_err(anyhow::Error::msg).context(argument(name))?;
@@ -125,7 +158,7 @@ impl QueryArgs {
         form.append_pair("start", &seconds(end_ms.saturating_sub(range_ms)));
         form.append_pair("end", &seconds(end_ms));
         form.append_pair("step", &seconds(step_ms));
-        Ok(Question { endpoint: Endpoint::QueryRange, form: form.finish() })
+        Ok(Question { target: Target::Promql(Endpoint::QueryRange), form: form.finish() })
     }
 }
 
@@ -151,21 +184,43 @@ fn print(body: &Bytes, format: Format) -> anyhow::Result<ExitCode> {
         writeln!(notes, "error: {error}").context("write to the standard error")?;
         return Ok(ExitCode::FAILURE);
     }
-    let mut text = match format {
+    let text = match format {
         Format::Json => body.to_vec(),
         Format::Table => table::aligned(&reply.rows()?).into_bytes(),
         Format::Csv => table::csv(&reply.rows()?).into_bytes(),
     };
+    put(text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints an answer to SQL; one that was broken off is no answer.
+fn print_sql(body: &Bytes, format: Format) -> anyhow::Result<ExitCode> {
+    let reply = sql::Reply::parse(body)?;
+    let error = reply.failure().map(|e| format!("error: {e}"));
+    let mut notes = io::stderr().lock();
+    for note in reply.remarks().chain(error) {
+        writeln!(notes, "{note}").context("write to the standard error")?;
+    }
+    if reply.failure().is_none() {
+        put(match format {
+            Format::Json => body.to_vec(),
+            Format::Table => reply.aligned().into_bytes(),
+            Format::Csv => reply.csv().into_bytes(),
+        })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+/// Writes to the standard output.
+fn put(mut text: Vec<u8>) -> anyhow::Result<()> {
     if !text.ends_with(b"\n") {
         text.push(b'\n');
     }
     match io::stdout().lock().write_all(&text) {
         // Whoever reads has seen enough, as `head` does.
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        written => {
-            written.context("write to the standard output")?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("write to the standard output"),
     }
 }
 

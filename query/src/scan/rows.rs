@@ -158,5 +158,3 @@ impl TableProvider for RowTable {
     }
 }
 
-#[cfg(test)]
-mod tests;

@@ -143,5 +143,3 @@ fn label(column: &str) -> Option<String> {
     column.strip_prefix(LABEL).map(str::to_owned)
 }
 
-#[cfg(test)]
-mod tests;

@@ -26,7 +26,7 @@ use tarn_storage::file::RealDisk;
 use tarn_storage::operate::inspect::Inspection;
 use tokio::runtime::Handle;
 
-use super::{FORM, Question};
+use super::{FORM, Question, Target};
 use crate::clock::{SystemClock, SystemRng};
 use crate::host;
 use crate::runtime::ProcessTasks;
@@ -93,9 +93,13 @@ async fn ask_engine(
     tenant: TenantId,
     question: Question,
 ) -> anyhow::Result<Bytes> {
-    let request = Request::post(question.endpoint.path())
+    let request = Request::post(question.target.path())
         .header(header::CONTENT_TYPE, FORM)
         .body(Body::from(question.form))
         .context("make the request")?;
-    body(handle(engine, question.endpoint, tenant, request).await).await
+    let response = match question.target {
+        Target::Promql(endpoint) => handle(engine, endpoint, tenant, request).await,
+        Target::Sql => tarn_query::api::sql::handle(engine, tenant, request).await,
+    };
+    body(response).await
 }

@@ -41,7 +41,8 @@ fn header(rows: &Rows) -> Vec<String> {
     time.into_iter().chain(rows.labels.iter().cloned()).chain(["value".to_owned()]).collect()
 }
 
-fn line<'a>(out: &mut String, fields: impl Iterator<Item = &'a str>) {
+/// Appends a line of CSV.
+pub(super) fn line<'a>(out: &mut String, fields: impl Iterator<Item = &'a str>) {
     for (i, field) in fields.enumerate() {
         if i > 0 {
             out.push(',');

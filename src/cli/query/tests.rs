@@ -12,11 +12,13 @@ fn args(line: &[&str]) -> QueryArgs {
 fn arguments_become_parameters() {
     let now = 1_435_781_451_781;
     let instant = args(&["a + b"]).question(now).expect("a question");
-    assert_eq!(instant.endpoint, Endpoint::Query);
+    assert_eq!(instant.target, Target::Promql(Endpoint::Query));
     assert_eq!(instant.form, "query=a+%2B+b&time=1435781451.781");
     let range = args(&["up", "--range", "1h", "--time", "2015-07-01T20:10:51Z"]);
     let range = range.question(now).expect("a question");
-    assert_eq!(range.endpoint, Endpoint::QueryRange);
+    assert_eq!(range.target, Target::Promql(Endpoint::QueryRange));
+    let sql = args(&["--sql", "SELECT 1"]).question(now).expect("a question");
+    assert_eq!((sql.target, &*sql.form), (Target::Sql, "q=SELECT+1&format=json"));
     assert_eq!(range.form, "query=up&start=1435777851.000&end=1435781451.000&step=60.000");
     let step = args(&["up", "--range", "1h", "--step", "15s", "--tenant", "a"]).question(now);
     assert!(step.expect("a question").form.ends_with("step=15.000"));
