@@ -143,4 +143,3 @@ fn props(now: UnixNanos) -> Result<ExecutionProps> {
     let time = time.ok_or_else(|| internal(format!("the clock says {} ns", now.0)))?;
     Ok(ExecutionProps::new().with_query_execution_start_time(time.and_utc()))
 }
-

@@ -157,4 +157,3 @@ impl TableProvider for RowTable {
         Ok(Arc::new(RowExec::new(Arc::new(spec), limit)))
     }
 }
-

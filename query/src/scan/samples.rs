@@ -142,4 +142,3 @@ impl TableProvider for MetricsTable {
 fn label(column: &str) -> Option<String> {
     column.strip_prefix(LABEL).map(str::to_owned)
 }
-

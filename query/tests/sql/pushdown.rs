@@ -114,7 +114,9 @@ async fn explain_analyze_shows_what_was_read_and_what_was_not() {
         .must("EXPLAIN ANALYZE SELECT body FROM logs WHERE service_name = 'nobody' AND attributes['rare'] = 'r50'")
         .await;
     let plan = format!("{rows:?}");
-    for shown in ["RowExec: table=logs", "pruned by=[1 services]", "bytes=", "reads=", "pages_pruned="] {
+    for shown in
+        ["RowExec: table=logs", "pruned by=[1 services]", "bytes=", "reads=", "pages_pruned="]
+    {
         assert!(plan.contains(shown), "{shown}: {plan}");
     }
     let whole = world.engine.sql_whole(&world.tenant, "SELECT count(body) FROM logs", true).await;

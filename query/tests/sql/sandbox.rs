@@ -76,9 +76,8 @@ async fn deep_long_and_wide_texts_are_refused() {
     let world = World::new().await;
     let nested = format!("SELECT {}1{}", "(".repeat(20_000), ")".repeat(20_000));
     let subqueries = format!("{}1{}", "SELECT (".repeat(200), ")".repeat(200));
-    let doubled = (0..40).fold("SELECT 'x' AS s".to_owned(), |q, _| {
-        format!("SELECT s || s AS s FROM ({q})")
-    });
+    let doubled =
+        (0..40).fold("SELECT 'x' AS s".to_owned(), |q, _| format!("SELECT s || s AS s FROM ({q})"));
     let rows: Vec<(String, &str)> = vec![
         (nested, "more than"),
         (subqueries, ""),
@@ -110,7 +109,8 @@ async fn a_recursion_without_end_stops_at_the_deadline() {
     let limits = Limits { sql_timeout: Duration::from_secs(2), ..Limits::default() };
     let world = World::with(EngineOptions { limits, ..EngineOptions::default() }).await;
     let began = Instant::now();
-    let endless = "WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n FROM t) SELECT max(n) FROM t";
+    let endless =
+        "WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n FROM t) SELECT max(n) FROM t";
     let answer = world.ask(endless, "json").await;
     assert!(matches!(answer.status.as_u16(), 422 | 503), "{}", answer.text());
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
@@ -124,10 +124,7 @@ async fn memory_and_rows_have_limits() {
     assert!(error.contains("more than 100 rows"), "{error}");
     assert_eq!(world.must("SELECT body FROM logs LIMIT 100").await.len(), 100);
 
-    let limits = Limits {
-        memory_budget: tarn_model::units::ByteSize::mib(2),
-        ..Limits::default()
-    };
+    let limits = Limits { memory_budget: tarn_model::units::ByteSize::mib(2), ..Limits::default() };
     let world = World::with(EngineOptions { limits, ..EngineOptions::default() }).await;
     let hungry = "SELECT a.body, count(*) FROM logs a JOIN logs b ON a.service_name = b.service_name \
                   GROUP BY a.body, b.body, a.timestamp, b.timestamp";
@@ -139,12 +136,64 @@ async fn memory_and_rows_have_limits() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_words_never_end_the_process() {
     const WORDS: &[&str] = &[
-        "SELECT", "FROM", "logs", "spans", "samples", "WHERE", "body", "attributes", "['http.status']",
-        "resource", "['port']", "=", "'x'", "1", "-1.5", "(", ")", ",", "*", "AND", "OR", "NOT",
-        "GROUP BY", "ORDER BY", "LIMIT 3", "timestamp", "count(*)", "max(", "JOIN", "ON", "AS", "t",
-        "UNION ALL", "WITH", "CASE WHEN", "THEN", "END", "IS NULL", "IN (1,2)", "trace_id", "hex(",
-        "repeat(", "l_job", "\"ai_http.status\"", "attr('http.status')", "||", "::int", "now()",
-        "INTERVAL '1 hour'", "[1]", "EXISTS (", "BETWEEN", "LIKE", "~", "\u{0}", "ü", "--", ";",
+        "SELECT",
+        "FROM",
+        "logs",
+        "spans",
+        "samples",
+        "WHERE",
+        "body",
+        "attributes",
+        "['http.status']",
+        "resource",
+        "['port']",
+        "=",
+        "'x'",
+        "1",
+        "-1.5",
+        "(",
+        ")",
+        ",",
+        "*",
+        "AND",
+        "OR",
+        "NOT",
+        "GROUP BY",
+        "ORDER BY",
+        "LIMIT 3",
+        "timestamp",
+        "count(*)",
+        "max(",
+        "JOIN",
+        "ON",
+        "AS",
+        "t",
+        "UNION ALL",
+        "WITH",
+        "CASE WHEN",
+        "THEN",
+        "END",
+        "IS NULL",
+        "IN (1,2)",
+        "trace_id",
+        "hex(",
+        "repeat(",
+        "l_job",
+        "\"ai_http.status\"",
+        "attr('http.status')",
+        "||",
+        "::int",
+        "now()",
+        "INTERVAL '1 hour'",
+        "[1]",
+        "EXISTS (",
+        "BETWEEN",
+        "LIKE",
+        "~",
+        "\u{0}",
+        "ü",
+        "--",
+        ";",
     ];
     let world = World::new().await;
     let rng = SimRng::new(7);
@@ -157,6 +206,10 @@ async fn random_words_never_end_the_process() {
         }
         let answer = world.ask(&sql, "json").await;
         let status = answer.status;
-        assert!(status.is_success() || status.is_client_error(), "{sql}: {status} {}", answer.text());
+        assert!(
+            status.is_success() || status.is_client_error(),
+            "{sql}: {status} {}",
+            answer.text()
+        );
     }
 }

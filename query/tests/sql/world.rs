@@ -15,7 +15,9 @@ use tarn_model::time::{Clock, Sleep, UnixNanos};
 use tarn_model::units::ByteSize;
 use tarn_query::{Engine, EngineOptions, Handles};
 use tarn_storage::append::RequestMark;
-use tarn_storage::append::rows::{LogRow, LogRows, SpanEvent, SpanLink, SpanRow, SpanRows, TableRows};
+use tarn_storage::append::rows::{
+    LogRow, LogRows, SpanEvent, SpanLink, SpanRow, SpanRows, TableRows,
+};
 use tarn_storage::file::RealDisk;
 use tarn_storage::{Options, Storage, WalSync};
 use tarn_testkit::sim::SimRng;

@@ -38,12 +38,8 @@ impl ScalarUDFImpl for TextConcat {
         NAME
     }
 
-    fn display_name(&self, args: &[Expr]) -> Result<String> {
-        Ok(args.iter().map(|a| a.schema_name().to_string()).collect::<Vec<_>>().join(" || "))
-    }
-
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
-        self.display_name(args)
+        Ok(args.iter().map(|a| a.schema_name().to_string()).collect::<Vec<_>>().join(" || "))
     }
 
     fn signature(&self) -> &Signature {

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use arrow_array::ArrayRef;
 use arrow_array::builder::{BinaryBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
-use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 use datafusion::arrow::compute::cast;
 use datafusion::common::{Result, ScalarValue, plan_err};

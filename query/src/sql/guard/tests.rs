@@ -15,7 +15,10 @@ fn limits_are_told_with_their_number() {
         (format!("SELECT {}", vec!["1"; 2500].join(",")), "query has more than 2000 parts"),
         (format!("SELECT 1{}", " UNION SELECT 1".repeat(32)), "parsed"),
         (format!("SELECT 1 FROM t{}", ",t".repeat(9)), "query has more than 8 joins"),
-        ("SELECT 1 FROM a NATURAL JOIN b".to_owned(), "NATURAL JOIN is not answered: name the columns with USING"),
+        (
+            "SELECT 1 FROM a NATURAL JOIN b".to_owned(),
+            "NATURAL JOIN is not answered: name the columns with USING",
+        ),
         ("SELECT".to_owned(), "expected: an expression, found: EOF"),
         ("  ".to_owned(), "query is empty"),
         ("SELECT 1; SELECT 2".to_owned(), "there are 2 statements, only one is answered"),

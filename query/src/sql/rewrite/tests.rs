@@ -8,7 +8,12 @@ struct Store;
 impl Known for Store {
     fn promoted(&self, table: Table) -> &[String] {
         static LOGS: std::sync::LazyLock<Vec<String>> = std::sync::LazyLock::new(|| {
-            vec!["ai_http.status".to_owned(), "a_route".to_owned(), "ad_mixed".to_owned(), "ai_mixed".to_owned()]
+            vec![
+                "ai_http.status".to_owned(),
+                "a_route".to_owned(),
+                "ad_mixed".to_owned(),
+                "ai_mixed".to_owned(),
+            ]
         });
         match table {
             Table::Logs => &LOGS,
@@ -28,20 +33,54 @@ fn rewritten(sql: &str) -> (String, Extra) {
 fn attributes_become_columns() {
     let rows = [
         ("SELECT attributes['k'] FROM logs", "SELECT \"attributes['k']\" FROM logs"),
-        ("SELECT 1 FROM logs AS l WHERE l.attributes['k'] = 'x'", "SELECT 1 FROM logs AS l WHERE l.\"attributes['k']\" = 'x'"),
-        ("SELECT 1 FROM (SELECT * FROM logs) t WHERE attributes['k'] = 'x'", "SELECT 1 FROM (SELECT * FROM logs) t WHERE attributes['k'] = 'x'"),
-        ("WITH logs AS (SELECT 1) SELECT attributes['k'] FROM logs", "WITH logs AS (SELECT 1) SELECT attributes['k'] FROM logs"),
-        ("SELECT attr('http.status') FROM logs", "SELECT TRY_CAST(\"attributes['http.status']\" AS BIGINT) AS \"attr('http.status')\" FROM logs"),
-        ("SELECT 1 FROM logs WHERE attr('mixed') = '1'", "SELECT 1 FROM logs WHERE \"attributes['mixed']\" = '1'"),
-        ("SELECT resource['k'] FROM logs", "SELECT resource_attribute(resource, 'k') AS \"resource['k']\" FROM logs"),
-        ("SELECT 1 FROM spans s GROUP BY s.scope['name']", "SELECT 1 FROM spans s GROUP BY scope_attribute(s.scope, 'name')"),
-        ("SELECT 1 FROM logs ORDER BY attributes['k']", "SELECT 1 FROM logs ORDER BY \"attributes['k']\""),
-        ("SELECT * FROM logs WHERE attributes['k'] = 'x'", "SELECT * EXCLUDE (\"attributes['k']\") FROM logs WHERE \"attributes['k']\" = 'x'"),
-        ("SELECT span_id = '00000000000000ff' FROM spans", "SELECT span_id = X'00000000000000ff' FROM spans"),
+        (
+            "SELECT 1 FROM logs AS l WHERE l.attributes['k'] = 'x'",
+            "SELECT 1 FROM logs AS l WHERE l.\"attributes['k']\" = 'x'",
+        ),
+        (
+            "SELECT 1 FROM (SELECT * FROM logs) t WHERE attributes['k'] = 'x'",
+            "SELECT 1 FROM (SELECT * FROM logs) t WHERE attributes['k'] = 'x'",
+        ),
+        (
+            "WITH logs AS (SELECT 1) SELECT attributes['k'] FROM logs",
+            "WITH logs AS (SELECT 1) SELECT attributes['k'] FROM logs",
+        ),
+        (
+            "SELECT attr('http.status') FROM logs",
+            "SELECT TRY_CAST(\"attributes['http.status']\" AS BIGINT) AS \"attr('http.status')\" FROM logs",
+        ),
+        (
+            "SELECT 1 FROM logs WHERE attr('mixed') = '1'",
+            "SELECT 1 FROM logs WHERE \"attributes['mixed']\" = '1'",
+        ),
+        (
+            "SELECT resource['k'] FROM logs",
+            "SELECT resource_attribute(resource, 'k') AS \"resource['k']\" FROM logs",
+        ),
+        (
+            "SELECT 1 FROM spans s GROUP BY s.scope['name']",
+            "SELECT 1 FROM spans s GROUP BY scope_attribute(s.scope, 'name')",
+        ),
+        (
+            "SELECT 1 FROM logs ORDER BY attributes['k']",
+            "SELECT 1 FROM logs ORDER BY \"attributes['k']\"",
+        ),
+        (
+            "SELECT * FROM logs WHERE attributes['k'] = 'x'",
+            "SELECT * EXCLUDE (\"attributes['k']\") FROM logs WHERE \"attributes['k']\" = 'x'",
+        ),
+        (
+            "SELECT span_id = '00000000000000ff' FROM spans",
+            "SELECT span_id = X'00000000000000ff' FROM spans",
+        ),
     ];
     for (sql, expected) in rows {
         let (text, _) = rewritten(sql);
-        assert_eq!(text.replace("t WHERE", "t WHERE").replace(" AS t ", " t "), expected.replace(" AS t ", " t "), "{sql}");
+        assert_eq!(
+            text.replace("t WHERE", "t WHERE").replace(" AS t ", " t "),
+            expected.replace(" AS t ", " t "),
+            "{sql}"
+        );
     }
 }
 
@@ -61,8 +100,8 @@ fn tables_get_what_is_named() {
 
 #[test]
 fn what_is_no_id_is_refused_with_its_place() {
-    let mut statement =
-        guard::parse("SELECT 1 FROM logs WHERE trace_id = 'x'", &Limits::default()).expect("parses");
+    let mut statement = guard::parse("SELECT 1 FROM logs WHERE trace_id = 'x'", &Limits::default())
+        .expect("parses");
     let query = guard::query_of(&mut statement).expect("a query");
     let error = rewrite(query, &Store).expect_err("no id");
     assert_eq!(
