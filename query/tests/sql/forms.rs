@@ -76,7 +76,7 @@ async fn a_query_comes_as_parameter_form_or_json() {
 async fn mistakes_are_answered_with_their_place() {
     let world = World::new().await;
     let rows = [
-        ("SELECT\n  FROM logs WHERE", "line 2"),
+        ("SELECT\n  FROM logs WHERE", "expected: an expression"),
         ("SELECT nothing FROM logs", "nothing"),
         ("SELECT * FROM nowhere", "nowhere"),
         ("SELECT 'open", "line 1"),

@@ -111,7 +111,7 @@ async fn newest_first_with_a_limit_finds_the_newest() {
 async fn explain_analyze_shows_what_was_read_and_what_was_not() {
     let world = World::new().await;
     let rows = world
-        .must("EXPLAIN ANALYZE SELECT body FROM logs WHERE service_name = 'nobody' AND attributes['rare'] = 'r50'")
+        .must("EXPLAIN ANALYZE SELECT body FROM logs WHERE service_name = 'zebra' AND attributes['rare'] = 'r50'")
         .await;
     let plan = format!("{rows:?}");
     for shown in
@@ -120,7 +120,7 @@ async fn explain_analyze_shows_what_was_read_and_what_was_not() {
         assert!(plan.contains(shown), "{shown}: {plan}");
     }
     let whole = world.engine.sql_whole(&world.tenant, "SELECT count(body) FROM logs", true).await;
-    let few = "SELECT count(body) FROM logs WHERE service_name = 'nobody'";
+    let few = "SELECT count(body) FROM logs WHERE service_name = 'zebra'";
     let few = world.engine.sql_whole(&world.tenant, few, true).await.unwrap();
     let whole = whole.unwrap();
     assert_eq!(whole.stats.rows_scanned.max(ROWS as u64), ROWS as u64);
