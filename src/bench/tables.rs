@@ -215,8 +215,10 @@ impl Loaded {
             None => figure(name, cpu * 1e3, "ms-cpu"),
         }
         figure(&format!("{name}_wall"), wall * 1e3, "ms");
-        print(format_args!("{name}_read {}", answer["stats"]));
-        let rows = serde_json::from_value(answer["rows"].take()).unwrap_or_default();
+        let stats =
+            if answer["stats"].is_null() { &answer["data"]["stats"] } else { &answer["stats"] };
+        print(format_args!("{name}_read {stats}"));
+        let rows = serde_json::from_value(answer["data"]["rows"].take()).unwrap_or_default();
         Ok(Asked { rows, cpu_seconds: cpu })
     }
 }

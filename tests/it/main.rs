@@ -3,13 +3,21 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, Result, ensure};
+use http::Method;
+use serde_json::Value;
+use tarn_testkit::http::Http;
+
 mod bad_input;
 mod crash_loop;
+mod crash_rows;
 mod first_steps;
+mod hostile_rows;
 mod otlp;
 mod otlp_metrics;
 mod outsiders;
 mod query_command;
+mod sdks;
 mod search_commands;
 mod stop;
 mod tenants;
@@ -45,5 +53,23 @@ fn python(module: &str) -> Result<PathBuf, String> {
         Ok(out) if out.status.success() => Ok(python),
         Ok(_) => Err(format!("{} has no module {module}", python.display())),
         Err(e) => Err(format!("{}: {e}", python.display())),
+    }
+}
+
+/// Asks in SQL; returns the rows of the answer.
+async fn rows(http: &Http, query: &str) -> Result<Vec<Vec<Value>>> {
+    let headers = [("content-type", "text/plain")];
+    let answer = http.send(Method::POST, "/api/v1/sql", &headers, query.to_owned()).await?;
+    ensure!(answer.status == 200, "{query}: {}", answer.text());
+    let mut json = answer.json()?;
+    serde_json::from_value(json["data"]["rows"].take())
+        .with_context(|| format!("{query}: {}", answer.text()))
+}
+
+/// Reads a number of an answer, whether it is one or a text.
+fn number(value: &Value) -> Result<f64> {
+    match value {
+        Value::String(text) => Ok(text.parse()?),
+        other => other.as_f64().with_context(|| format!("{other} is no number")),
     }
 }

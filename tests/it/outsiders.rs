@@ -9,6 +9,8 @@ use tarn_testkit::remote_write::{Series, send_v1};
 
 use crate::{TARN, data_folder, now_ms, python, seconds};
 
+mod tables;
+
 const SCRIPT: &str = include_str!("outsiders/duckdb.py");
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

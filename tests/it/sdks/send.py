@@ -1,7 +1,7 @@
 """Sends one signal with the OpenTelemetry SDK and its own retries.
 
 Every row carries `run.id` and a number, so that a test can say which arrived. Prints one line of
-JSON: how many rows the SDK handed over, and whether its last flush succeeded.
+JSON: how many rows the SDK took, and how many log records or spans the server has acknowledged.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def exporter(args):
             "traces": trace_exporter.OTLPSpanExporter,
             "metrics": metric_exporter.OTLPMetricExporter,
         }[args.signal]
-        return made(endpoint=args.endpoint, insecure=True, compression=compression, timeout=30)
+        return counting(made(endpoint=args.endpoint, insecure=True, compression=compression, timeout=30))
     from opentelemetry.exporter.otlp.proto.http import Compression, _log_exporter, metric_exporter, trace_exporter
 
     compression = Compression.Gzip if args.compression == "gzip" else Compression.NoCompression
@@ -44,7 +44,27 @@ def exporter(args):
         "traces": trace_exporter.OTLPSpanExporter,
         "metrics": metric_exporter.OTLPMetricExporter,
     }[args.signal]
-    return made(endpoint=f"{args.endpoint}/v1/{args.signal}", compression=compression, timeout=30)
+    return counting(
+        made(endpoint=f"{args.endpoint}/v1/{args.signal}", compression=compression, timeout=30)
+    )
+
+
+acknowledged = 0
+
+
+def counting(made):
+    """Counts what the server has acknowledged."""
+    send = made.export
+
+    def export(items, *more, **named):
+        global acknowledged
+        result = send(items, *more, **named)
+        if result.name == "SUCCESS" and hasattr(items, "__len__"):
+            acknowledged += len(items)
+        return result
+
+    made.export = export
+    return made
 
 
 def send_logs(args, resource):
@@ -122,7 +142,7 @@ def main():
     resource = Resource.create({"service.name": "sdk-python", "service.version": "1.2.3"})
     send = {"logs": send_logs, "traces": send_traces, "metrics": send_metrics}[args.signal]
     flushed = send(args, resource)
-    print(json.dumps({"sent": args.count, "flushed": bool(flushed)}))
+    print(json.dumps({"sent": args.count, "flushed": bool(flushed), "acknowledged": acknowledged}))
 
 
 main()

@@ -52,7 +52,7 @@ pub fn logs(service: &str, log_records: Vec<LogRecord>) -> ExportLogsServiceRequ
 pub fn record(time_ns: u64, body: &str, attributes: Vec<KeyValue>) -> LogRecord {
     LogRecord {
         time_unix_nano: time_ns,
-        observed_time_unix_nano: time_ns + 5_000_000,
+        observed_time_unix_nano: time_ns.saturating_add(5_000_000),
         severity_number: 9,
         severity_text: "INFO".to_owned(),
         body: Some(AnyValue { value: Some(Value::StringValue(body.to_owned())) }),
@@ -89,7 +89,7 @@ pub fn span(
         name: name.to_owned(),
         kind: 2,
         start_time_unix_nano: start_ns,
-        end_time_unix_nano: start_ns + duration_ns,
+        end_time_unix_nano: start_ns.saturating_add(duration_ns),
         ..Span::default()
     }
 }

@@ -19,6 +19,8 @@ const START_MAX: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Tarn {
     child: Child,
+    /// What it was started with, for another start on the same ports.
+    command: Command,
     log: PathBuf,
     /// Talks to it.
     pub http: Http,
@@ -47,7 +49,8 @@ impl Tarn {
         let [address, otlp_grpc, otlp_http] = free_addresses()?;
         let log = data.with_extension("log");
         let out = File::options().create(true).append(true).open(&log)?;
-        let child = Command::new(binary)
+        let mut command = Command::new(binary);
+        command
             .arg("server")
             .args(["--storage.path", &data.to_string_lossy(), "--listen.http", &address])
             .args(["--listen.otlp-grpc", &otlp_grpc, "--listen.otlp-http", &otlp_http])
@@ -55,10 +58,9 @@ impl Tarn {
             .args(flags)
             .stdin(Stdio::null())
             .stdout(out.try_clone()?)
-            .stderr(out)
-            .spawn()
-            .with_context(|| format!("start {binary}"))?;
-        Ok(Self { child, log, http: Http::new(&address), address, otlp_grpc, otlp_http })
+            .stderr(out);
+        let child = command.spawn().with_context(|| format!("start {binary}"))?;
+        Ok(Self { child, command, log, http: Http::new(&address), address, otlp_grpc, otlp_http })
     }
 
     /// Returns `127.0.0.1:port` of OTLP over gRPC.
@@ -107,6 +109,16 @@ impl Tarn {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
+    }
+
+    /// Starts the process again after its end, on the same folder and the same ports, and waits until
+    /// it takes writes.
+    ///
+    /// # Errors
+    /// As [`Tarn::start`].
+    pub async fn start_again(&mut self) -> Result<()> {
+        self.child = self.command.spawn().context("start again")?;
+        self.wait_ready().await
     }
 
     /// Sends a signal by name (`TERM`, `INT`).

@@ -1,0 +1,143 @@
+//! DUR-1, VIS-1, IDM-1 for logs and spans: SIGKILL in the middle of a flood, with a ledger.
+//!
+//! Every sender sends numbered rows, a batch a request, and sends a batch again, byte for byte, until
+//! it is acknowledged: also after the kill, when nobody knows whether it was stored. Row `n` has the
+//! time `base + n` ms. After each restart every acknowledged row must be there exactly once; of the
+//! one batch on its way all rows or none. Flushes are forced fast.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use tarn_testkit::http::Http;
+use tarn_testkit::otlp;
+use tarn_testkit::process::Tarn;
+
+use crate::{TARN, data_folder, now_ms, number, rows};
+
+/// Half of them send logs, half of them spans.
+const SENDERS: usize = 4;
+const BATCH: i64 = 25;
+const FLAGS: [&str; 2] = ["--telemetry.interval", "1s"];
+/// How often a flush is asked for, ms.
+const FLUSH_MS: u64 = 70;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Ledger {
+    acknowledged: i64,
+    sent: i64,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dur_1_every_acknowledged_row_survives_sigkill_once() -> Result<()> {
+    let slow = std::env::var_os("TARN_TEST_SLOW").is_some();
+    let rounds = if slow { 1_000 } else { 12 };
+    let temporary = tempfile::tempdir()?;
+    let data = data_folder(&temporary);
+    let base_ms = now_ms() - 3_600_000;
+    let mut ledgers = [Ledger::default(); SENDERS];
+    let mut tarn = Tarn::start(TARN, &data, &FLAGS).await?;
+    for round in 0..rounds {
+        let time = Duration::from_millis(250 + (round * 7919) as u64 % 500);
+        flood(&mut tarn, base_ms, &mut ledgers, time).await?;
+        tarn = Tarn::start(TARN, &data, &FLAGS).await.with_context(|| format!("round {round}"))?;
+        for (sender, ledger) in ledgers.iter().enumerate() {
+            verify(&tarn.http, sender, ledger)
+                .await
+                .with_context(|| format!("round {round}, sender {sender}: {ledger:?}"))?;
+        }
+    }
+    let unexpected = tarn.unexpected_lines(&["torn tail", "did not stop cleanly", "unclean"]);
+    ensure!(unexpected.is_empty(), "unexpected lines in the log: {unexpected:#?}");
+    let total: i64 = ledgers.iter().map(|l| l.acknowledged).sum();
+    println!(
+        "crash ledger: {rounds} rounds, {total} log records and spans acknowledged, 0 lost, 0 doubled"
+    );
+    ensure!(total > rounds * 100, "the flood was a trickle: {total} rows");
+    Ok(())
+}
+
+/// Lets all senders send for `time`, then kills the process under them.
+async fn flood(
+    tarn: &mut Tarn,
+    base_ms: i64,
+    ledgers: &mut [Ledger; SENDERS],
+    time: Duration,
+) -> Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let tasks: Vec<_> = ledgers
+        .iter()
+        .enumerate()
+        .map(|(sender, ledger)| {
+            let (http, stop) = (tarn.http.clone(), Arc::clone(&stop));
+            tokio::spawn(send(http, base_ms, sender, *ledger, stop))
+        })
+        .collect();
+    let http = tarn.http.clone();
+    let flusher = tokio::spawn(async move {
+        // Ends with the process.
+        while http.send(http::Method::POST, "/-/flush", &[], "").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(FLUSH_MS)).await;
+        }
+    });
+    tokio::time::sleep(time).await;
+    tarn.kill()?;
+    flusher.await?;
+    stop.store(true, Ordering::Relaxed);
+    for (task, ledger) in tasks.into_iter().zip(ledgers) {
+        *ledger = task.await??;
+    }
+    Ok(())
+}
+
+async fn send(
+    http: Http,
+    base_ms: i64,
+    sender: usize,
+    mut ledger: Ledger,
+    stop: Arc<AtomicBool>,
+) -> Result<Ledger> {
+    while !stop.load(Ordering::Relaxed) {
+        let numbers = ledger.acknowledged..ledger.acknowledged + BATCH;
+        ledger.sent = numbers.end;
+        let time_ns = |n: i64| ((base_ms + n) * 1_000_000) as u64;
+        let service = format!("ledger-{sender}");
+        let answer = if sender % 2 == 0 {
+            let records = numbers
+                .map(|n| otlp::record(time_ns(n), &format!("row {n}"), vec![otlp::int("n", n)]))
+                .collect();
+            otlp::send_logs(&http, &otlp::logs(&service, records)).await
+        } else {
+            let trace = |n: i64| (sender as u128) << 64 | (n as u128 / 5 + 1);
+            let spans = numbers
+                .map(|n| {
+                    let id = n as u64 + 1;
+                    let parent = if n % 5 == 0 { 0 } else { id - 1 };
+                    otlp::span(trace(n), id, parent, &format!("row {n}"), time_ns(n), 1_000)
+                })
+                .collect();
+            otlp::send_spans(&http, &otlp::spans(&service, spans)).await
+        };
+        // No answer: the kill. The next round sends the same bytes again.
+        let Ok(answer) = answer else { break };
+        ensure!(answer.status == 200, "answered {}: {}", answer.status, answer.text());
+        ensure!(answer.body.is_empty(), "rejected: {}", answer.text());
+        ledger.acknowledged = ledger.sent;
+    }
+    Ok(ledger)
+}
+
+async fn verify(http: &Http, sender: usize, ledger: &Ledger) -> Result<()> {
+    let table = if sender % 2 == 0 { "logs" } else { "spans" };
+    let name = if sender % 2 == 0 { "body" } else { "name" };
+    let query = format!(
+        "SELECT count(*), count(DISTINCT {name}) FROM {table} WHERE service_name = 'ledger-{sender}'"
+    );
+    let counted = rows(http, &query).await?;
+    let (all, distinct) = (number(&counted[0][0])?, number(&counted[0][1])?);
+    ensure!(all == distinct, "{all} rows, {distinct} of them distinct");
+    let possible = [ledger.acknowledged as f64, ledger.sent as f64];
+    ensure!(possible.contains(&all), "{all} rows, {possible:?} were to be expected");
+    Ok(())
+}
