@@ -81,6 +81,7 @@ pub(crate) struct Store {
 pub(crate) struct Query {
     pub(crate) slow: Duration,
     pub(crate) lookback: Duration,
+    pub(crate) sql_cross_joins: bool,
 }
 
 #[derive(Debug, Clone)]

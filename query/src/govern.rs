@@ -25,6 +25,10 @@ use self::memory::Pool;
 use self::metrics::{Language, Metrics, Outcome};
 pub(crate) use self::slow::Report;
 
+/// A query that still runs this long after its deadline computes without looking up. Whoever asked
+/// has an answer by then; the query holds its slot and memory, which is why it is counted.
+const OVERDUE: Duration = Duration::from_secs(5);
+
 /// Admits queries and watches over them.
 #[derive(Debug)]
 pub(crate) struct Governor {
@@ -225,6 +229,9 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.permit.take();
+        if self.governor.clock.monotonic() >= self.deadline + OVERDUE {
+            self.governor.metrics.overdue();
+        }
         let (total, _) = self.elapsed();
         // Who was aborted in the middle learns here why.
         let outcome = match (self.outcome, self.cancel.interrupted()) {

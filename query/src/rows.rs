@@ -76,6 +76,8 @@ pub(crate) struct Rows {
     pool: Arc<QueryPool>,
     partial: Option<String>,
     running: Option<Running>,
+    /// From the request to its end, once it has ended.
+    elapsed: Duration,
     request: RowsRequest,
     rows: u64,
     bytes: u64,
@@ -120,6 +122,7 @@ impl Engine {
                 pool,
                 partial,
                 running: Some(running),
+                elapsed: Duration::ZERO,
                 request,
                 rows: 0,
                 bytes: 0,
@@ -146,7 +149,8 @@ impl Engine {
         let pool = Arc::new(QueryPool::new(Arc::clone(&account), running.memory_bytes_max()));
         let partitions = std::thread::available_parallelism().map_or(1, usize::from);
         let context = Arc::new(Context::new(account, partitions, request.pushdown));
-        let view = self.view();
+        // All scans of a query see the same rows, however often it names a table (VIS-2).
+        let view = self.view().pinned(&request.tenant);
         let partial = view.partial();
         let parts = Parts {
             labels: self.labels(request, &view).await?,
@@ -238,9 +242,9 @@ impl Rows {
         sum
     }
 
-    /// Returns the time since the request arrived.
+    /// Returns the time since the request arrived, or how long it took where it has ended.
     pub(crate) fn elapsed(&self) -> Duration {
-        self.running.as_ref().map_or(Duration::ZERO, |r| r.elapsed().0)
+        self.running.as_ref().map_or(self.elapsed, |r| r.elapsed().0)
     }
 
     /// Returns the next rows; `None` after the last.
@@ -253,7 +257,7 @@ impl Rows {
             biased;
             () = running.expired() => Err(SqlError::Timeout),
             next = self.stream.next(), if !running.is_over() => {
-                next.transpose().map_err(SqlError::from)
+                next.transpose().map_err(|e| self.pool.explain(e))
             }
         };
         match next.and_then(|batch| self.count(batch)) {
@@ -276,12 +280,16 @@ impl Rows {
         self.bytes += bytes_of(&batch);
         if self.rows > self.rows_max {
             let max = self.rows_max;
-            let message = format!("answer has more than {max} rows; use LIMIT, or aggregate");
+            let message = format!(
+                "answer has more than {max} rows (query.sql_rows_max); use LIMIT, or aggregate"
+            );
             return Err(SqlError::limit(message));
         }
         if self.bytes > self.bytes_max {
             let max = tarn_model::units::ByteSize(self.bytes_max);
-            let message = format!("answer has more than {max}; use LIMIT, or fewer columns");
+            let message = format!(
+                "answer has more than {max} (query.sql_result_bytes_max); use LIMIT, or fewer columns"
+            );
             return Err(SqlError::limit(message));
         }
         Ok(Some(batch))
@@ -289,6 +297,7 @@ impl Rows {
 
     fn finish(&mut self, outcome: Outcome) {
         let Some(running) = self.running.take() else { return };
+        self.elapsed = running.elapsed().0;
         let report = Report {
             tenant: &self.request.tenant,
             text: &self.request.text,

@@ -53,7 +53,9 @@ impl Context {
         if self.account.reserve(bytes) {
             return Ok(());
         }
-        let message = format!("memory of all queries is used up: {what} need {bytes} bytes");
+        let message = format!(
+            "memory of all queries is used up, a share of memory.budget: {what} need {bytes} bytes"
+        );
         Err(crate::sql::error::limit(message))
     }
 

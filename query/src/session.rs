@@ -131,6 +131,8 @@ fn config(partitions: usize) -> SessionConfig {
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(false);
     let options = config.options_mut();
+    // What `now()` returns has the type of the times in the tables.
+    options.execution.time_zone = Some("UTC".to_owned());
     // Places of mistakes.
     options.sql_parser.collect_spans = true;
     // Clients of Arrow IPC know the plain types everywhere.

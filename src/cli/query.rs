@@ -24,6 +24,7 @@ use tarn_query::api::prometheus::time::{parse_step, parse_time};
 
 use self::answer::Reply;
 use crate::cli::client::Server;
+use crate::cli::terminal::printable;
 
 /// How parameters are sent.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -178,10 +179,10 @@ fn print(body: &Bytes, format: Format) -> anyhow::Result<ExitCode> {
     let reply = Reply::parse(body)?;
     let mut notes = io::stderr().lock();
     for warning in reply.remarks() {
-        writeln!(notes, "{warning}").context("write to the standard error")?;
+        writeln!(notes, "{}", printable(&warning)).context("write to the standard error")?;
     }
     if let Some(error) = reply.failure() {
-        writeln!(notes, "error: {error}").context("write to the standard error")?;
+        writeln!(notes, "error: {}", printable(&error)).context("write to the standard error")?;
         return Ok(ExitCode::FAILURE);
     }
     let text = match format {
@@ -199,7 +200,7 @@ fn print_sql(body: &Bytes, format: Format) -> anyhow::Result<ExitCode> {
     let error = reply.failure().map(|e| format!("error: {e}"));
     let mut notes = io::stderr().lock();
     for note in reply.remarks().chain(error) {
-        writeln!(notes, "{note}").context("write to the standard error")?;
+        writeln!(notes, "{}", printable(&note)).context("write to the standard error")?;
     }
     if reply.failure().is_none() {
         put(match format {

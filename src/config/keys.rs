@@ -366,6 +366,34 @@ pub(crate) static KEYS: &[Key] = &[
         |c, v| put(&mut c.query.lookback, positive_duration(v))
     ),
     key!(
+        "query.sql_cross_joins",
+        "true|false",
+        |_| "false".to_owned(),
+        "Whether SQL may join without a condition, which multiplies all rows of both sides.",
+        |c, v| put(&mut c.query.sql_cross_joins, boolean(v))
+    ),
+    key!(
+        "query.sql_result_bytes_max",
+        "size",
+        |l| l.sql_result_bytes_max.to_string(),
+        "Size of one answer to SQL, as columns in memory; more is answered 422.",
+        |c, v| put(&mut c.limits.sql_result_bytes_max, bytes(v))
+    ),
+    key!(
+        "query.sql_rows_max",
+        "number",
+        |l| l.sql_rows_max.to_string(),
+        "Rows of one answer to SQL; more is answered 422.",
+        |c, v| put(&mut c.limits.sql_rows_max, count(v))
+    ),
+    key!(
+        "query.sql_timeout",
+        "duration",
+        |l| format_duration(l.sql_timeout),
+        "How long SQL or a search may run, within query.timeout; a request's timeout= shortens it.",
+        |c, v| put(&mut c.limits.sql_timeout, positive_duration(v))
+    ),
+    key!(
         "memory.budget",
         "bytes or auto",
         |_| "auto".to_owned(),
@@ -472,7 +500,7 @@ pub(super) fn blank() -> Config {
             wal_segment_bytes: ByteSize(0),
             wal_bytes_max: ByteSize(0),
         },
-        query: Query { slow: nothing, lookback: nothing },
+        query: Query { slow: nothing, lookback: nothing, sql_cross_joins: false },
         tenants: Tenants { required: false },
         telemetry: Telemetry {
             interval: nothing,

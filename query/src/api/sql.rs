@@ -17,8 +17,6 @@ mod form;
 mod request;
 mod value;
 
-use std::time::Duration;
-
 use axum::body::Body;
 use http::{Request, Response, StatusCode};
 use tarn_model::tenant::TenantId;
@@ -26,16 +24,13 @@ use tarn_promql::query::QueryError;
 
 use self::form::{Form, Writer};
 use self::request::Asked;
+use super::prometheus::GRACE;
 use super::reply::{self, Failure, Gone, Sink, Terms};
 use crate::engine::Engine;
 use crate::govern::Cancel;
 use crate::govern::metrics::Language;
 use crate::rows::{Rows, RowsRequest};
 use crate::sql::error::SqlError;
-
-/// A query that ends at its deadline tells so itself, within this time; after it nobody waits. The
-/// design's grace for kernels that do not yield.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// The path below `/api/v1`.
 pub const PATH: &str = "/sql";
@@ -46,7 +41,8 @@ pub async fn handle(engine: &Engine, tenant: TenantId, request: Request<Body>) -
         Ok(asked) => asked,
         Err(failure) => return failure.response(),
     };
-    let limit = engine.options().limits.sql_timeout;
+    let limits = &engine.options().limits;
+    let limit = limits.sql_timeout.min(limits.query_timeout);
     let patience = asked.timeout.unwrap_or(limit).min(limit) + GRACE;
     let (runtime, clock) = (engine.runtime(), engine.clock());
     let cancel = Cancel::default();

@@ -9,8 +9,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 use tarn_model::metrics::{
-    MetricName, QUERY_CANCELLED, QUERY_INFLIGHT, QUERY_MEMORY_BYTES, QUERY_QUEUE_SECONDS,
-    QUERY_SAMPLES, QUERY_SECONDS,
+    MetricName, QUERY_CANCELLED, QUERY_INFLIGHT, QUERY_MEMORY_BYTES, QUERY_OVERDUE,
+    QUERY_QUEUE_SECONDS, QUERY_SAMPLES, QUERY_SECONDS,
 };
 
 /// Bounds in seconds: from an instant query on a few series to the time limit.
@@ -93,6 +93,7 @@ pub(crate) struct Metrics {
     samples: Counter,
     memory: Gauge,
     cancelled: Family<CancelledLabels, Counter>,
+    overdue: Counter,
 }
 
 impl Metrics {
@@ -104,6 +105,7 @@ impl Metrics {
             samples: Counter::default(),
             memory: Gauge::default(),
             cancelled: Family::default(),
+            overdue: Counter::default(),
         };
         register(registry, QUERY_SECONDS, metrics.seconds.clone());
         register(registry, QUERY_QUEUE_SECONDS, metrics.queue_seconds.clone());
@@ -111,6 +113,7 @@ impl Metrics {
         register(registry, QUERY_SAMPLES, metrics.samples.clone());
         register(registry, QUERY_MEMORY_BYTES, metrics.memory.clone());
         register(registry, QUERY_CANCELLED, metrics.cancelled.clone());
+        register(registry, QUERY_OVERDUE, metrics.overdue.clone());
         metrics
     }
 
@@ -131,6 +134,10 @@ impl Metrics {
         if matches!(outcome, Outcome::Timeout | Outcome::Canceled) {
             self.cancelled.get_or_create(&CancelledLabels { reason: outcome.as_str() }).inc();
         }
+    }
+
+    pub(super) fn overdue(&self) {
+        self.overdue.inc();
     }
 
     pub(super) fn samples(&self, samples: u64) {

@@ -10,10 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{MemoryLimit, MemoryPool, MemoryReservation};
+use parking_lot::Mutex;
 use tarn_model::units::ByteSize;
 use tarn_promql::query::Hooks;
 
 use crate::govern::memory::Account;
+use crate::sql::error::SqlError;
 
 /// The pool of one query.
 #[derive(Debug)]
@@ -25,17 +27,41 @@ pub(crate) struct QueryPool {
     /// How much of it the account could not be charged with.
     uncharged: AtomicU64,
     peak: AtomicU64,
+    /// Why memory was last refused. DataFusion writes around what it is told, about settings that
+    /// nobody here can set.
+    refusal: Mutex<Option<String>>,
 }
 
 impl QueryPool {
     pub(crate) fn new(account: Arc<Account>, bytes_max: u64) -> Self {
         let zero = AtomicU64::default;
-        Self { account, bytes_max, used: zero(), uncharged: zero(), peak: zero() }
+        Self {
+            account,
+            bytes_max,
+            used: zero(),
+            uncharged: zero(),
+            peak: zero(),
+            refusal: Mutex::default(),
+        }
     }
 
     /// Returns the most that was ever held at once.
     pub(crate) fn peak(&self) -> u64 {
         self.peak.load(Ordering::Relaxed)
+    }
+
+    /// Returns an error of a plan that has this pool; where memory was short, with the limit.
+    pub(crate) fn explain(&self, error: DataFusionError) -> SqlError {
+        let short = matches!(error.find_root(), DataFusionError::ResourcesExhausted(_));
+        match self.refusal.lock().take() {
+            Some(refusal) if short => SqlError::limit(refusal),
+            _ => error.into(),
+        }
+    }
+
+    fn refuse(&self, message: String) -> Result<()> {
+        *self.refusal.lock() = Some(message.clone());
+        Err(DataFusionError::ResourcesExhausted(message))
     }
 
     fn took(&self, bytes: u64) {
@@ -78,15 +104,16 @@ impl MemoryPool for QueryPool {
         let who = reservation.consumer().name();
         if used.saturating_add(bytes) > self.bytes_max {
             let max = ByteSize(self.bytes_max);
-            return Err(DataFusionError::ResourcesExhausted(format!(
-                "memory of the query is used up: {who} asks for {bytes} bytes beside {used}, limit \
-                 is {max}"
-            )));
+            return self.refuse(format!(
+                "query needs too much memory: {who} asks for {bytes} bytes beside {used}, one query \
+                 may take {max}, a share of memory.budget"
+            ));
         }
         if !self.account.reserve(bytes) {
-            return Err(DataFusionError::ResourcesExhausted(format!(
-                "memory of all queries is used up: {who} asks for {bytes} bytes"
-            )));
+            return self.refuse(format!(
+                "memory of all queries is used up, a share of memory.budget: {who} asks for {bytes} bytes \
+                 beside {used}"
+            ));
         }
         self.took(bytes);
         Ok(())

@@ -53,7 +53,8 @@ pub(crate) fn parse(text: &str, limits: &Limits) -> Result<Statement, SqlError> 
     }
     tokens(text, limits)?;
     let parser = DFParserBuilder::new(text).with_dialect(&GenericDialect {}).build();
-    let mut statements = parser.and_then(|mut p| p.parse_statements())?;
+    let statements = parser.and_then(|mut p| p.parse_statements());
+    let mut statements = statements.map_err(|e| cut_off(e.into(), text))?;
     let count = statements.len();
     let Some(mut statement) = statements.pop_front() else {
         return Err(SqlError::invalid("query is empty"));
@@ -67,6 +68,18 @@ pub(crate) fn parse(text: &str, limits: &Limits) -> Result<Statement, SqlError> 
     match Visit::visit(&*query_of(&mut statement)?, &mut tree) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(statement),
+    }
+}
+
+/// Points at the end of the text where the parser found it too early; it names no place then.
+fn cut_off(error: SqlError, text: &str) -> SqlError {
+    match &error {
+        SqlError::Invalid { message, position: None } if message.ends_with("found: EOF") => {
+            let text = text.trim_end();
+            let last = text.lines().last().unwrap_or("");
+            error.at(text.lines().count().max(1) as u64, last.chars().count() as u64 + 1)
+        }
+        _ => error,
     }
 }
 

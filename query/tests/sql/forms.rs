@@ -25,7 +25,10 @@ async fn every_form_has_the_same_rows() {
         "2023-11-14T22:03:21Z"
     ]);
     assert_eq!(json["data"]["rows"][0], first);
+    let types = serde_json::json!(["blob", "integer", "text", "double", "timestamp"]);
+    assert_eq!(json["data"]["types"], types);
     assert_eq!(json["data"]["stats"]["rows"], 2);
+    assert!(json["data"]["stats"]["seconds"].as_f64().unwrap() > 0.0, "{json}");
 
     let ndjson = world.ask(SQL, "ndjson").await;
     assert_eq!(ndjson.content_type, "application/x-ndjson");
@@ -76,7 +79,7 @@ async fn a_query_comes_as_parameter_form_or_json() {
 async fn mistakes_are_answered_with_their_place() {
     let world = World::new().await;
     let rows = [
-        ("SELECT\n  FROM logs WHERE", "expected: an expression"),
+        ("SELECT\n  FROM logs WHERE", "(line 2, column 18)"),
         ("SELECT nothing FROM logs", "nothing"),
         ("SELECT * FROM nowhere", "nowhere"),
         ("SELECT 'open", "line 1"),

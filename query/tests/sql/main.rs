@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where its world breaks")]
 
 mod forms;
+mod pinned;
 mod pushdown;
 mod sandbox;
 mod scripts;

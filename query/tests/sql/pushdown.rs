@@ -115,7 +115,7 @@ async fn explain_analyze_shows_what_was_read_and_what_was_not() {
         .await;
     let plan = format!("{rows:?}");
     for shown in
-        ["RowExec: table=logs", "pruned by=[1 services]", "bytes=", "reads=", "pages_pruned="]
+        ["RowExec: table=logs", "pruned by=[1 services]", "bytes=", "reads=", "pages_pruned=1"]
     {
         assert!(plan.contains(shown), "{shown}: {plan}");
     }

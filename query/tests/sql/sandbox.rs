@@ -130,7 +130,9 @@ async fn memory_and_rows_have_limits() {
                   GROUP BY a.body, b.body, a.timestamp, b.timestamp";
     let answer = world.ask(hungry, "json").await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.text());
-    assert!(answer.text().contains("memory"), "{}", answer.text());
+    let text = answer.text();
+    assert!(text.contains("query needs too much memory"), "{text}");
+    assert!(text.contains("memory.budget") && !text.contains("datafusion"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

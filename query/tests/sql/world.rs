@@ -34,7 +34,7 @@ pub(crate) const ROWS: i64 = 600;
 pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) tenant: TenantId,
-    _storage: Storage,
+    storage: Storage,
     _folder: TempDir,
 }
 
@@ -87,7 +87,16 @@ impl World {
         let engine = Engine::new(engine, storage.reader(), handles, &mut registry);
         let tenant = TenantId::default_tenant();
         fill(&storage, &tenant).await;
-        Self { engine, tenant, _storage: storage, _folder: folder }
+        Self { engine, tenant, storage, _folder: folder }
+    }
+
+    /// Appends log records, one request for each.
+    pub(crate) async fn append_logs(&self, from: i64, to: i64) {
+        let writer = self.storage.writer();
+        for i in from..to {
+            let rows = TableRows::Logs(logs(i, i + 1));
+            writer.append_rows(&self.tenant, rows, RequestMark::default()).await.unwrap();
+        }
     }
 
     /// Asks over HTTP, the query as the body.

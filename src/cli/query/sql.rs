@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::table;
+use crate::cli::terminal::printable;
 
 /// The answer.
 #[derive(Debug, Deserialize)]
@@ -51,9 +52,9 @@ impl Reply {
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED);
         table.set_content_arrangement(ContentArrangement::Disabled);
-        table.set_header(&data.columns);
+        table.set_header(data.columns.iter().map(|c| printable(c)));
         for row in &data.rows {
-            table.add_row(row.iter().map(|v| shown(v, "NULL")));
+            table.add_row(row.iter().map(|v| printable(&shown(v, "NULL"))));
         }
         table.trim_fmt()
     }
@@ -85,12 +86,15 @@ mod tests {
 
     #[test]
     fn rows_become_a_table_or_csv() {
-        let body = br#"{"status":"success","data":{"columns":["a","b"],"types":["Utf8","Int64"],"rows":[["x,y",1],[null,2.5]],"stats":{}},"warnings":["w"]}"#;
+        let body = br#"{"status":"success","data":{"columns":["a","b"],"types":["text","double"],"rows":[["x,y",1],[null,2.5]],"stats":{}},"warnings":["w"]}"#;
         let reply = Reply::parse(body).expect("an answer");
         assert_eq!(reply.csv(), "a,b\r\n\"x,y\",1\r\n,2.5\r\n");
         assert!(reply.aligned().contains("NULL"));
         assert_eq!(reply.failure(), None);
         assert_eq!(reply.remarks().collect::<Vec<_>>(), ["warning: w"]);
+        let hostile = br#"{"data":{"columns":["\u001b[2J"],"rows":[["a\u001b]0;x\u0007\nb"]]}}"#;
+        let shown = Reply::parse(hostile).expect("an answer").aligned();
+        assert!(!shown.contains('\u{1b}') && shown.contains("a\\u{1b}]0;x\\u{7}\\nb"), "{shown}");
         let failed = Reply::parse(br#"{"status":"error","error":"no"}"#).expect("an answer");
         assert_eq!(failed.failure(), Some("no"));
         assert_eq!(failed.aligned(), "no rows");

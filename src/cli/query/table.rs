@@ -4,6 +4,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use tarn_query::api::prometheus::time::format_rfc3339;
 
 use super::answer::Rows;
+use crate::cli::terminal::printable;
 
 /// Lays the rows out for people: time and labels to the left, the value to the right.
 pub(super) fn aligned(rows: &Rows) -> String {
@@ -13,11 +14,12 @@ pub(super) fn aligned(rows: &Rows) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(header(rows));
+    // Labels are data, and data must not command a terminal.
+    table.set_header(header(rows).iter().map(|name| printable(name)));
     for row in &rows.rows {
         let time = (!rows.instant).then(|| Cell::new(format_rfc3339(row.time_ms)));
-        let labels = row.labels.iter().map(Cell::new);
-        let value = Cell::new(&row.value).set_alignment(CellAlignment::Right);
+        let labels = row.labels.iter().map(|l| Cell::new(printable(l)));
+        let value = Cell::new(printable(&row.value)).set_alignment(CellAlignment::Right);
         table.add_row(time.into_iter().chain(labels).chain([value]));
     }
     table.trim_fmt()

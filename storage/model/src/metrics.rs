@@ -65,6 +65,7 @@ names! {
     QUERY_SAMPLES = "tarn_query_samples", "Samples read by queries";
     QUERY_MEMORY_BYTES = "tarn_query_memory_bytes", "Bytes reserved by running queries";
     QUERY_CANCELLED = "tarn_query_cancelled", "Queries cancelled by reason";
+    QUERY_OVERDUE = "tarn_query_overdue", "Queries that still ran five seconds after their deadline";
     HTTP_REQUESTS = "tarn_http_requests", "HTTP requests by route and status code";
     HTTP_CONNECTIONS = "tarn_http_connections", "Open connections by listener";
     HTTP_PANICS = "tarn_http_panics", "Requests whose handler panicked";

@@ -2,7 +2,7 @@
 
 use arrow_array::RecordBatch;
 use arrow_ipc::writer::StreamWriter;
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
 
 use super::value::Values;
 use crate::api::json;
@@ -85,7 +85,7 @@ impl Writer {
         let names: Vec<&str> = fields.iter().map(|f| f.name().as_str()).collect();
         match self.form {
             Form::Json => {
-                let types: Vec<String> = fields.iter().map(|f| f.data_type().to_string()).collect();
+                let types: Vec<&str> = fields.iter().map(|f| word(f.data_type())).collect();
                 out.extend_from_slice(b"{\"status\":\"success\",\"data\":{\"columns\":");
                 json::strings(out, &names);
                 out.extend_from_slice(b",\"types\":");
@@ -192,6 +192,43 @@ impl Writer {
             }
             Form::Csv => {}
         }
+    }
+}
+
+/// Returns the name of a type, as people write it in SQL.
+fn word(kind: &DataType) -> &'static str {
+    match kind {
+        DataType::Null => "null",
+        DataType::Boolean => "boolean",
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 => {
+            "integer"
+        }
+        DataType::UInt32 | DataType::Int64 | DataType::UInt64 => "bigint",
+        DataType::Float16 | DataType::Float32 => "real",
+        DataType::Float64 => "double",
+        DataType::Decimal32(..)
+        | DataType::Decimal64(..)
+        | DataType::Decimal128(..)
+        | DataType::Decimal256(..) => "decimal",
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text",
+        DataType::Binary
+        | DataType::LargeBinary
+        | DataType::BinaryView
+        | DataType::FixedSizeBinary(_) => "blob",
+        DataType::Timestamp(..) => "timestamp",
+        DataType::Date32 | DataType::Date64 => "date",
+        DataType::Time32(_) | DataType::Time64(_) => "time",
+        DataType::Duration(_) | DataType::Interval(_) => "interval",
+        DataType::Dictionary(_, value) => word(value),
+        DataType::RunEndEncoded(_, value) => word(value.data_type()),
+        DataType::Map(..) => "map",
+        DataType::Struct(_) => "struct",
+        DataType::Union(..) => "union",
+        DataType::List(_)
+        | DataType::LargeList(_)
+        | DataType::ListView(_)
+        | DataType::LargeListView(_)
+        | DataType::FixedSizeList(..) => "list",
     }
 }
 

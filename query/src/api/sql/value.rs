@@ -124,6 +124,10 @@ fn nested(array: &ArrayRef) -> Result<Value<'_>, SqlError> {
     Ok(match array.data_type() {
         DataType::Dictionary(_, _) => {
             let dictionary = array.as_any_dictionary();
+            if dictionary.values().is_empty() {
+                // All rows are NULL, and Arrow has no normalized keys for no values.
+                return Ok(Value::Null);
+            }
             let keys = dictionary.normalized_keys();
             let key = |(i, key): (usize, usize)| dictionary.keys().is_valid(i).then_some(key);
             let keys = keys.into_iter().enumerate().map(key).collect();

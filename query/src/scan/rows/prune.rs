@@ -25,14 +25,14 @@ fn one(table: Table, expr: &Expr, prune: &mut RowPrune) {
         compare(table, expr, Operator::LtEq, high, prune);
         return;
     }
-    if let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr {
-        if let Some(op) = bound(*op) {
-            compare(table, left, op, right, prune);
-            if let Some(op) = op.swap() {
-                compare(table, right, op, left, prune);
-            }
-            return;
+    if let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr
+        && let Some(op) = bound(*op)
+    {
+        compare(table, left, op, right, prune);
+        if let Some(op) = op.swap() {
+            compare(table, right, op, left, prune);
         }
+        return;
     }
     if let Some((subject, values)) = alternatives(expr) {
         equal(table, subject, &values, prune);
@@ -88,11 +88,11 @@ fn alternatives(expr: &Expr) -> Option<(&Expr, Vec<&ScalarValue>)> {
             (subject == other).then_some((subject, values))
         }
         Expr::InList(InList { expr, list, negated: false }) => {
-            let literal = |e| match e {
-                &Expr::Literal(ref value, _) => Some(value),
+            let literals = list.iter().map(|e| match e {
+                Expr::Literal(value, _) => Some(value),
                 _ => None,
-            };
-            Some((expr, list.iter().map(literal).collect::<Option<_>>()?))
+            });
+            Some((expr, literals.collect::<Option<_>>()?))
         }
         _ => None,
     }
