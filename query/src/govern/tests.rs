@@ -6,6 +6,11 @@ use tarn_promql::query::Hooks;
 
 use super::*;
 
+thread_local! {
+    /// How far a test has moved its clock; each runs on one thread of its own.
+    static MOVED: std::cell::Cell<Duration> = const { std::cell::Cell::new(Duration::ZERO) };
+}
+
 #[derive(Debug)]
 struct RealClock(Instant);
 
@@ -15,7 +20,7 @@ impl Clock for RealClock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.0.elapsed()
+        self.0.elapsed() + MOVED.get()
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
@@ -119,4 +124,19 @@ async fn an_account_knows_why_to_stop() {
     cancel.interrupt(Interrupt::Canceled);
     cancel.interrupt(Interrupt::Timeout);
     assert_eq!(account.interrupted(), Some(Interrupt::Canceled), "the first reason stays");
+}
+
+#[tokio::test]
+async fn a_query_that_does_not_look_up_is_counted_as_overdue() {
+    let (governor, registry) = governor(&limits());
+    let second = Some(Duration::from_secs(1));
+    for (moved, overdue) in [(5, 0), (7, 1), (60, 2)] {
+        MOVED.set(Duration::ZERO);
+        let running = governor.admit(Language::Sql, second, Cancel::default()).await;
+        let running = running.expect("admitted");
+        MOVED.set(Duration::from_secs(moved));
+        assert!(running.is_over());
+        drop(running);
+        assert!(metric(&registry, &format!("tarn_query_overdue_total {overdue}")), "{moved} s");
+    }
 }

@@ -54,7 +54,7 @@ impl Reply {
         table.set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(data.columns.iter().map(|c| printable(c)));
         for row in &data.rows {
-            table.add_row(row.iter().map(|v| printable(&shown(v, "NULL"))));
+            table.add_row(row.iter().map(|v| cell(&shown(v, "NULL"))));
         }
         table.trim_fmt()
     }
@@ -70,6 +70,11 @@ impl Reply {
         }
         out
     }
+}
+
+/// Makes a text harmless for a terminal; lines stay lines, as in plans and stack traces.
+fn cell(text: &str) -> String {
+    text.lines().map(printable).collect::<Vec<_>>().join("\n")
 }
 
 fn shown(value: &Value, null: &str) -> String {
@@ -94,7 +99,8 @@ mod tests {
         assert_eq!(reply.remarks().collect::<Vec<_>>(), ["warning: w"]);
         let hostile = br#"{"data":{"columns":["\u001b[2J"],"rows":[["a\u001b]0;x\u0007\nb"]]}}"#;
         let shown = Reply::parse(hostile).expect("an answer").aligned();
-        assert!(!shown.contains('\u{1b}') && shown.contains("a\\u{1b}]0;x\\u{7}\\nb"), "{shown}");
+        assert!(!shown.contains('\u{1b}') && shown.contains("a\\u{1b}]0;x\\u{7} "), "{shown}");
+        assert_eq!(shown.lines().count(), 6, "a line break is one: {shown}");
         let failed = Reply::parse(br#"{"status":"error","error":"no"}"#).expect("an answer");
         assert_eq!(failed.failure(), Some("no"));
         assert_eq!(failed.aligned(), "no rows");

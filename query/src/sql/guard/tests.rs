@@ -19,7 +19,11 @@ fn limits_are_told_with_their_number() {
             "SELECT 1 FROM a NATURAL JOIN b".to_owned(),
             "NATURAL JOIN is not answered: name the columns with USING",
         ),
-        ("SELECT".to_owned(), "expected: an expression, found: EOF"),
+        ("SELECT".to_owned(), "expected: an expression, found: EOF (line 1, column 7)"),
+        (
+            "SELECT 1\n  FROM t WHERE ü =\n".to_owned(),
+            "expected: an expression, found: EOF (line 2, column 19)",
+        ),
         ("  ".to_owned(), "query is empty"),
         ("SELECT 1; SELECT 2".to_owned(), "there are 2 statements, only one is answered"),
         ("EXPLAIN ANALYZE SELECT 1".to_owned(), "parsed"),
