@@ -112,6 +112,7 @@ pub(crate) async fn start(
             lookback: config.query.lookback,
             slow_query: config.query.slow,
             sql_cross_joins: config.query.sql_cross_joins,
+            allocated: registry::allocated,
             version: registry::VERSION.to_owned(),
             revision: env!("TARN_BUILD_REVISION").to_owned(),
             ..EngineOptions::default()

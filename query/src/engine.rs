@@ -41,6 +41,8 @@ pub struct EngineOptions {
     pub slow_query: Duration,
     /// Whether SQL may join without a condition.
     pub sql_cross_joins: bool,
+    /// Tells how many bytes the process uses, for the watch over its memory; 0 = it is not known.
+    pub allocated: fn() -> u64,
     /// Version of this build, for `status/buildinfo`.
     pub version: String,
     /// Revision of this build, for `status/buildinfo`.
@@ -58,6 +60,7 @@ impl Default for EngineOptions {
             slow_query: Duration::from_secs(10),
             // Two tables of a million rows make a trillion.
             sql_cross_joins: false,
+            allocated: || 0,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             revision: "unknown".to_owned(),
         }
@@ -137,8 +140,8 @@ impl Engine {
         registry: &mut Registry,
     ) -> Self {
         let clock = handles.clock;
-        let governor =
-            Governor::new(&options.limits, options.slow_query, Arc::clone(&clock), registry);
+        let EngineOptions { limits, slow_query, allocated, .. } = &options;
+        let governor = Governor::new(limits, *slow_query, *allocated, Arc::clone(&clock), registry);
         Self(Arc::new(Inner {
             started: clock.now(),
             options,

@@ -4,11 +4,12 @@
 //! for longer. Others wait, at most a hundred and at most ten seconds each; who waits longer or
 //! comes when the queue is full is told to come again. A query that runs has a deadline and takes
 //! its memory from a pool that all queries share ([`memory`]), and it stops when its client has gone
-//! away ([`Cancel`]).
+//! away ([`Cancel`]), or as the largest one when the whole process runs out of memory ([`watch`]).
 
 pub(crate) mod memory;
 pub(crate) mod metrics;
 mod slow;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -24,6 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use self::memory::Pool;
 use self::metrics::{Language, Metrics, Outcome};
 pub(crate) use self::slow::Report;
+use self::watch::Watch;
 
 /// A query that still runs this long after its deadline computes without looking up. Whoever asked
 /// has an answer by then; the query holds its slot and memory, which is why it is counted.
@@ -48,6 +50,7 @@ impl Governor {
     pub(crate) fn new(
         limits: &Limits,
         slow: Duration,
+        allocated: fn() -> u64,
         clock: Arc<dyn Clock>,
         registry: &mut Registry,
     ) -> Self {
@@ -55,6 +58,7 @@ impl Governor {
         let slots = limits.query_concurrency.unwrap_or(2 * cores);
         let metrics = Arc::new(Metrics::register(registry));
         let pool_bytes = limits.memory_share(limits.queries_memory_percent).0;
+        let watch = Watch::new(allocated, limits.memory_budget.0);
         Self {
             slots: Arc::new(Semaphore::new(slots.clamp(1, Semaphore::MAX_PERMITS))),
             waiting: AtomicUsize::new(0),
@@ -63,7 +67,7 @@ impl Governor {
             timeout_max: limits.query_timeout,
             slow,
             memory_per_query: limits.memory_share(limits.query_memory_percent).0,
-            pool: Arc::new(Pool::new(pool_bytes, Arc::clone(&metrics))),
+            pool: Arc::new(Pool::new(pool_bytes, watch, Arc::clone(&metrics))),
             clock,
             metrics,
         }

@@ -35,6 +35,12 @@ fn start_seconds() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
+/// Returns how many bytes the allocator has handed out; 0 where it does not tell.
+pub(crate) fn allocated() -> u64 {
+    let advanced = epoch::advance().is_ok();
+    if advanced { stats::allocated::read().unwrap_or(0) as u64 } else { 0 }
+}
+
 /// Reads process and allocator figures when they are asked for.
 #[derive(Debug)]
 struct Process {

@@ -12,6 +12,7 @@ use tarn_promql::query::{Hooks, Interrupt};
 
 use super::Cancel;
 use super::metrics::Metrics;
+use super::watch::{Held, Watch};
 
 /// What all queries together may use.
 #[derive(Debug)]
@@ -19,11 +20,12 @@ pub(crate) struct Pool {
     bytes_max: u64,
     used: AtomicU64,
     metrics: Arc<Metrics>,
+    watch: Watch,
 }
 
 impl Pool {
-    pub(super) fn new(bytes_max: u64, metrics: Arc<Metrics>) -> Self {
-        Self { bytes_max, used: AtomicU64::new(0), metrics }
+    pub(super) fn new(bytes_max: u64, watch: Watch, metrics: Arc<Metrics>) -> Self {
+        Self { bytes_max, used: AtomicU64::new(0), metrics, watch }
     }
 
     fn take(&self, bytes: u64) -> bool {
@@ -48,7 +50,7 @@ impl Pool {
 #[derive(Debug)]
 pub(crate) struct Account {
     pool: Arc<Pool>,
-    taken: AtomicU64,
+    taken: Arc<Held>,
     clock: Arc<dyn Clock>,
     deadline: Duration,
     cancel: Cancel,
@@ -61,7 +63,8 @@ impl Account {
         deadline: Duration,
         cancel: Cancel,
     ) -> Self {
-        Self { pool, taken: AtomicU64::new(0), clock, deadline, cancel }
+        let taken = pool.watch.enter();
+        Self { pool, taken, clock, deadline, cancel }
     }
 }
 
@@ -70,13 +73,19 @@ impl Hooks for Account {
         if let Some(why) = self.cancel.interrupted() {
             return Some(why);
         }
-        (self.clock.monotonic() >= self.deadline).then_some(Interrupt::Timeout)
+        let now = self.clock.monotonic();
+        if now >= self.deadline {
+            return Some(Interrupt::Timeout);
+        }
+        self.pool.watch.look(now);
+        self.taken.is_stopped().then_some(Interrupt::Canceled)
     }
 
     fn reserve(&self, bytes: u64) -> bool {
-        let taken = self.pool.take(bytes);
+        self.pool.watch.look(self.clock.monotonic());
+        let taken = !self.taken.is_stopped() && self.pool.take(bytes);
         if taken {
-            self.taken.fetch_add(bytes, Ordering::AcqRel);
+            self.taken.bytes.fetch_add(bytes, Ordering::AcqRel);
         }
         taken
     }
@@ -84,7 +93,7 @@ impl Hooks for Account {
     fn release(&self, bytes: u64) {
         // Never more than was taken, whatever the caller says: the pool belongs to others too.
         let keep = |taken: u64| Some(taken.saturating_sub(bytes));
-        if let Ok(before) = self.taken.try_update(Ordering::AcqRel, Ordering::Acquire, keep) {
+        if let Ok(before) = self.taken.bytes.try_update(Ordering::AcqRel, Ordering::Acquire, keep) {
             self.pool.give_back(before.min(bytes));
         }
     }
@@ -92,6 +101,6 @@ impl Hooks for Account {
 
 impl Drop for Account {
     fn drop(&mut self) {
-        self.pool.give_back(self.taken.load(Ordering::Acquire));
+        self.pool.give_back(self.taken.bytes.load(Ordering::Acquire));
     }
 }

@@ -31,7 +31,7 @@ impl Clock for RealClock {
 fn governor(limits: &Limits) -> (Arc<Governor>, Registry) {
     let mut registry = Registry::default();
     let clock = Arc::new(RealClock(Instant::now()));
-    let governor = Governor::new(limits, Duration::from_secs(60), clock, &mut registry);
+    let governor = Governor::new(limits, Duration::from_secs(60), || 0, clock, &mut registry);
     (Arc::new(governor), registry)
 }
 
