@@ -103,7 +103,7 @@ async fn send(
         ledger.sent = numbers.end;
         let time_ns = |n: i64| ((base_ms + n) * 1_000_000) as u64;
         let service = format!("ledger-{sender}");
-        let answer = if sender % 2 == 0 {
+        let answer = if sender.is_multiple_of(2) {
             let records = numbers
                 .map(|n| otlp::record(time_ns(n), &format!("row {n}"), vec![otlp::int("n", n)]))
                 .collect();
@@ -129,8 +129,8 @@ async fn send(
 }
 
 async fn verify(http: &Http, sender: usize, ledger: &Ledger) -> Result<()> {
-    let table = if sender % 2 == 0 { "logs" } else { "spans" };
-    let name = if sender % 2 == 0 { "body" } else { "name" };
+    let table = if sender.is_multiple_of(2) { "logs" } else { "spans" };
+    let name = if sender.is_multiple_of(2) { "body" } else { "name" };
     let query = format!(
         "SELECT count(*), count(DISTINCT {name}) FROM {table} WHERE service_name = 'ledger-{sender}'"
     );

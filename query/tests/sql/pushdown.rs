@@ -59,15 +59,15 @@ async fn answers_are_the_same_with_and_without() {
     let world = World::new().await;
     let rng = SimRng::new(3);
     let pick = |list: &'static [&'static str]| list[(rng.next_u64() % list.len() as u64) as usize];
-    for i in 0..150 {
-        let logs = i % 2 == 0;
+    for i in 0..150_usize {
+        let logs = i.is_multiple_of(2);
         let list = if logs { LOGS } else { SPANS };
         // Each condition alone at least once, then combinations.
         let condition = match list.get(i / 2) {
             Some(alone) => (*alone).to_owned(),
             None => {
-                let op = if rng.next_u64() % 3 == 0 { "OR" } else { "AND" };
-                let not = if rng.next_u64() % 4 == 0 { "NOT " } else { "" };
+                let op = if rng.next_u64().is_multiple_of(3) { "OR" } else { "AND" };
+                let not = if rng.next_u64().is_multiple_of(4) { "NOT " } else { "" };
                 format!("({} {op} {}) AND {not}({})", pick(list), pick(list), pick(list))
             }
         };

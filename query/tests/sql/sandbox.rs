@@ -91,7 +91,7 @@ async fn deep_long_and_wide_texts_are_refused() {
         (format!("SELECT '{}'", "x".repeat(70_000)), "limit is 64"),
         (format!("SELECT '{}'", "x".repeat(20_000)), "text has 20000 bytes"),
         (format!("SELECT 1 FROM logs{}", " JOIN logs USING (flags)".repeat(9)), "8 joins"),
-        (format!("SELECT 1 FROM {}", vec!["logs"; 10].join(",")), "8 joins"),
+        (format!("SELECT 1 FROM {}", ["logs"; 10].join(",")), "8 joins"),
         (doubled, ""),
     ];
     for (sql, expected) in rows {
@@ -135,73 +135,25 @@ async fn memory_and_rows_have_limits() {
     assert!(text.contains("memory.budget") && !text.contains("datafusion"), "{text}");
 }
 
+/// What queries are made of at random.
+#[rustfmt::skip]
+const WORDS: &[&str] = &[
+    "SELECT", "FROM", "logs", "spans", "samples", "WHERE", "body", "attributes",
+    "['http.status']", "resource", "['port']", "=", "'x'", "1", "-1.5", "(", ")", ",", "*", "AND",
+    "OR", "NOT", "GROUP BY", "ORDER BY", "LIMIT 3", "timestamp", "count(*)", "max(", "JOIN", "ON",
+    "AS", "t", "UNION ALL", "WITH", "CASE WHEN", "THEN", "END", "IS NULL", "IN (1,2)", "trace_id",
+    "hex(", "repeat(", "l_job", "\"ai_http.status\"", "attr('http.status')", "||", "::int",
+    "now()", "INTERVAL '1 hour'", "[1]", "EXISTS (", "BETWEEN", "LIKE", "~", "\u{0}", "ü", "--",
+    ";",
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_words_never_end_the_process() {
-    const WORDS: &[&str] = &[
-        "SELECT",
-        "FROM",
-        "logs",
-        "spans",
-        "samples",
-        "WHERE",
-        "body",
-        "attributes",
-        "['http.status']",
-        "resource",
-        "['port']",
-        "=",
-        "'x'",
-        "1",
-        "-1.5",
-        "(",
-        ")",
-        ",",
-        "*",
-        "AND",
-        "OR",
-        "NOT",
-        "GROUP BY",
-        "ORDER BY",
-        "LIMIT 3",
-        "timestamp",
-        "count(*)",
-        "max(",
-        "JOIN",
-        "ON",
-        "AS",
-        "t",
-        "UNION ALL",
-        "WITH",
-        "CASE WHEN",
-        "THEN",
-        "END",
-        "IS NULL",
-        "IN (1,2)",
-        "trace_id",
-        "hex(",
-        "repeat(",
-        "l_job",
-        "\"ai_http.status\"",
-        "attr('http.status')",
-        "||",
-        "::int",
-        "now()",
-        "INTERVAL '1 hour'",
-        "[1]",
-        "EXISTS (",
-        "BETWEEN",
-        "LIKE",
-        "~",
-        "\u{0}",
-        "ü",
-        "--",
-        ";",
-    ];
     let world = World::new().await;
     let rng = SimRng::new(7);
     for _ in 0..400 {
         let words = 1 + rng.next_u64() % 14;
-        let mut sql = String::from(if rng.next_u64() % 2 == 0 { "SELECT " } else { "" });
+        let mut sql = String::from(if rng.next_u64().is_multiple_of(2) { "SELECT " } else { "" });
         for _ in 0..words {
             sql.push_str(WORDS[(rng.next_u64() % WORDS.len() as u64) as usize]);
             sql.push(' ');

@@ -81,12 +81,13 @@ impl World {
             wal_bytes_max: ByteSize::mib(64),
             limits: engine.limits.clone(),
         };
-        let storage = Storage::open(options, handles, &mut registry).await.unwrap();
+        let opening = Box::pin(Storage::open(options, handles, &mut registry));
+        let storage = opening.await.unwrap();
         storage.replayed().await.unwrap();
         let handles = Handles { clock, query_runtime: Handle::current() };
         let engine = Engine::new(engine, storage.reader(), handles, &mut registry);
         let tenant = TenantId::default_tenant();
-        fill(&storage, &tenant).await;
+        Box::pin(fill(&storage, &tenant)).await;
         Self { engine, tenant, storage, _folder: folder }
     }
 

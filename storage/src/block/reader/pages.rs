@@ -249,7 +249,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::single_range_in_vec_init, reason = "lists of ranges, some of one")]
     fn ranges_are_intersected() {
         let ranges = |of: &[(u32, u32)]| of.iter().map(|(a, b)| *a..*b).collect::<Vec<_>>();
         for (a, b, expected) in [

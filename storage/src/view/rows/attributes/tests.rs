@@ -35,8 +35,8 @@ fn texts_of(column: &ArrayRef) -> Vec<Option<String>> {
     (0..column.len()).map(|row| text(column, row).map(str::to_owned)).collect()
 }
 
-fn own(key: &str, kind: Promoted, column: ArrayRef) -> Own<'_> {
-    Own { key, kind, texts: own_texts(&column, kind).unwrap() }
+fn own<'a>(key: &'a str, kind: Promoted, column: &ArrayRef) -> Own<'a> {
+    Own { key, kind, texts: own_texts(column, kind).unwrap() }
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn typed_columns_read_as_their_text() {
             vec![Some("true"), None, Some("false")],
         ),
     ] {
-        let read = attribute(column.len(), "k", &[own("k", kind, Arc::clone(&column))], None);
+        let read = attribute(column.len(), "k", &[own("k", kind, &column)], None);
         let read = texts_of(&read);
         assert_eq!(read.iter().map(Option::as_deref).collect::<Vec<_>>(), expected);
     }
@@ -78,7 +78,7 @@ fn a_value_comes_from_its_column_or_else_from_the_map() {
     assert_eq!(values(attribute(4, "b", &[], Some(&map))), [some("2"), some("x"), None, some("2")]);
     assert_eq!(values(attribute(4, "z", &[], Some(&map))), [None, None, None, None]);
     let column: ArrayRef = Arc::new(Int64Array::from(vec![None, Some(5), Some(5), None]));
-    let own = [own("b", Promoted::Int, column)];
+    let own = [own("b", Promoted::Int, &column)];
     let both = attribute(4, "b", &own, Some(&map));
     assert_eq!(both.as_dictionary::<Int32Type>().values().len(), 3, "a text has one number");
     assert_eq!(values(both), [some("2"), some("5"), some("5"), some("2")]);
@@ -111,7 +111,7 @@ fn promoted_attributes_are_put_back_behind_the_others() {
     let map = Entries::of(batch.column_by_name(column::ATTRIBUTES).unwrap()).unwrap();
     let ints: ArrayRef = Arc::new(Int64Array::from(vec![Some(5), None]));
     let flags: ArrayRef = Arc::new(BooleanArray::from(vec![Some(true), Some(false)]));
-    let own = [own("a", Promoted::Int, ints), own("b", Promoted::Bool, flags)];
+    let own = [own("a", Promoted::Int, &ints), own("b", Promoted::Bool, &flags)];
     let whole = whole(2, &own, Some(&map)).unwrap();
     let map_array = whole.as_map();
     let entries = |row: usize| {
