@@ -69,6 +69,33 @@ async fn what_cannot_be_answered_is_told_with_an_exit_code() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sql_is_answered_by_a_server_and_by_its_folder() -> Result<()> {
+    let temporary = tempfile::tempdir()?;
+    let data = data_folder(&temporary);
+    let mut tarn = Tarn::start(TARN, &data, &["--telemetry.own-metrics", "false"]).await?;
+    let now = now_ms() / 1000 * 1000;
+    let labels = [("__name__", "up"), ("job", "clear\u{1b}[2J")];
+    let up = Series::of(&labels, vec![(now - 1000, 2.0), (now, 0.5)]);
+    let sent = send_v1(&tarn.http, &[up]).await?;
+    ensure!(sent.status == 204, "{}", sent.text());
+    let url = format!("http://{}", tarn.address);
+    let sql = "SELECT l_job, value FROM samples WHERE metric = 'up' ORDER BY ts";
+    let csv = "l_job,value\r\nclear\u{1b}[2J,2.0\r\nclear\u{1b}[2J,0.5\r\n";
+
+    expect(&query(&["--sql", sql, "--url", &url]).await?, 0, csv)?;
+    let table = query(&["--sql", sql, "--url", &url, "--format", "table"]).await?;
+    let shown = text(&table.stdout);
+    ensure!(shown.contains("clear\\u{1b}[2J") && !shown.contains('\u{1b}'), "{shown}");
+    let wrong = query(&["--sql", "SELECT value FROM samples WHERE", "--url", &url]).await?;
+    expect(&wrong, 1, "")?;
+    ensure!(text(&wrong.stderr).contains("(line 1, column 32)"), "{}", text(&wrong.stderr));
+
+    tarn.kill()?;
+    let folder = data.to_string_lossy().into_owned();
+    expect(&query(&["--sql", sql, "--data", &folder]).await?, 0, csv)
+}
+
 async fn query(args: &[&str]) -> Result<Output> {
     Ok(tokio::process::Command::new(TARN).arg("query").args(args).output().await?)
 }

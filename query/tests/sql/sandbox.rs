@@ -88,7 +88,7 @@ async fn deep_long_and_wide_texts_are_refused() {
         (format!("SELECT {}1", "- ".repeat(20_000)), ""),
         (format!("SELECT {} 1", "NOT ".repeat(10_000)), ""),
         (format!("SELECT {}", vec!["1"; 3000].join(",")), "more than 2000 parts"),
-        (format!("SELECT '{}'", "x".repeat(70_000)), "limit is 64"),
+        (format!("SELECT '{}'", "x".repeat(70_000)), "limit is 64KiB"),
         (format!("SELECT '{}'", "x".repeat(20_000)), "text has 20000 bytes"),
         (format!("SELECT 1 FROM logs{}", " JOIN logs USING (flags)".repeat(9)), "8 joins"),
         (format!("SELECT 1 FROM {}", ["logs"; 10].join(",")), "8 joins"),
