@@ -78,6 +78,7 @@ pub(crate) async fn flush(app: &App) -> Response {
         Ok(report) => axum::Json(serde_json::json!({
             "blocks": report.blocks,
             "samples": report.samples,
+            "rows": report.rows,
             "bytes": report.bytes,
             "manifest": report.manifest,
         }))
