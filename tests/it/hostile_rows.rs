@@ -152,7 +152,7 @@ async fn trees(tarn: &Tarn, now_ns: u64, flush: bool) -> Result<()> {
     flushed(tarn, flush).await?;
     let query = format!("SELECT count(*) FROM spans WHERE service_name = '{service}'");
     ensure!(one(tarn, &query).await? == "100005", "spans are missing");
-    for (id, least) in [(trace, 3), (trace + 10, 2), (trace + 20, 10_000)] {
+    for (id, least) in [(trace, 3), (trace + 10, 2), (trace + 20, 100_000)] {
         let answer = tarn.http.get(&format!("/api/v1/traces/{id:032x}"), &[]).await?;
         ensure!(answer.status == 200, "{}: {}", answer.status, answer.text());
         let json = answer.json()?;
