@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::clock::{SystemClock, SystemRng};
-use crate::config::{Config, Listen, Shutdown, Store, Telemetry};
+use crate::config::{Config, Listen, Shutdown, Telemetry};
 use crate::listen::guard::{Guard, HttpMetrics};
 use crate::listen::{self, Bounds, Listener, Port};
 use crate::routes;
@@ -181,23 +181,13 @@ async fn open_storage(
     handles: tarn_storage::Handles,
     registry: &mut Registry,
 ) -> anyhow::Result<Storage> {
-    let Store { path, label, flush_age, flush_bytes, wal_sync, wal_segment_bytes, wal_bytes_max } =
-        config.storage.clone();
-    if wal_sync == WalSync::None {
+    let mut options = Options { limits: config.limits.clone(), ..config.storage.clone() };
+    if options.wal_sync == WalSync::None {
         warn!("wal.sync is none: a power cut loses samples that were acknowledged");
     }
-    let label = if label.is_empty() { machine_name() } else { label };
-    let limits = config.limits.clone();
-    let options = Options {
-        path,
-        label,
-        flush_age,
-        flush_bytes,
-        wal_sync,
-        wal_segment_bytes,
-        wal_bytes_max,
-        limits,
-    };
+    if options.label.is_empty() {
+        options.label = machine_name();
+    }
     Ok(Storage::open(options, handles, registry).await.map_err(|e| e.context("open the store"))?)
 }
 

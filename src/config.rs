@@ -30,7 +30,8 @@ mod tests;
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) listen: Listen,
-    pub(crate) storage: Store,
+    /// Of its limits those of [`Config::limits`] hold.
+    pub(crate) storage: Options,
     pub(crate) query: Query,
     pub(crate) tenants: Tenants,
     pub(crate) telemetry: Telemetry,
@@ -63,18 +64,6 @@ impl Listen {
         let otlp = otlp.into_iter().filter_map(|(port, address)| Some((port, address?)));
         std::iter::once((Port::Http, self.http)).chain(otlp).collect()
     }
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Store {
-    pub(crate) path: PathBuf,
-    /// Empty: the machine's name.
-    pub(crate) label: String,
-    pub(crate) flush_age: Duration,
-    pub(crate) flush_bytes: ByteSize,
-    pub(crate) wal_sync: WalSync,
-    pub(crate) wal_segment_bytes: ByteSize,
-    pub(crate) wal_bytes_max: ByteSize,
 }
 
 #[derive(Debug, Clone)]

@@ -13,7 +13,8 @@ use tarn_model::tenant::TenantId;
 use tarn_model::time::Clock;
 use tarn_model::units::ByteSize;
 use tarn_storage::file::RealDisk;
-use tarn_storage::{Handles, Options, Storage, WalSync};
+use tarn_storage::options::Compaction;
+use tarn_storage::{Handles, Options, Storage};
 use tokio::runtime::Handle;
 
 use crate::clock::{SystemClock, SystemRng};
@@ -52,14 +53,13 @@ impl Lab {
         let clock = Arc::clone(&handles.clock);
         let mut registry = Registry::default();
         let options = Options {
-            path: path.to_owned(),
             label: "bench".to_owned(),
             flush_age: Duration::from_secs(86_400),
             flush_bytes: ByteSize::gib(64),
-            wal_sync: WalSync::Group,
-            wal_segment_bytes: ByteSize::mib(64),
             wal_bytes_max: ByteSize::gib(64),
+            compaction: Compaction { enabled: false, ..Compaction::default() },
             limits: Limits { memory_budget: ByteSize::gib(16), ..Limits::default() },
+            ..Options::new(path)
         };
         let storage = Storage::open(options, handles, &mut registry).await.context("open")?;
         storage.replayed().await.context("replay")?;

@@ -12,9 +12,9 @@ use tarn_ingest::{OtlpMetrics, Promote};
 use tarn_model::limits::Limits;
 use tarn_model::otel_names::Translation;
 use tarn_model::units::{ByteSize, format_duration, parse_duration};
-use tarn_storage::WalSync;
+use tarn_storage::{Options, WalSync};
 
-use super::{Config, Listen, Log, LogFormat, Query, Shutdown, Store, Telemetry, Tenants};
+use super::{Config, Listen, Log, LogFormat, Query, Shutdown, Telemetry, Tenants};
 
 /// One setting.
 #[derive(Debug)]
@@ -491,15 +491,7 @@ pub(super) fn blank() -> Config {
             hosts: Vec::new(),
             header_timeout: nothing,
         },
-        storage: Store {
-            path: PathBuf::new(),
-            label: String::new(),
-            flush_age: nothing,
-            flush_bytes: ByteSize(0),
-            wal_sync: WalSync::Group,
-            wal_segment_bytes: ByteSize(0),
-            wal_bytes_max: ByteSize(0),
-        },
+        storage: Options::new(""),
         query: Query { slow: nothing, lookback: nothing, sql_cross_joins: false },
         tenants: Tenants { required: false },
         telemetry: Telemetry {

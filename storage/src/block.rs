@@ -61,6 +61,11 @@ pub struct BlockMeta {
     pub shard: u32,
     /// The log positions whose rows the block holds.
     pub lsn: Vec<LsnRange>,
+    /// Place in the order of commits: the number of the manifest that first named the rows; of a
+    /// merged block the highest of its inputs. Of two values for one time the one in the block of
+    /// the higher `(seq, lsn)` wins (ORD-1). 0 in an entry that no commit has taken in yet.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub seq: u64,
     /// Rows of the file (slices and timelines).
     pub rows: u64,
     /// Samples (rows as a client counts them).
@@ -82,6 +87,10 @@ pub struct BlockMeta {
     /// `service_name` and `name`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<ValueSummary>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The rows of one writer that a block holds: log positions `lo..=hi`.

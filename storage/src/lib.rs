@@ -9,11 +9,13 @@
 //! 5. [`view`]: what a query sees, one pointer: a catalog version and the head above it;
 //! 6. [`flush`]: the head is cut and becomes blocks;
 //! 7. [`block`]: immutable Parquet files;
-//! 8. [`catalog`]: numbered manifests say which blocks exist and how far each log is in them.
+//! 8. [`catalog`]: numbered manifests say which blocks exist and how far each log is in them;
+//! 9. [`compact`]: many small blocks become few large ones;
+//! 10. [`retain`]: what is too old or was erased goes, and whatever nothing names any more.
 //!
 //! Beside that way: [`any_value`] is the text form of OTel values, `open.rs` is the start, [`object`] the bucket, [`file`](mod@file) and
 //! [`disk`] the local disk, [`paths`] every name in either, [`publish`] the list for foreign
-//! readers, [`operate`] the tools.
+//! readers, [`usage`] what is asked for, [`options`] what an operator decides, [`operate`] the tools.
 //!
 //! What always holds:
 //!
@@ -26,7 +28,6 @@
 //! What it does not do: speak a protocol, know a query language, start a runtime, read the
 //! environment, or delete anything that it was not asked to delete.
 
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,17 +36,16 @@ use futures::future::{Either, select};
 use object_store::ObjectStore;
 use prometheus_client::registry::Registry;
 use tarn_model::error::{Error, Result};
-use tarn_model::limits::Limits;
 use tarn_model::rng::Rng;
 use tarn_model::tasks::Tasks;
 use tarn_model::time::Clock;
-use tarn_model::units::ByteSize;
 
 pub mod any_value;
 pub mod append;
 pub mod block;
 mod blocking;
 pub mod catalog;
+pub mod compact;
 pub mod disk;
 pub mod file;
 pub mod flush;
@@ -54,10 +54,13 @@ mod invariants;
 pub mod object;
 mod open;
 pub mod operate;
+pub mod options;
 pub mod paths;
 pub mod publish;
+pub mod retain;
 pub mod schema;
 pub mod slice;
+pub mod usage;
 pub mod view;
 pub mod wal;
 
@@ -69,37 +72,8 @@ pub use crate::flush::FlushReport;
 use crate::flush::Flusher;
 use crate::object::Objects;
 use crate::open::Shared;
+pub use crate::options::{Options, WalSync};
 use crate::view::Reader;
-
-/// What an operator decides about the store.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Data folder.
-    pub path: PathBuf,
-    /// Label of this writer, for humans.
-    pub label: String,
-    /// A head older than this is flushed.
-    pub flush_age: Duration,
-    /// A head larger than this is flushed.
-    pub flush_bytes: ByteSize,
-    /// Whether the reply waits for the disk.
-    pub wal_sync: WalSync,
-    /// Bytes of one log segment.
-    pub wal_segment_bytes: ByteSize,
-    /// The log may grow to this; then writes answer `Unavailable`.
-    pub wal_bytes_max: ByteSize,
-    /// Limits in force.
-    pub limits: Limits,
-}
-
-/// When the log is synced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WalSync {
-    /// One fdatasync per group of requests, before their replies.
-    Group,
-    /// Never: for tests and measurements only.
-    None,
-}
 
 /// What the store is given by the process, or by a simulation.
 #[derive(Debug, Clone)]

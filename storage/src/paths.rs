@@ -172,6 +172,12 @@ pub fn flush_block_name(
     format!("{writer}-{epoch}-{lsn_lo}-{lsn_hi}-{shard}-{attempt:016x}")
 }
 
+/// Returns the name of a block that a merge made: a hash of what went in, and as in
+/// [`flush_block_name`] a random `attempt`.
+pub fn merge_block_name(inputs: u64, epoch: u64, shard: u32, attempt: u64) -> String {
+    format!("{inputs:016x}-{epoch}-{shard}-{attempt:016x}")
+}
+
 /// Returns the key of a manifest. Twenty digits, so that the order of names is that of numbers.
 pub fn manifest_key(number: u64) -> String {
     format!("{CATALOG_PREFIX}/{number:020}{MANIFEST_SUFFIX}")

@@ -13,6 +13,10 @@ use tarn_model::time::TimeRange;
 pub(crate) mod decode;
 pub(crate) mod encode;
 
+/// Which of two places counts as later (ORD-1): number of a manifest, then position of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Rank(pub(crate) u64, pub(crate) u64);
+
 /// One sample of any kind, staleness markers included.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Point {
@@ -129,7 +133,7 @@ pub(crate) fn sort_points(points: &mut Vec<Point>) {
 /// A slice with the place of its rows in the order of the log.
 #[derive(Debug)]
 pub(crate) struct Ranked {
-    pub(crate) order: u64,
+    pub(crate) order: Rank,
     pub(crate) slice: Slice,
 }
 

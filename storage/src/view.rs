@@ -19,9 +19,11 @@ use tarn_model::error::Result;
 use tarn_model::labels::LabelSet;
 use tarn_model::matcher::Matcher;
 use tarn_model::sample::{Metadata, MetricType};
+use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::TimeRange;
 
+use crate::block::BlockMeta;
 use crate::block::reader::Blocks;
 use crate::catalog::State;
 use crate::head::tables::{TableBatch, TableSnapshot};
@@ -51,7 +53,15 @@ impl fmt::Debug for ViewCell {
 impl ViewCell {
     /// Begins with a catalog version and no head generation.
     pub fn new(head: Arc<Head>, blocks: Arc<Blocks>, catalog: Arc<State>) -> Arc<Self> {
-        let view = View { head, blocks, catalog, heads: Vec::new(), replaying: None, pinned: None };
+        let view = View {
+            head,
+            blocks,
+            catalog,
+            staged: Arc::from([]),
+            heads: Vec::new(),
+            replaying: None,
+            pinned: None,
+        };
         Arc::new(Self { current: ArcSwap::from_pointee(view), change: Mutex::new(()) })
     }
 
@@ -92,6 +102,8 @@ pub struct View {
     pub(crate) head: Arc<Head>,
     pub(crate) blocks: Arc<Blocks>,
     pub(crate) catalog: Arc<State>,
+    /// Blocks of cuts that lie on the local disk and wait for their commit, in the order of the log.
+    pub(crate) staged: Arc<[Arc<BlockMeta>]>,
     /// In the order of the log.
     pub(crate) heads: Vec<Arc<HeadGeneration>>,
     /// Why rows may be missing.
@@ -157,6 +169,19 @@ impl View {
     /// Returns the catalog version.
     pub fn catalog(&self) -> &Arc<State> {
         &self.catalog
+    }
+
+    /// Returns the blocks of one tenant and signal, committed and staged.
+    pub fn blocks(
+        &self,
+        tenant: &TenantId,
+        signal: Signal,
+    ) -> impl Iterator<Item = &Arc<BlockMeta>> {
+        let own = tenant.clone();
+        let staged = self.staged.iter();
+        let staged =
+            staged.filter(move |b| b.tenant == own.as_str() && b.signal == signal.as_str());
+        self.catalog.blocks(tenant, signal).chain(staged)
     }
 
     /// Returns the head generations, in the order of the log.

@@ -53,6 +53,7 @@ fn contents() -> Vec<(String, Bytes)> {
             },
         }],
         condemned: vec!["blocks/gone.parquet".to_owned()],
+        ..Checkpoint::default()
     };
     let checkpoint_key = paths::checkpoint_key(2, 9);
     let reference = CheckpointRef { number: 2, object: checkpoint_key.clone() };
@@ -103,8 +104,7 @@ fn manifest(number: u64) -> Manifest {
         added: Vec::new(),
         removed: Vec::new(),
         condemned: Vec::new(),
-        writers: Vec::new(),
-        checkpoint: None,
+        ..Manifest::default()
     }
 }
 
@@ -127,6 +127,7 @@ fn block(day: &str, lo: u64, hi: u64) -> BlockMeta {
         level: 0,
         shard: u32::from(late),
         lsn: vec![LsnRange { writer: WRITER.to_owned(), epoch: 1, lo, hi }],
+        seq: 0,
         rows: 12,
         samples: 345,
         series: 10,
@@ -182,7 +183,9 @@ async fn version_1_opens_and_means_what_it_meant() {
     assert_eq!((state.version(), state.nonce()), (4, Some(&*nonce(4))));
     assert_eq!(state.checkpoint_number(), Some(2));
     let blocks: Vec<&BlockMeta> = state.all_blocks().map(Arc::as_ref).collect();
-    assert_eq!(blocks, [&block("2026-11-21", 6, 9), &block("late", 6, 9)]);
+    // The place in the order of commits follows from the manifest that named them.
+    let third = |day: &str| BlockMeta { seq: 3, ..block(day, 6, 9) };
+    assert_eq!(blocks, [&third("2026-11-21"), &third("late")]);
     let retired = state.writer(WRITER).expect("known");
     assert_eq!(retired.writer, writer(WRITER, WriterState::Retired, 1));
     assert_eq!((retired.committed, state.committed(OTHER)), (9, 0));

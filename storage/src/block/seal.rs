@@ -10,6 +10,7 @@ use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::file::metadata::KeyValue;
 use tarn_model::error::{Error, Result};
+use tarn_model::rng::Rng;
 use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 
@@ -39,11 +40,44 @@ pub(crate) struct Origin<'a> {
     pub(crate) day: String,
     /// Days of a `late` block.
     pub(crate) days: Vec<String>,
+    /// Retention class; empty before a merge.
+    pub(crate) class: String,
     pub(crate) level: u8,
     pub(crate) shard: u32,
-    pub(crate) lsn: LsnRange,
+    pub(crate) lsn: Vec<LsnRange>,
+    /// As in [`BlockMeta::seq`]: 0 of a flush.
+    pub(crate) seq: u64,
+    /// The unique part of the object's name, which ends with `attempt`.
+    pub(crate) name: String,
     pub(crate) attempt: u64,
     pub(crate) overlaps: bool,
+}
+
+impl<'a> Origin<'a> {
+    /// Names a block of a flush.
+    pub(crate) fn flushed(
+        tenant: &'a TenantId,
+        (day, days): (String, Vec<String>),
+        shard: u32,
+        lsn: &LsnRange,
+        rng: &dyn Rng,
+    ) -> Self {
+        let attempt = rng.next_u64();
+        let LsnRange { writer, epoch, lo, hi } = lsn;
+        Self {
+            tenant,
+            day,
+            days,
+            class: String::new(),
+            level: 0,
+            shard,
+            lsn: vec![lsn.clone()],
+            seq: 0,
+            name: flush_block_name(writer, *epoch, *lo, *hi, shard, attempt),
+            attempt,
+            overlaps: false,
+        }
+    }
 }
 
 /// What a block holds, for its meta.
@@ -128,16 +162,17 @@ fn footer(
     offset: u64,
     length: usize,
 ) -> Vec<(&'static str, String)> {
-    let LsnRange { writer, epoch, lo, hi } = &origin.lsn;
+    let lsn = |LsnRange { writer, epoch, lo, hi }: &LsnRange| format!("{writer}:{epoch}:{lo}-{hi}");
+    let lsn: Vec<String> = origin.lsn.iter().map(lsn).collect();
     let mut pairs = vec![
         ("tarn.format", format!("{}/1", content.kind)),
         ("tarn.kind", content.kind.to_owned()),
         ("tarn.writer", env!("CARGO_PKG_VERSION").to_owned()),
         ("tarn.tenant", origin.tenant.to_string()),
         ("tarn.day", origin.day.clone()),
-        ("tarn.class", String::new()),
+        ("tarn.class", origin.class.clone()),
         ("tarn.level", origin.level.to_string()),
-        ("tarn.lsn", format!("{writer}:{epoch}:{lo}-{hi}")),
+        ("tarn.lsn", lsn.join(",")),
         ("tarn.attempt", format!("{:016x}", origin.attempt)),
         ("tarn.sampled", String::new()),
         (INDEX_KEY, format!("{offset},{length}")),
@@ -147,15 +182,13 @@ fn footer(
 }
 
 fn meta(bytes: &Bytes, tail: u64, content: Content, origin: &Origin<'_>) -> BlockMeta {
-    let LsnRange { writer, epoch, lo, hi } = &origin.lsn;
-    let name = flush_block_name(writer, *epoch, *lo, *hi, origin.shard, origin.attempt);
     let key = BlockKey {
         tenant: origin.tenant,
         signal: content.signal,
         day: &origin.day,
         kind: content.kind,
         level: origin.level,
-        name: &name,
+        name: &origin.name,
     };
     let label = |name: &Arc<str>, in_map| LabelColumn { name: name.to_string(), in_map };
     let columns = content.labels.columns.iter().map(|name| label(name, false));
@@ -174,10 +207,11 @@ fn meta(bytes: &Bytes, tail: u64, content: Content, origin: &Origin<'_>) -> Bloc
         signal: content.signal.as_str().to_owned(),
         day: origin.day.clone(),
         days: origin.days.clone(),
-        class: String::new(),
+        class: origin.class.clone(),
         level: origin.level,
         shard: origin.shard,
-        lsn: vec![origin.lsn.clone()],
+        lsn: origin.lsn.clone(),
+        seq: origin.seq,
         rows: content.rows,
         samples: content.samples,
         series: content.series,

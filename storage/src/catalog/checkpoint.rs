@@ -125,6 +125,9 @@ async fn read(objects: &Objects, reference: &CheckpointRef) -> Result<State> {
         // The manifests above say which checkpoint counted when.
         checkpoint: None,
         condemned: Arc::new(checkpoint.condemned.into_iter().collect()),
+        erased: Arc::new(checkpoint.erased.into_iter().map(|t| (t.id.clone(), t)).collect()),
+        gone: Arc::new(checkpoint.gone.into_iter().collect()),
+        clock_ms: checkpoint.clock_ms,
         ..State::default()
     };
     for record in checkpoint.writers {
@@ -185,6 +188,9 @@ pub(crate) async fn write(
         writers: state.writers().cloned().collect(),
         pages,
         condemned: state.condemned.iter().cloned().collect(),
+        erased: state.erased().cloned().collect(),
+        gone: state.gone.iter().map(|(key, at)| (key.clone(), *at)).collect(),
+        clock_ms: state.clock_ms,
     };
     let object = paths::checkpoint_key(state.version, rng.next_u64());
     let body = format::seal(Magic::Checkpoint, &checkpoint)?;

@@ -31,6 +31,7 @@ use crate::catalog::state::State;
 use crate::catalog::writers::Identity;
 use crate::object::{CreateError, Object, Objects, is_not_found};
 use crate::paths;
+use crate::retain::erase::Tombstone;
 
 /// Numbers that one commit may lose to others before it gives up. Each loss means that somebody
 /// else made progress; more than this in a row means that something is wrong.
@@ -65,6 +66,14 @@ pub struct Draft {
     pub condemned: Vec<String>,
     /// What becomes of writers.
     pub writers: Vec<WriterUpdate>,
+    /// Tombstones to set.
+    pub erased: Vec<Arc<Tombstone>>,
+    /// Ids of tombstones that are done.
+    pub erased_done: Vec<String>,
+    /// Condemned keys whose objects are deleted.
+    pub swept: Vec<String>,
+    /// New value of the paced clock.
+    pub clock_ms: Option<i64>,
 }
 
 /// Why a commit did not happen.
@@ -263,6 +272,10 @@ impl Catalog {
             removed: draft.removed,
             condemned: draft.condemned,
             writers: draft.writers,
+            erased: draft.erased,
+            erased_done: draft.erased_done,
+            swept: draft.swept,
+            clock_ms: draft.clock_ms,
             checkpoint,
         }
     }

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use tarn_model::error::{Error, Result};
 
 use crate::block::{BlockMeta, LsnRange};
+use crate::retain::erase::Tombstone;
 
 /// The version that is written. Readers open this one and all before it.
 pub const VERSION: u16 = 1;
@@ -55,7 +56,7 @@ impl Magic {
 }
 
 /// A step of the catalog: what one commit changed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Its number, also in its name. The first is 1.
     pub number: u64,
@@ -84,6 +85,18 @@ pub struct Manifest {
     /// Writers whose state, epoch or label changes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writers: Vec<WriterUpdate>,
+    /// Tombstones that are set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub erased: Vec<Arc<Tombstone>>,
+    /// Ids of tombstones that no block is under any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub erased_done: Vec<String>,
+    /// Keys of condemned objects that are deleted, so that nobody has to remember them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub swept: Vec<String>,
+    /// The paced clock of retention and history, ms; never goes back. `None`: it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ms: Option<i64>,
     /// The newest checkpoint that counts; carried along, so that the newest manifest alone says
     /// where a load begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -135,7 +148,7 @@ pub struct CheckpointRef {
 }
 
 /// A whole catalog version: writers, and pointers to pages.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// The manifest whose state it is.
     pub number: u64,
@@ -148,6 +161,20 @@ pub struct Checkpoint {
     /// Keys that may not be added again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub condemned: Vec<String>,
+    /// Tombstones in force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub erased: Vec<Arc<Tombstone>>,
+    /// Keys of blocks that are live no longer, with the paced time at which they went; their objects
+    /// stay until the history has passed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<(String, i64)>,
+    /// The paced clock, ms; 0 before it was first set.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub clock_ms: i64,
+}
+
+fn is_unset(clock_ms: &i64) -> bool {
+    *clock_ms == 0
 }
 
 /// One page of a checkpoint.

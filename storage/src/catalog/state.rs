@@ -14,6 +14,7 @@ use tarn_model::tenant::TenantId;
 
 use crate::block::{BlockMeta, LsnRange};
 use crate::catalog::format::{CheckpointRef, Manifest, PageRef, WriterRecord, WriterUpdate};
+use crate::retain::erase::Tombstone;
 
 /// One folder of blocks: what a catalog page covers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,6 +46,11 @@ pub struct State {
     pub(crate) writers: BTreeMap<String, Arc<WriterRecord>>,
     pub(crate) partitions: BTreeMap<Partition, Arc<PartitionBlocks>>,
     pub(crate) condemned: Arc<BTreeSet<String>>,
+    pub(crate) erased: Arc<BTreeMap<String, Arc<Tombstone>>>,
+    /// Keys of blocks that are live no longer, with the paced time at which they went.
+    pub(crate) gone: Arc<BTreeMap<String, i64>>,
+    /// The paced clock of retention and history, ms; 0 before it was first set.
+    pub(crate) clock_ms: i64,
     pub(crate) checkpoint: Option<CheckpointRef>,
 }
 
@@ -76,6 +82,21 @@ impl State {
             .range(first..)
             .take_while(move |(p, _)| p.tenant == of_tenant.tenant && p.signal == of_tenant.signal)
             .flat_map(|(_, partition)| partition.blocks.iter())
+    }
+
+    /// Returns the tombstones in force, by id.
+    pub fn erased(&self) -> impl Iterator<Item = &Arc<Tombstone>> {
+        self.erased.values()
+    }
+
+    /// Returns the tombstones that may erase rows of a block.
+    pub fn erased_in(&self, block: &BlockMeta) -> Vec<Arc<Tombstone>> {
+        self.erased().filter(|tombstone| tombstone.covers(block)).cloned().collect()
+    }
+
+    /// Returns the paced clock of retention and history, ms; 0 before it was first set.
+    pub fn clock_ms(&self) -> i64 {
+        self.clock_ms
     }
 
     /// Returns all live blocks.
@@ -130,12 +151,17 @@ impl State {
         for update in &manifest.writers {
             next.apply_writer(update).map_err(broken)?;
         }
+        next.clock_ms = next.clock_ms.max(manifest.clock_ms.unwrap_or(0));
         next.remove(&manifest.removed).map_err(broken)?;
-        if !manifest.condemned.is_empty() {
-            Arc::make_mut(&mut next.condemned).extend(manifest.condemned.iter().cloned());
+        if !manifest.removed.is_empty() {
+            let clock = next.clock_ms;
+            let gone = manifest.removed.iter().map(|key| (key.clone(), clock));
+            Arc::make_mut(&mut next.gone).extend(gone);
         }
+        next.condemn(manifest);
+        next.erase(manifest);
         for block in &manifest.added {
-            next.add(block).map_err(broken)?;
+            next.add(block, manifest.number).map_err(broken)?;
         }
         next.move_checkpoint(manifest.checkpoint.as_ref()).map_err(broken)?;
         Ok(next)
@@ -172,6 +198,28 @@ impl State {
         Ok(())
     }
 
+    /// What is condemned is no longer only gone; what is swept need not be remembered.
+    fn condemn(&mut self, manifest: &Manifest) {
+        let Manifest { condemned, swept, .. } = manifest;
+        if condemned.is_empty() && swept.is_empty() {
+            return;
+        }
+        let keys = Arc::make_mut(&mut self.condemned);
+        keys.extend(condemned.iter().cloned());
+        keys.retain(|key| !swept.contains(key));
+        Arc::make_mut(&mut self.gone).retain(|key, _| !condemned.contains(key));
+    }
+
+    fn erase(&mut self, manifest: &Manifest) {
+        let Manifest { erased, erased_done, .. } = manifest;
+        if erased.is_empty() && erased_done.is_empty() {
+            return;
+        }
+        let all = Arc::make_mut(&mut self.erased);
+        all.extend(erased.iter().map(|t| (t.id.clone(), Arc::clone(t))));
+        erased_done.iter().for_each(|id| drop(all.remove(id)));
+    }
+
     /// Checkpoints go forward only: manifests below the newest one may be deleted.
     fn move_checkpoint(&mut self, named: Option<&CheckpointRef>) -> Result<(), String> {
         let (from, to) = (self.checkpoint_number().unwrap_or(0), named.map_or(0, |c| c.number));
@@ -182,7 +230,9 @@ impl State {
         Ok(())
     }
 
-    fn add(&mut self, block: &Arc<BlockMeta>) -> Result<(), String> {
+    /// Blocks of a partition stay in the order of [`rank`]: a merged one takes the place of its
+    /// inputs.
+    fn add(&mut self, block: &Arc<BlockMeta>, number: u64) -> Result<(), String> {
         if self.condemned.contains(&block.object) {
             return Err(format!("block {} is condemned", block.object));
         }
@@ -191,7 +241,12 @@ impl State {
         if entry.blocks.iter().any(|b| b.object == block.object && b.offset == block.offset) {
             return Err(format!("block {} is there already", block.object));
         }
-        entry.blocks.push(Arc::clone(block));
+        let block = match block.seq {
+            0 => Arc::new(BlockMeta { seq: number, ..(**block).clone() }),
+            _ => Arc::clone(block),
+        };
+        let at = entry.blocks.partition_point(|b| rank(b) <= rank(&block));
+        entry.blocks.insert(at, block);
         entry.page = None;
         Ok(())
     }
@@ -221,6 +276,12 @@ impl State {
             None => Ok(()),
         }
     }
+}
+
+/// Returns the place of a block in the order in which rows count as sent (ORD-1): of two values for
+/// one time the one of the higher rank wins.
+pub(crate) fn rank(block: &BlockMeta) -> (u64, u64) {
+    (block.seq, block.lsn.iter().map(|range| range.hi).max().unwrap_or(0))
 }
 
 /// Returns the partition of a block.

@@ -81,16 +81,9 @@ pub(super) struct Maker<'a> {
 
 impl<'a> Maker<'a> {
     pub(super) fn origin(&self, day: String, days: Vec<String>, shard: u32) -> Origin<'a> {
-        Origin {
-            tenant: &self.part.head.id,
-            day,
-            days,
-            level: 0,
-            shard,
-            lsn: self.lsn.clone(),
-            attempt: self.context.rng.next_u64(),
-            overlaps: self.part.columns.out_of_order(),
-        }
+        let tenant = &self.part.head.id;
+        let origin = Origin::flushed(tenant, (day, days), shard, self.lsn, self.context.rng);
+        Origin { overlaps: self.part.columns.out_of_order(), ..origin }
     }
 
     fn slices(&self, blocks: &mut Vec<NewBlock>) -> Result<()> {

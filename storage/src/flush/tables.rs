@@ -28,16 +28,7 @@ pub struct TableOrigin<'a> {
 
 impl TableOrigin<'_> {
     fn block(&self, day: String, days: Vec<String>, shard: u32) -> Origin<'_> {
-        Origin {
-            tenant: self.tenant,
-            day,
-            days,
-            level: 0,
-            shard,
-            lsn: self.lsn.clone(),
-            attempt: self.context.rng.next_u64(),
-            overlaps: false,
-        }
+        Origin::flushed(self.tenant, (day, days), shard, self.lsn, self.context.rng)
     }
 }
 

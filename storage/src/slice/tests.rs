@@ -59,7 +59,7 @@ fn overlapping_slices_are_merged_and_the_later_row_wins() {
     ];
     for (parts, expected) in rows {
         let ranked = parts.iter().flat_map(|(order, times, bits)| {
-            slice(times, bits).into_iter().map(|slice| Ranked { order: *order, slice })
+            slice(times, bits).into_iter().map(|slice| Ranked { order: Rank(0, *order), slice })
         });
         let mut merged = Vec::new();
         merge(ranked.collect(), &mut merged);

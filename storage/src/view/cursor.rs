@@ -15,7 +15,7 @@ use tarn_model::slice::Slice;
 use tarn_model::time::TimeRange;
 
 use crate::block::reader::{Blocks, OpenBlock, RowSlice};
-use crate::slice::{Ranked, floats_to_slices, merge, points_to_slices, sort_points};
+use crate::slice::{Rank, Ranked, floats_to_slices, merge, points_to_slices, sort_points};
 use crate::view::select::{Found, FoundSeries, Source};
 use crate::view::{ScanLimits, Selection, View};
 
@@ -150,7 +150,7 @@ impl SeriesCursor {
 
 /// Rows to be read from one block, with the series that wait for them.
 struct Wanted {
-    order: u64,
+    order: Rank,
     block: Arc<OpenBlock>,
     rows: Vec<(usize, RowSlice)>,
 }
@@ -165,7 +165,7 @@ struct WantedRows {
 impl WantedRows {
     fn add(
         &mut self,
-        order: u64,
+        order: Rank,
         block: &Arc<OpenBlock>,
         rows: impl Iterator<Item = (usize, RowSlice)>,
     ) {

@@ -117,7 +117,7 @@ fn blocks<'a>(
     view: &'a View,
     query: Query<'a>,
 ) -> impl Iterator<Item = &'a Arc<crate::block::BlockMeta>> {
-    view.catalog.blocks(query.tenant, Signal::Metrics).filter(move |meta| {
+    view.blocks(query.tenant, Signal::Metrics).filter(move |meta| {
         let own = TimeRange { start_ms: meta.time_min_ms, end_ms: meta.time_max_ms };
         meta.kind == kind::SLICES && own.overlaps(query.range)
     })
@@ -135,7 +135,7 @@ fn each_pair(view: &View, query: Query<'_>, name: Option<&str>, mut each: impl F
 /// Returns the metadata of the tenant's families.
 pub(super) async fn families(view: &View, tenant: &TenantId) -> Result<Vec<(String, Metadata)>> {
     let mut families = std::collections::BTreeMap::new();
-    for meta in view.catalog.blocks(tenant, Signal::Metrics) {
+    for meta in view.blocks(tenant, Signal::Metrics) {
         if meta.kind == kind::FAMILIES {
             families.extend(view.blocks.families(meta).await?);
         }

@@ -18,9 +18,11 @@ use tarn_model::time::TimeRange;
 
 use crate::block::BlockMeta;
 use crate::block::reader::{BlockSeries, OpenBlock, may_match};
+use crate::catalog::state::rank;
 use crate::head::TenantPart;
 use crate::head::columns::SeriesSnapshot;
 use crate::schema::kind;
+use crate::slice::Rank;
 use crate::view::{ScanLimits, SelectedSeries, Selector, View};
 
 /// What a label costs in a label set: two pointers with lengths.
@@ -46,8 +48,8 @@ pub(super) struct FoundSeries {
 /// Where samples of a series are.
 #[derive(Debug)]
 pub(super) enum Source {
-    Head { order: u64, part: Arc<TenantPart>, series: SeriesSnapshot },
-    Block { order: u64, block: Arc<OpenBlock>, series: BlockSeries },
+    Head { order: Rank, part: Arc<TenantPart>, series: SeriesSnapshot },
+    Block { order: Rank, block: Arc<OpenBlock>, series: BlockSeries },
 }
 
 /// Resolves selectors together.
@@ -93,7 +95,7 @@ pub(super) async fn resolve(
 /// Returns which selectors are to be looked up in which blocks. Owned, because a stream over
 /// references is not provably `Send` where the future is spawned.
 fn lookups(view: &View, tenant: &TenantId, selectors: &[Selector]) -> Vec<(usize, Arc<BlockMeta>)> {
-    let blocks = view.catalog.blocks(tenant, Signal::Metrics);
+    let blocks = view.blocks(tenant, Signal::Metrics);
     blocks
         .filter(|meta| meta.kind == kind::SLICES)
         .flat_map(|meta| {
@@ -108,11 +110,10 @@ fn heads(
     view: &View,
     tenant: &TenantId,
     selectors: &[Selector],
-) -> Vec<(u64, Arc<TenantPart>, Vec<Vec<SeriesSnapshot>>)> {
+) -> Vec<(Rank, Arc<TenantPart>, Vec<Vec<SeriesSnapshot>>)> {
     let parts = view.heads.iter().filter_map(|generation| {
         // All blocks come before all generations, whoever wrote them.
-        let order = (1 << 63) | generation.first().0;
-        Some((order, generation.tenant(tenant)?))
+        Some((Rank(u64::MAX, generation.first().0), generation.tenant(tenant)?))
     });
     let counted = parts.map(|(order, part)| (order, part.columns.series(), part));
     let counted: Vec<_> = counted.collect();
@@ -165,7 +166,7 @@ struct Collected {
 impl Collected {
     fn add_head(
         &mut self,
-        order: u64,
+        order: Rank,
         part: &Arc<TenantPart>,
         series: SeriesSnapshot,
         budget: &mut Budget,
@@ -188,7 +189,8 @@ impl Collected {
         }
         let labels = series.labels.clone();
         let at = self.at(labels.series_id(), || labels, budget)?;
-        let order = block.meta.lsn.iter().map(|range| range.hi).max().unwrap_or(0);
+        let (seq, lsn) = rank(&block.meta);
+        let order = Rank(seq, lsn);
         let (block, series) = (Arc::clone(block), series.clone());
         self.series[at].1.push(Source::Block { order, block, series });
         budget.check(size_of::<Source>() as u64)

@@ -388,6 +388,7 @@ fn block_meta(object: String, cut: &LsnRange, bytes: u64) -> BlockMeta {
         level: 0,
         shard: 0,
         lsn: vec![cut.clone()],
+        seq: 0,
         rows: 1,
         samples: 1,
         series: 1,

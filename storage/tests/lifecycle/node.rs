@@ -21,9 +21,10 @@ use tarn_model::time::{Clock, TimeRange};
 use tarn_model::units::ByteSize;
 use tarn_storage::file::{Disk, OpenHow, RealDisk};
 use tarn_storage::operate::inspect::Inspection;
+use tarn_storage::options::Compaction;
 use tarn_storage::view::{Reader, ScanLimits, Selector};
 use tarn_storage::wal::Lsn;
-use tarn_storage::{Handles, Options, Storage, WalSync};
+use tarn_storage::{Handles, Options, Storage};
 use tarn_testkit::clock::RealClock;
 use tarn_testkit::fault_store::{FaultPlan, FaultStore};
 use tarn_testkit::sim::SimRng;
@@ -167,14 +168,13 @@ impl Node {
     pub(crate) async fn try_open(&self) -> Result<Open> {
         let tasks = RealTasks::current();
         let options = Options {
-            path: self.path.clone(),
             label: "test".to_owned(),
             flush_age: Duration::from_secs(3600),
             flush_bytes: ByteSize::mib(64),
-            wal_sync: WalSync::Group,
             wal_segment_bytes: self.segment_bytes,
             wal_bytes_max: ByteSize::mib(64),
-            limits: Limits::default(),
+            compaction: Compaction { enabled: false, ..Compaction::default() },
+            ..Options::new(&self.path)
         };
         let handles = self.handles(&tasks);
         let mut registry = Registry::default();

@@ -14,8 +14,9 @@ use tarn_storage::block::reader::Blocks;
 use tarn_storage::catalog::State;
 use tarn_storage::catalog::format::Manifest;
 use tarn_storage::head::Head;
+use tarn_storage::options::Compaction;
 use tarn_storage::view::{View, ViewCell};
-use tarn_storage::{Handles, Options, Storage, WalSync};
+use tarn_storage::{Handles, Options, Storage};
 
 use crate::clock::RealClock;
 use crate::sim::SimRng;
@@ -45,14 +46,14 @@ impl Store {
     async fn start(bucket: Arc<InMemory>, disk: SimDisk, rng: SimRng) -> Result<Self> {
         let tasks = RealTasks::current();
         let options = Options {
-            path: "/data".into(),
             label: "test".to_owned(),
             flush_age: Duration::from_secs(3600),
             flush_bytes: ByteSize::gib(1),
-            wal_sync: WalSync::Group,
             wal_segment_bytes: ByteSize::kib(256),
             wal_bytes_max: ByteSize::gib(1),
+            compaction: Compaction { enabled: false, ..Compaction::default() },
             limits: Limits { memory_budget: ByteSize::gib(8), ..Limits::default() },
+            ..Options::new("/data")
         };
         let handles = Handles {
             clock: Arc::new(RealClock::default()),
@@ -95,6 +96,7 @@ impl Store {
             condemned: Vec::new(),
             writers: Vec::new(),
             checkpoint: None,
+            ..Manifest::default()
         };
         Ok(self.view(Arc::new(State::default().apply(&manifest, None)?)))
     }

@@ -23,6 +23,7 @@ fn manifest() -> Manifest {
             label: "laptop".to_owned(),
         }],
         checkpoint: Some(CheckpointRef { number: 7, object: "checkpoints/y".to_owned() }),
+        ..Manifest::default()
     }
 }
 

@@ -48,6 +48,7 @@ fn manifest(number: u64) -> Manifest {
         condemned: Vec::new(),
         writers: Vec::new(),
         checkpoint: None,
+        ..Manifest::default()
     }
 }
 

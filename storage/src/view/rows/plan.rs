@@ -139,7 +139,7 @@ impl View {
     }
 
     fn row_blocks(&self, tenant: &TenantId, table: Table) -> impl Iterator<Item = &Arc<BlockMeta>> {
-        let blocks = self.catalog.blocks(tenant, table.signal());
+        let blocks = self.blocks(tenant, table.signal());
         blocks.filter(move |meta| meta.kind == table.as_str())
     }
 }

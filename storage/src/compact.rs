@@ -1,0 +1,9 @@
+//! 9. Small and sorted: many small blocks become few large ones.
+//!
+//! A pure planner ([`plan`]) looks at a catalog version and names jobs: neighbours, in the order of
+//! commits, of one partition. A worker merges the inputs of a job ([`merge`]), stores the outputs
+//! and commits `{add: outputs, remove: inputs}`. If meanwhile an input went, or came under a
+//! tombstone that the merge did not know, the outputs are dropped: the work was wasteful, never
+//! wrong. A merge changes nothing that a query sees (VIS-3).
+
+pub mod merge;
