@@ -1,7 +1,6 @@
 //! Both doors of a store in a temporary folder, and what they say.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use http::HeaderMap;
@@ -15,7 +14,7 @@ use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 use tarn_model::units::ByteSize;
 use tarn_storage::file::RealDisk;
-use tarn_storage::{Handles, Options, Storage, WalSync};
+use tarn_storage::{Handles, Options, Storage};
 use tarn_testkit::sim::{SimClock, SimRng};
 use tarn_testkit::tasks::RealTasks;
 
@@ -65,14 +64,11 @@ impl Doors {
             disk: Arc::new(RealDisk),
         };
         let options = Options {
-            path: folder.path().join("data"),
             label: "test".to_owned(),
-            flush_age: Duration::from_secs(300),
-            flush_bytes: ByteSize::mib(128),
-            wal_sync: WalSync::Group,
             wal_segment_bytes: ByteSize::mib(4),
             wal_bytes_max: ByteSize::mib(256),
             limits: limits.clone(),
+            ..Options::new(folder.path().join("data"))
         };
         let storage = Storage::open(options, handles, &mut registry).await.expect("opens");
         storage.replayed().await.expect("replays");

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
@@ -21,7 +20,7 @@ use tarn_model::time::TimeRange;
 use tarn_model::units::ByteSize;
 use tarn_storage::file::Disk;
 use tarn_storage::view::{ScanLimits, Selector};
-use tarn_storage::{Handles, Options, Storage, WalSync};
+use tarn_storage::{Handles, Options, Storage};
 use tarn_testkit::sim::{SimClock, SimRng};
 use tarn_testkit::tasks::RealTasks;
 
@@ -65,14 +64,11 @@ impl Receiver {
             disk,
         };
         let options = Options {
-            path: folder.path().join("data"),
             label: "test".to_owned(),
-            flush_age: Duration::from_secs(300),
-            flush_bytes: ByteSize::mib(128),
-            wal_sync: WalSync::Group,
             wal_segment_bytes: ByteSize::mib(4),
             wal_bytes_max: ByteSize::mib(256),
             limits: limits.clone(),
+            ..Options::new(folder.path().join("data"))
         };
         let storage = Storage::open(options, handles, &mut registry).await.expect("opens");
         storage.replayed().await.expect("replays nothing");

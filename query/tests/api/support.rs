@@ -79,7 +79,6 @@ impl World {
             disk: Arc::new(RealDisk),
         };
         let options = Options {
-            path: folder.path().to_owned(),
             label: "test".to_owned(),
             flush_age: Duration::from_secs(3600),
             flush_bytes: ByteSize::mib(256),
@@ -87,6 +86,7 @@ impl World {
             wal_segment_bytes: ByteSize::mib(4),
             wal_bytes_max: ByteSize::mib(64),
             limits: limits.clone(),
+            ..Options::new(folder.path())
         };
         let storage = Storage::open(options, handles, &mut registry).await.unwrap();
         let options = EngineOptions {

@@ -72,7 +72,6 @@ impl World {
             disk: Arc::new(RealDisk),
         };
         let options = Options {
-            path: folder.path().to_owned(),
             label: "test".to_owned(),
             flush_age: Duration::from_secs(3600),
             flush_bytes: ByteSize::mib(256),
@@ -80,6 +79,7 @@ impl World {
             wal_segment_bytes: ByteSize::mib(4),
             wal_bytes_max: ByteSize::mib(64),
             limits: engine.limits.clone(),
+            ..Options::new(folder.path())
         };
         let opening = Box::pin(Storage::open(options, handles, &mut registry));
         let storage = opening.await.unwrap();

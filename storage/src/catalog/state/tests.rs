@@ -21,6 +21,7 @@ fn block(object: &str, day: &str) -> Arc<BlockMeta> {
         level: 0,
         shard: 0,
         lsn: Vec::new(),
+        seq: 0,
         rows: 1,
         samples: 1,
         series: 1,
