@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use tarn_ingest::OtlpMetrics;
 use tarn_model::limits::Limits;
-use tarn_model::units::ByteSize;
-use tarn_storage::WalSync;
+use tarn_storage::Options;
 
 use crate::listen::Port;
 use crate::telemetry::capture::Wants;
