@@ -4,7 +4,8 @@
 //! - [`process`]: a server under test, its log and its end
 //! - [`prometheus`]: a real one, scraping and sending
 //! - [`http`], [`grpc`], [`remote_write`], [`otlp`]: clients
-//! - [`sim`]: seeded time, chance and order of tasks; [`fault_store`]: a bucket that misbehaves
+//! - [`sim`]: seeded time, chance and order of tasks; [`fault_store`]: a bucket that misbehaves;
+//!   [`s3_server`]: one that speaks S3
 //! - [`sim_disk`]: a disk that loses power; [`clock`]: the machine's time; [`tasks`]: tasks on a runtime, or held for the test
 //! - [`store`]: a whole store, to write to and read from
 //! - [`tidy`]: the rules of the house over the source tree
@@ -20,6 +21,7 @@ pub mod otlp;
 pub mod process;
 pub mod prometheus;
 pub mod remote_write;
+pub mod s3_server;
 pub mod sim;
 pub mod sim_disk;
 pub mod store;
