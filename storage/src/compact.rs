@@ -6,4 +6,5 @@
 //! tombstone that the merge did not know, the outputs are dropped: the work was wasteful, never
 //! wrong. A merge changes nothing that a query sees (VIS-3).
 
+pub mod classes;
 pub mod merge;
