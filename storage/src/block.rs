@@ -4,7 +4,7 @@
 //! created once, under a name that is never reused, and never changed.
 //!
 //! - [`columns`]: which columns a block has; [`table`]: slices on their way into them
-//! - [`writer`]: the file of metrics; [`rows`]: that of logs and spans, with [`promote`] and
+//! - [`writer`]: the file of metrics, with its [`survey`]; [`rows`]: that of logs and spans, with [`promote`] and
 //!   [`trace_order`]; [`index`]: what they are found by
 //! - [`seal`](mod@seal): the end of a file; [`directory`]: index parts and checksums between data and footer
 //! - [`summary`]: what the catalog knows of a block's label values
@@ -20,6 +20,7 @@ pub mod reader;
 pub(crate) mod rows;
 pub mod seal;
 pub(crate) mod summary;
+pub(crate) mod survey;
 pub(crate) mod table;
 pub(crate) mod trace_order;
 pub(crate) mod writer;

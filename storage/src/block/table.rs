@@ -3,7 +3,6 @@
 //! Values lie in two pools that rows point into; labels are asked for row by row, so that a million
 //! series are never held as texts at once.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::builder::{MapBuilder, MapFieldNames, StringBuilder};
@@ -20,6 +19,7 @@ use tarn_model::map::HashMap;
 use tarn_model::sample::MetricType;
 
 use crate::block::columns::{LabelColumns, Present, label_column, map_parts};
+use crate::block::survey::Survey;
 use crate::schema::column;
 use crate::slice::encode::{CountColumns, HistogramSlice, Start};
 
@@ -101,31 +101,20 @@ impl SliceTable<'_> {
         present
     }
 
-    /// Makes the batch of all timelines.
-    pub(crate) fn timeline_batch(&self, schema: &SchemaRef) -> Result<RecordBatch> {
-        let vectors = self.timelines;
-        let lengths: Vec<i32> = vectors.iter().map(|v| v.len() as i32).collect();
-        let ticks = vectors.iter().flat_map(|v| v.iter().copied());
-        let ticks = TimestampMillisecondArray::from_iter_values(ticks).with_timezone("UTC");
-        let mut columns = Columns::new(schema, vectors.len());
-        columns.set(column::ROW_ID, Int32Array::from_iter_values(0..vectors.len() as i32));
-        columns.set(column::N, Int32Array::from(lengths));
-        let lengths: Vec<Option<usize>> = vectors.iter().map(|v| Some(v.len())).collect();
-        columns.set_list(column::TS, ticks, &lengths);
-        columns.finish()
-    }
-
-    /// Makes the batch of some slices.
+    /// Makes the batch of some slices, which the survey sees on the way.
+    ///
+    /// # Errors
+    /// `Internal` where a label has no place: a bug.
     pub(crate) fn slice_batch(
         &self,
         schema: &SchemaRef,
         labels: &LabelColumns,
-        range: Range<usize>,
+        rows: &[SliceRow],
+        survey: &mut Survey,
     ) -> Result<RecordBatch> {
-        let rows = &self.rows[range.clone()];
         let mut columns = Columns::new(schema, rows.len());
-        self.set_labels(&mut columns, labels, rows);
-        let first = (self.timelines.len() + range.start) as i32;
+        let first = survey.next_row() as i32;
+        self.set_labels(&mut columns, labels, rows, survey)?;
         let int = |get: fn(&SliceRow) -> i32| Int32Array::from_iter_values(rows.iter().map(get));
         let time = |get: fn(&SliceRow) -> i64| {
             let micros = rows.iter().map(|row| get(row) * 1000);
@@ -145,7 +134,13 @@ impl SliceTable<'_> {
         columns.finish()
     }
 
-    fn set_labels(&self, columns: &mut Columns<'_>, names: &LabelColumns, rows: &[SliceRow]) {
+    fn set_labels(
+        &self,
+        columns: &mut Columns<'_>,
+        names: &LabelColumns,
+        rows: &[SliceRow],
+        survey: &mut Survey,
+    ) -> Result<()> {
         let places: HashMap<&str, usize> =
             names.columns.iter().enumerate().map(|(i, name)| (&**name, i)).collect();
         let mut metric = StringBuilder::new();
@@ -160,6 +155,7 @@ impl SliceTable<'_> {
                 last = Some((row.series, (self.series)(row.series)));
             }
             let Some((_, info)) = &last else { continue };
+            survey.add(row, info, self.timelines)?;
             metric.append_option(info.labels.get(METRIC_NAME));
             kind.append_option(
                 (info.metric_type != MetricType::Unknown).then_some(info.metric_type.as_str()),
@@ -169,6 +165,12 @@ impl SliceTable<'_> {
             for label in info.labels.iter().filter(|l| &*l.name != METRIC_NAME) {
                 match places.get(&*label.name) {
                     Some(at) => labels[*at].push(i, &label.value),
+                    None if !names.in_map.contains(&label.name) => {
+                        return Err(Error::internal(format!(
+                            "label {:?} has no place in the block",
+                            label.name
+                        )));
+                    }
                     None => {
                         more.keys().append_value(&label.name);
                         more.values().append_value(&label.value);
@@ -191,6 +193,7 @@ impl SliceTable<'_> {
         if !names.in_map.is_empty() {
             columns.set(column::LABELS_MORE, more.finish());
         }
+        Ok(())
     }
 
     fn set_values(&self, columns: &mut Columns<'_>, rows: &[SliceRow]) {
@@ -219,6 +222,19 @@ impl SliceTable<'_> {
         columns.set_list(column::VI, PrimitiveArray::<Int64Type>::from(ints), &int_lengths);
         columns.set_list(column::VF, PrimitiveArray::<Float64Type>::from(floats), &float_lengths);
     }
+}
+
+/// Makes the batch of all timelines of a block.
+pub(crate) fn timeline_batch(vectors: &[Arc<[i64]>], schema: &SchemaRef) -> Result<RecordBatch> {
+    let lengths: Vec<i32> = vectors.iter().map(|v| v.len() as i32).collect();
+    let ticks = vectors.iter().flat_map(|v| v.iter().copied());
+    let ticks = TimestampMillisecondArray::from_iter_values(ticks).with_timezone("UTC");
+    let mut columns = Columns::new(schema, vectors.len());
+    columns.set(column::ROW_ID, Int32Array::from_iter_values(0..vectors.len() as i32));
+    columns.set(column::N, Int32Array::from(lengths));
+    let lengths: Vec<Option<usize>> = vectors.iter().map(|v| Some(v.len())).collect();
+    columns.set_list(column::TS, ticks, &lengths);
+    columns.finish()
 }
 
 fn set_starts(columns: &mut Columns<'_>, rows: &[SliceRow]) {

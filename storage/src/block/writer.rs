@@ -1,4 +1,4 @@
-//! Writes blocks of metrics with the stock Arrow writer: one fixed encoding per column.
+//! Writes blocks of metrics.
 //!
 //! Row group 0 holds the timelines, the following ones hold slices. What comes behind the last
 //! column chunk is the same for all kinds of blocks: [`seal`].
@@ -8,23 +8,20 @@ use std::sync::Arc;
 use arrow_schema::{DataType, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::basic::{self, Compression, ZstdLevel};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{
     EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion,
 };
 use parquet::schema::types::ColumnPath;
 use tarn_model::error::Result;
-use tarn_model::labels::METRIC_NAME;
-use tarn_model::map::HashMap;
 
-use crate::block::ValueSummary;
-use crate::block::columns::{self, LabelColumns};
-use crate::block::directory::{METRICS_PART, MetricRows, encode_metrics};
-use crate::block::seal::{Content, IndexPart, NewBlock, Origin, refused, seal};
-use crate::block::summary::Values;
-use crate::block::table::SliceTable;
-use crate::schema::{CLASS_1, CLASS_2, SORT_NAME, column, kind, rank};
+use crate::block::columns::{self, LabelColumns, Present};
+use crate::block::directory::{METRICS_PART, encode_metrics};
+use crate::block::seal::{IndexPart, NewBlock, Origin, refused, seal};
+use crate::block::survey::{LabelUse, Survey};
+use crate::block::table::{SliceTable, timeline_batch};
+use crate::schema::{column, rank};
 
 /// Bytes of encoded values per page. The stock writer cannot cut pages by samples; 16 KiB are some
 /// 16 Ki samples of ordinary series.
@@ -42,120 +39,109 @@ const BATCH_ROWS: usize = 16 << 10;
 /// Pod-like labels keep their dictionary up to this size.
 const DICTIONARY_BYTES_MAX: usize = 16 << 20;
 
-/// Writes a block of slices.
+/// How values are encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// One fixed encoding per column: for flushes, whose blocks are soon merged.
+    Plain,
+    /// The smallest of several encodings, page by page: for merges.
+    Best,
+}
+
+/// Writes all rows of a block.
 ///
 /// # Errors
-/// `Internal` where the writer refuses what it is given: a bug.
+/// As [`SliceWriter::write`].
 pub(crate) fn write_slices(table: &SliceTable<'_>, origin: &Origin<'_>) -> Result<NewBlock> {
-    let survey = Survey::of(table);
-    let labels = LabelColumns::choose(&survey.used);
-    let schema = columns::slices(&labels, table.present(survey.unit));
-    let mut writer = open(&schema, &labels)?;
-    if !table.timelines.is_empty() {
-        writer.write(&table.timeline_batch(&schema)?).map_err(refused)?;
-        writer.flush().map_err(refused)?;
-    }
-    let (mut at, mut group_rows, mut group_samples) = (0, 0, 0);
-    while at < table.rows.len() {
-        let (mut end, mut samples) = (at, 0);
-        while end < table.rows.len() && end - at < BATCH_ROWS && samples < BATCH_SAMPLES {
-            samples += table.rows[end].weight();
-            end += 1;
-        }
-        let full =
-            group_rows + (end - at) > GROUP_ROWS_MAX || group_samples + samples > GROUP_SAMPLES_MAX;
-        if full && group_rows > 0 {
+    let LabelUse { used, unit } = LabelUse::of(table);
+    let labels = LabelColumns::choose(&used);
+    let present = table.present(unit);
+    let mut writer = SliceWriter::begin(table.timelines, labels, present, Encoding::Plain)?;
+    writer.write(table)?;
+    writer.finish(origin)
+}
+
+/// Writes a block of slices, chunk by chunk.
+///
+/// Rows are given in the order of the block. Numbers of series go on from chunk to chunk: a series
+/// may go on in the next one, and is then counted once.
+#[derive(Debug)]
+pub(crate) struct SliceWriter {
+    labels: LabelColumns,
+    schema: SchemaRef,
+    writer: ArrowWriter<Vec<u8>>,
+    survey: Survey,
+    group_rows: usize,
+    group_samples: u64,
+}
+
+impl SliceWriter {
+    /// Begins a block with all its timelines. `labels` has a place for every label that will come,
+    /// `present` names every optional column that will be needed.
+    ///
+    /// # Errors
+    /// `Internal` where the writer refuses what it is given: a bug.
+    pub(crate) fn begin(
+        timelines: &[Arc<[i64]>],
+        labels: LabelColumns,
+        present: Present,
+        _encoding: Encoding,
+    ) -> Result<Self> {
+        let schema = columns::slices(&labels, present);
+        let mut writer = open(&schema, &labels)?;
+        if !timelines.is_empty() {
+            writer.write(&timeline_batch(timelines, &schema)?).map_err(refused)?;
             writer.flush().map_err(refused)?;
-            (group_rows, group_samples) = (0, 0);
         }
-        writer.write(&table.slice_batch(&schema, &labels, at..end)?).map_err(refused)?;
-        group_rows += end - at;
-        group_samples += samples;
-        at = end;
+        let survey = Survey::new(timelines.len() as u32);
+        Ok(Self { labels, schema, writer, survey, group_rows: 0, group_samples: 0 })
     }
-    let bytes = encode_metrics(&survey.metrics)?;
-    let parts = vec![IndexPart { name: METRICS_PART, version: 1, bytes }];
-    let content = Content {
-        kind: kind::SLICES,
-        sort: Some(SORT_NAME),
-        rows: (table.timelines.len() + table.rows.len()) as u64,
-        samples: table.rows.iter().map(|row| u64::from(row.n)).sum(),
-        series: survey.series,
-        time_min_ms: survey.time_min_ms,
-        time_max_ms: survey.time_max_ms,
-        values: survey.summaries(),
-        labels,
-        ..Content::default()
-    };
-    seal(writer, parts, content, origin)
-}
 
-/// One pass over the rows: which labels, metrics and times there are.
-struct Survey {
-    used: HashMap<Arc<str>, u64>,
-    metrics: Vec<MetricRows>,
-    values: Vec<(&'static str, Values)>,
-    unit: bool,
-    series: u64,
-    time_min_ms: i64,
-    time_max_ms: i64,
-}
-
-impl Survey {
-    fn of(table: &SliceTable<'_>) -> Self {
-        let summed = [METRIC_NAME].iter().chain(CLASS_1).chain(CLASS_2);
-        let mut survey = Self {
-            used: HashMap::default(),
-            metrics: Vec::new(),
-            values: summed.map(|name| (*name, Values::default())).collect(),
-            unit: false,
-            series: 0,
-            time_min_ms: i64::MAX,
-            time_max_ms: i64::MIN,
-        };
-        let mut last = None;
-        for (i, row) in table.rows.iter().enumerate() {
-            let at = (table.timelines.len() + i) as u32;
-            let marker = row.ts_offset + row.n;
-            let stale = row.stale.then(|| table.timelines[row.timeline as usize][marker as usize]);
-            survey.time_min_ms = survey.time_min_ms.min(row.ts_first);
-            survey.time_max_ms = survey.time_max_ms.max(stale.unwrap_or(row.ts_last));
-            if last == Some(row.series) {
-                if let Some(metric) = survey.metrics.last_mut() {
-                    metric.rows.end = at + 1;
-                }
-                continue;
+    /// Writes the next rows. The timelines of the table are all those of the block.
+    ///
+    /// # Errors
+    /// `Internal` where a row needs a column that was not announced, or the writer refuses what it
+    /// is given: a bug.
+    pub(crate) fn write(&mut self, table: &SliceTable<'_>) -> Result<()> {
+        let mut at = 0;
+        while at < table.rows.len() {
+            let (mut end, mut samples) = (at, 0);
+            while end < table.rows.len() && end - at < BATCH_ROWS && samples < BATCH_SAMPLES {
+                samples += table.rows[end].weight();
+                end += 1;
             }
-            last = Some(row.series);
-            survey.add_series(&(table.series)(row.series), at);
-        }
-        survey
-    }
-
-    fn add_series(&mut self, info: &crate::block::table::SeriesInfo, at: u32) {
-        self.series += 1;
-        self.unit |= !info.unit.is_empty();
-        for label in info.labels.iter() {
-            match self.used.get_mut(&label.name) {
-                Some(count) => *count += 1,
-                None => {
-                    self.used.insert(Arc::clone(&label.name), 1);
-                }
+            let full = self.group_rows + (end - at) > GROUP_ROWS_MAX
+                || self.group_samples + samples > GROUP_SAMPLES_MAX;
+            if full && self.group_rows > 0 {
+                self.writer.flush().map_err(refused)?;
+                (self.group_rows, self.group_samples) = (0, 0);
             }
+            let rows = &table.rows[at..end];
+            let batch = table.slice_batch(&self.schema, &self.labels, rows, &mut self.survey)?;
+            self.writer.write(&batch).map_err(refused)?;
+            self.group_rows += end - at;
+            self.group_samples += samples;
+            at = end;
         }
-        for (name, values) in &mut self.values {
-            let label = info.labels.iter().find(|l| *l.name == **name);
-            values.add(label.map(|l| &l.value));
-        }
-        let metric = info.labels.metric();
-        match self.metrics.last_mut() {
-            Some(last) if last.metric == metric => last.rows.end = at + 1,
-            _ => self.metrics.push(MetricRows { metric: metric.to_owned(), rows: at..at + 1 }),
-        }
+        Ok(())
     }
 
-    fn summaries(&self) -> Vec<ValueSummary> {
-        self.values.iter().filter_map(|(name, values)| values.summary(name)).collect()
+    /// Returns about how many bytes the block has so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
+    }
+
+    /// Ends the block.
+    ///
+    /// # Errors
+    /// As [`SliceWriter::write`].
+    pub(crate) fn finish(self, origin: &Origin<'_>) -> Result<NewBlock> {
+        let Self { mut labels, writer, survey, .. } = self;
+        labels.columns.retain(|name| survey.has(name));
+        labels.in_map.retain(|name| survey.has(name));
+        let bytes = encode_metrics(survey.metrics())?;
+        let parts = vec![IndexPart { name: METRICS_PART, version: 1, bytes }];
+        seal(writer, parts, survey.content(labels), origin)
     }
 }
 
@@ -199,8 +185,8 @@ fn column_properties(
                 [name, "list", "element"].iter().map(|part| (*part).to_owned()).collect();
             let path = ColumnPath::from(item_path);
             let encoding = match item.data_type() {
-                DataType::Float64 => Encoding::BYTE_STREAM_SPLIT,
-                _ => Encoding::DELTA_BINARY_PACKED,
+                DataType::Float64 => basic::Encoding::BYTE_STREAM_SPLIT,
+                _ => basic::Encoding::DELTA_BINARY_PACKED,
             };
             builder
                 .set_column_dictionary_enabled(path.clone(), false)
@@ -220,7 +206,7 @@ fn column_properties(
         {
             builder
                 .set_column_dictionary_enabled(own.clone(), false)
-                .set_column_encoding(own, Encoding::DELTA_BINARY_PACKED)
+                .set_column_encoding(own, basic::Encoding::DELTA_BINARY_PACKED)
         }
         DataType::FixedSizeBinary(16) => builder
             .set_column_bloom_filter_enabled(own.clone(), true)
