@@ -28,7 +28,7 @@ const WRITER: &str = "0123456789abcdef0123456789abcdef";
 const OTHER: &str = "fedcba9876543210fedcba9876543210";
 
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/compat/v1/catalog")
+    tarn_testkit::tree::own_folder().join("../tests/compat/v1/catalog")
 }
 
 /// Every object of the golden catalog: a checkpoint of manifest 2 with one page, the manifest 3

@@ -46,7 +46,7 @@ const SEGMENT: &str = "00000000000000000001.segment";
 const SEGMENT_BYTES: u64 = 128 << 10;
 
 fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/compat/v1/wal_tables")
+    tarn_testkit::tree::own_folder().join("../tests/compat/v1/wal_tables")
 }
 
 /// An empty head in a view.

@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "files of the repository, not of a data folder")]
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
@@ -26,7 +26,7 @@ use tables::{BASE_NS, Logical, build, file_rows, log_row, logical, logs, span_ro
 const TABLES: [Table; 2] = [Table::Logs, Table::Spans];
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/compat/v1/tables").join(name)
+    tarn_testkit::tree::own_folder().join("../tests/compat/v1/tables").join(name)
 }
 
 fn file(table: Table, ending: &str) -> PathBuf {

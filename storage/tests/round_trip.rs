@@ -255,7 +255,7 @@ async fn fresh_read(store: &Store) -> Result<Everything, Error> {
 }
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/compat/v1/block").join(name)
+    tarn_testkit::tree::own_folder().join("../tests/compat/v1/block").join(name)
 }
 
 /// Every released format opens forever. `TARN_WRITE_GOLDEN` writes the files of this version.

@@ -279,7 +279,7 @@ fn the_format_is_that_of_the_golden_segment() {
     closed.unwrap();
     let written = disk.read(&segments(&disk)[0]).unwrap();
 
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let golden = tarn_testkit::tree::own_folder();
     let golden = golden.join("../tests/compat/v1/wal/00000000000000000001.segment");
     if std::env::var_os("TARN_WRITE_GOLDEN").is_some() {
         RealDisk.open(&golden, OpenHow::CreateNew).unwrap().write_at(&written, 0).unwrap();

@@ -213,7 +213,7 @@ async fn cor_2_an_idle_log_bears_witness() {
 /// A segment of format version 1 opens, today and for ever.
 #[test]
 fn the_golden_segment_of_version_1_opens() {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/compat/v1/wal");
+    let golden = tarn_testkit::tree::own_folder().join("../tests/compat/v1/wal");
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("wal");
     RealDisk.create_dir_all(&dir).unwrap();

@@ -16,11 +16,14 @@ use tarn_promql::query::{QueryParams, QueryValue, SampleValue};
 use tarn_promql::script::block_on;
 use tarn_promql::script::store::{MemoryStore, Point};
 
+/// Asked at run time: the program may be run in another clone than the one it was compiled in.
+fn own_folder() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests").into()
+}
+
 fn corpus() -> Option<PathBuf> {
-    let root = std::env::var_os("TARN_CORPUS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus"),
-        PathBuf::from,
-    );
+    let root = std::env::var_os("TARN_CORPUS")
+        .map_or_else(|| own_folder().join("../../../shared/corpus"), PathBuf::from);
     let folder = root.join("promql");
     folder.is_dir().then_some(folder)
 }

@@ -13,11 +13,14 @@ use tarn_promql::notation::parse_line;
 use tarn_promql::parse::{ParseLimits, parse};
 use tarn_promql::print::pretty;
 
+/// Asked at run time: the program may be run in another clone than the one it was compiled in.
+fn own_folder() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests").into()
+}
+
 fn corpus_root() -> PathBuf {
-    std::env::var_os("TARN_CORPUS").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/corpus")),
-        PathBuf::from,
-    )
+    std::env::var_os("TARN_CORPUS")
+        .map_or_else(|| own_folder().join("../../../shared/corpus"), PathBuf::from)
 }
 
 #[expect(clippy::disallowed_types, reason = "a file of ours, not the body of a request")]

@@ -12,11 +12,14 @@ use std::path::{Path, PathBuf};
 use tarn_promql::query::QueryOptions;
 use tarn_promql::script::{Report, RunOptions, run_script};
 
+/// Asked at run time: the program may be run in another clone than the one it was compiled in.
+fn own_folder() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests").into()
+}
+
 fn corpus() -> Option<PathBuf> {
-    let root = std::env::var_os("TARN_CORPUS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus"),
-        PathBuf::from,
-    );
+    let root = std::env::var_os("TARN_CORPUS")
+        .map_or_else(|| own_folder().join("../../../shared/corpus"), PathBuf::from);
     let folder = root.join("promql/promqltest");
     folder.is_dir().then_some(folder)
 }
@@ -91,7 +94,7 @@ fn corpus_scripts_reach_their_floors() {
 
 #[test]
 fn own_scripts_pass() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/promql");
+    let folder = own_folder().join("../../tests/promql");
     let mut files: Vec<PathBuf> = fs::read_dir(&folder)
         .expect("the folder of scripts exists")
         .map(|entry| entry.expect("folder is readable").path())

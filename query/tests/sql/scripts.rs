@@ -1,7 +1,6 @@
 //! Runs the scripts of `tests/sql`; with `TARN_UPDATE=1` writes what is answered into them.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -41,7 +40,7 @@ impl AsyncDB for Database {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scripts_answer_what_they_say() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/sql");
+    let folder = tarn_testkit::tree::own_folder().join("../tests/sql");
     let world = Arc::new(World::new().await);
     let update = std::env::var_os("TARN_UPDATE").is_some();
     let mut scripts: Vec<_> =

@@ -8,7 +8,7 @@
 //!   [`s3_server`]: one that speaks S3
 //! - [`sim_disk`]: a disk that loses power; [`clock`]: the machine's time; [`tasks`]: tasks on a runtime, or held for the test
 //! - [`store`]: a whole store, to write to and read from
-//! - [`tidy`]: the rules of the house over the source tree
+//! - [`tree`]: where the source tree is; [`tidy`]: the rules of the house over it
 //!
 //! Tests that use this crate live in `<crate>/tests/`: a crate under test and the copy that this
 //! one links are two crates to the compiler.
@@ -27,3 +27,4 @@ pub mod sim_disk;
 pub mod store;
 pub mod tasks;
 pub mod tidy;
+pub mod tree;
