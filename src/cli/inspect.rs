@@ -16,11 +16,13 @@ use tarn_storage::file::RealDisk;
 use tarn_storage::object::Objects;
 use tarn_storage::object::local::LocalStore;
 use tarn_storage::operate::inspect::Inspection;
+use tarn_storage::operate::verify::{Verified, verify};
 use tarn_storage::operate::{block_list, block_show, catalog_log};
 use tarn_storage::paths::DataDir;
 use tokio::runtime::Handle;
 
 use crate::cli::store::Folder;
+use crate::cli::{print, terminal};
 use crate::clock::{SystemClock, SystemRng};
 use crate::runtime::ProcessTasks;
 
@@ -37,6 +39,12 @@ pub(crate) enum BlockCommand {
         /// Print the blocks of this tenant only.
         #[arg(long, value_name = "ID")]
         tenant: Option<String>,
+    },
+    /// Read every byte of the live blocks and compare them with what was written; exit 1 where one
+    /// is damaged.
+    Verify {
+        #[command(flatten)]
+        folder: Folder,
     },
     /// Print what a block holds, and what each column costs.
     Show {
@@ -70,12 +78,33 @@ pub(crate) async fn block(command: BlockCommand) -> anyhow::Result<()> {
             let found = Inspection::open(&folder.path, Limits::default(), handles).await?;
             block_list::print(&found.catalog, tenant.as_ref(), &mut out)?;
         }
+        BlockCommand::Verify { folder } => {
+            let found = Inspection::open(&folder.path, Limits::default(), handles).await?;
+            check_blocks(&found).await?;
+        }
         BlockCommand::Show { folder, object } => {
             let object = bucket(&folder, &handles).get(&object).await?;
             block_show::show(&object.bytes, &mut out)?;
         }
     }
     tasks.stop(TASKS_WAIT).await;
+    Ok(())
+}
+
+/// Reads all live blocks whole, with a bar where somebody looks on.
+async fn check_blocks(found: &Inspection) -> anyhow::Result<()> {
+    let bytes = found.catalog.all_blocks().map(|block| block.bytes).sum();
+    let bar = terminal::byte_bar(bytes);
+    let verified = verify(&found.objects, &found.catalog, |bytes| bar.inc(bytes)).await?;
+    bar.finish_and_clear();
+    for (object, what) in &verified.damaged {
+        print(format_args!("{object} is damaged: {what}"));
+    }
+    let Verified { blocks, bytes, damaged } = verified;
+    if !damaged.is_empty() {
+        bail!("{} of {blocks} blocks are damaged", damaged.len());
+    }
+    print(format_args!("{blocks} blocks of {bytes} bytes are as they were written"));
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressStyle};
 
 /// Colours of a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,15 @@ impl Style {
         };
         format!("\x1b[{code}m{text}\x1b[0m")
     }
+}
+
+/// Makes the bar of a long job that counts bytes: drawn on the standard error output where that is a
+/// terminal, silent elsewhere.
+pub(crate) fn byte_bar(bytes: u64) -> ProgressBar {
+    let shape = "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+    let style =
+        ProgressStyle::with_template(shape).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(bytes).with_style(style)
 }
 
 /// Writes what a terminal would obey as an escape: control characters, and those that turn the

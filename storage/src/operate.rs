@@ -7,10 +7,12 @@
 //! - [`block_show`]: what a block holds, and what each column costs (`tarn block show`)
 //! - [`wal_dump`]: every record of the log, and what is wrong with it (`tarn wal dump`)
 //! - [`quarantine`]: sets a damaged segment aside (`tarn wal quarantine`)
+//! - [`verify`](mod@verify): every byte of every live block (`tarn block verify`)
 
 pub mod block_list;
 pub mod block_show;
 pub mod catalog_log;
 pub mod inspect;
 pub mod quarantine;
+pub mod verify;
 pub mod wal_dump;
