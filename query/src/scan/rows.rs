@@ -10,7 +10,7 @@
 //! (`attributes['k']`) or the own column of a promoted one (`ai_http.status`).
 
 pub(crate) mod exec;
-mod filter;
+pub(crate) mod filter;
 mod prune;
 
 use std::sync::Arc;

@@ -1,19 +1,18 @@
 //! Conditions of a plan as filters of a scan.
 
-use std::fmt;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::{BooleanArray, RecordBatch};
 use datafusion::common::DFSchema;
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::ExecutionProps;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
+use datafusion::physical_expr::create_physical_expr;
 use tarn_model::error::{Error, Result};
 use tarn_storage::schema::tables::{Table, column};
-use tarn_storage::view::rows::{RowColumn, RowFilter, RowScan, RowTest};
+use tarn_storage::view::rows::{RowColumn, RowFilter, RowScan};
+
+use crate::scan::rows::filter::Compiled;
 
 /// Returns the filter of a condition.
 ///
@@ -30,12 +29,12 @@ pub(crate) fn row_filter(table: Table, condition: &Expr) -> Result<RowFilter> {
     let columns: Vec<RowColumn> = names.iter().map(|name| row_column(name)).collect();
     let schema = RowScan::new(table, columns.clone()).schema()?;
     let compile = || {
-        let schema = DFSchema::try_from(schema)?;
+        let schema = DFSchema::try_from(Arc::clone(&schema))?;
         let context = PhysicalPlanningContext::default();
         create_physical_expr(condition, &schema, &ExecutionProps::new(), &context)
     };
-    let expr = compile().map_err(|e| failed("compile", e))?;
-    Ok(RowFilter { columns, test: Arc::new(ExprTest(expr)) })
+    let compiled = compile().and_then(|expr| Compiled::new(&expr, &schema, &columns));
+    Ok(compiled.map_err(failed)?.into_parts().0)
 }
 
 /// Returns the logical column of a column's name.
@@ -62,23 +61,6 @@ pub(crate) fn column_cost(name: &str) -> u32 {
     }
 }
 
-struct ExprTest(Arc<dyn PhysicalExpr>);
-
-impl fmt::Debug for ExprTest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
-
-impl RowTest for ExprTest {
-    fn test(&self, batch: &RecordBatch) -> Result<BooleanArray> {
-        let value = self.0.evaluate(batch).and_then(|value| value.into_array(batch.num_rows()));
-        let array = value.map_err(|e| failed("evaluate", e))?;
-        let verdicts = array.as_boolean_opt().cloned();
-        verdicts.ok_or_else(|| Error::internal(format!("condition {} is not boolean", self.0)))
-    }
-}
-
-fn failed(what: &str, error: DataFusionError) -> Error {
-    Error::internal(format!("{what} a condition of a search")).with_source(error)
+fn failed(error: DataFusionError) -> Error {
+    Error::internal("compile a condition of a search").with_source(error)
 }

@@ -40,14 +40,14 @@ pub(super) fn is_pushable(expr: &Expr) -> bool {
 
 /// A condition, compiled against its own columns.
 #[derive(Debug)]
-pub(super) struct Compiled {
+pub(crate) struct Compiled {
     filter: RowFilter,
     text: String,
     cost: u8,
 }
 
 impl Compiled {
-    pub(super) fn new(
+    pub(crate) fn new(
         expr: &Arc<dyn PhysicalExpr>,
         schema: &SchemaRef,
         columns: &[RowColumn],
@@ -69,7 +69,7 @@ impl Compiled {
         self.cost
     }
 
-    pub(super) fn into_parts(self) -> (RowFilter, String) {
+    pub(crate) fn into_parts(self) -> (RowFilter, String) {
         (self.filter, self.text)
     }
 }
