@@ -123,6 +123,18 @@ pub(crate) fn slice_to_points(slice: &Slice, into: &mut Vec<Point>) {
     }
 }
 
+/// Takes the samples inside time ranges out of a slice; what is left goes into `into`.
+pub(crate) fn without(slice: Slice, ranges: &[TimeRange], into: &mut Vec<Slice>) {
+    let touched = span(&slice).is_some_and(|own| ranges.iter().any(|range| range.overlaps(own)));
+    if !touched {
+        return into.push(slice);
+    }
+    let mut points = Vec::new();
+    slice_to_points(&slice, &mut points);
+    points.retain(|point| !ranges.iter().any(|range| range.contains(point.time_ms)));
+    points_to_slices(&points, into);
+}
+
 /// Sorts points by time; of several at one time the last in the given order stays.
 pub(crate) fn sort_points(points: &mut Vec<Point>) {
     points.reverse();

@@ -32,6 +32,7 @@ mod work;
 
 use block::Share;
 use head::HeadRows;
+pub(crate) use layout::{Layout, Shape};
 
 /// Rows of one batch at most.
 pub const BATCH_ROWS: usize = 8192;
