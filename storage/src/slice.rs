@@ -10,6 +10,7 @@ use tarn_model::sample::{Histogram, STALE_NAN_BITS, stale_nan};
 use tarn_model::slice::{Samples, Slice};
 use tarn_model::time::TimeRange;
 
+pub(crate) mod cut;
 pub(crate) mod decode;
 pub(crate) mod encode;
 
@@ -42,8 +43,23 @@ impl PointValue {
         }
     }
 
-    fn is_float(&self) -> bool {
+    pub(crate) fn is_float(&self) -> bool {
         matches!(self, Self::Float(_))
+    }
+
+    /// Returns the bits of a float; those of the marker for anything else.
+    pub(crate) fn float_bits(&self) -> u64 {
+        match self {
+            Self::Float(bits) => *bits,
+            Self::Histogram(_) => STALE_NAN_BITS,
+        }
+    }
+
+    pub(crate) fn histogram(&self) -> Option<Arc<Histogram>> {
+        match self {
+            Self::Float(_) => None,
+            Self::Histogram(histogram) => Some(Arc::clone(histogram)),
+        }
     }
 }
 
