@@ -8,3 +8,5 @@
 
 pub mod classes;
 pub mod merge;
+mod slices;
+mod timeline;

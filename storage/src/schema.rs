@@ -250,8 +250,7 @@ impl Ord for SeriesKey {
             if Arc::ptr_eq(a, b) { Ordering::Equal } else { a.cmp(b) }
         };
         for ((mine_class, mine), (their_class, theirs)) in self.0.iter().zip(&other.0) {
-            let names =
-                their_class.cmp(mine_class).then_with(|| texts(&theirs.name, &mine.name));
+            let names = their_class.cmp(mine_class).then_with(|| texts(&theirs.name, &mine.name));
             let order = names.then_with(|| texts(&mine.value, &theirs.value));
             if order != Ordering::Equal {
                 return order;

@@ -223,12 +223,8 @@ mod tests {
             meta(vec![range("a", 2, 13, 14), range("b", 1, 4, 4)]),
             meta(vec![range("a", 1, 10, 12)]),
         ];
-        let expected = [
-            range("a", 1, 5, 12),
-            range("a", 2, 13, 14),
-            range("b", 1, 1, 2),
-            range("b", 1, 4, 4),
-        ];
+        let expected =
+            [range("a", 1, 5, 12), range("a", 2, 13, 14), range("b", 1, 1, 2), range("b", 1, 4, 4)];
         assert_eq!(lsn_union(&inputs), expected);
     }
 }

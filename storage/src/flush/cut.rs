@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::block::table::{SeriesInfo, SliceTable};
 use crate::flush::timeline::Timelines;

@@ -156,7 +156,11 @@ fn on_map(block: &OpenBlock, matcher: Matcher) -> Box<dyn ArrowPredicate> {
 }
 
 /// Calls `each` with the labels of one row of the map.
-pub(super) fn each_entry<'a>(map: &'a MapArray, row: usize, mut each: impl FnMut(&'a str, &'a str)) {
+pub(super) fn each_entry<'a>(
+    map: &'a MapArray,
+    row: usize,
+    mut each: impl FnMut(&'a str, &'a str),
+) {
     if map.is_null(row) {
         return;
     }

@@ -150,23 +150,17 @@ impl SeriesStream {
         Ok(self.ready.pop_front())
     }
 
-    async fn add(
-        &mut self,
-        blocks: &Blocks,
-        batch: &RecordBatch,
-        texts: &mut Texts,
-    ) -> Result<()> {
+    async fn add(&mut self, blocks: &Blocks, batch: &RecordBatch, texts: &mut Texts) -> Result<()> {
         let rows = self.rows(batch)?;
         let ticks = blocks.ticks(&self.block, &rows).await?;
-        let damaged = |what: &str| {
-            Error::corrupt(format!("block {}: {what}", self.block.object()))
-        };
+        let damaged = |what: &str| Error::corrupt(format!("block {}: {what}", self.block.object()));
         let fixed = Fixed::of(batch).ok_or_else(|| damaged("fixed columns are missing"))?;
         let more = batch.column_by_name(column::LABELS_MORE).and_then(|map| map.as_map_opt());
         let columns: Vec<Option<&TextColumn>> =
             self.labels.iter_mut().map(|label| label.enter(batch)).collect();
         for (at, row) in rows.into_iter().enumerate() {
-            let timeline = ticks.get(&row.timeline).ok_or_else(|| damaged("timeline is missing"))?;
+            let timeline =
+                ticks.get(&row.timeline).ok_or_else(|| damaged("timeline is missing"))?;
             let row = StreamRow { row, ticks: Arc::clone(timeline) };
             if row.range().end > timeline.len() || row.range().is_empty() {
                 return Err(damaged("a row has other ticks than its timeline"));
@@ -186,7 +180,8 @@ impl SeriesStream {
                 }
                 _ => self.ready.push_back(StreamSeries {
                     key,
-                    metric_type: text(fixed.kind, at).map_or(MetricType::Unknown, MetricType::parse),
+                    metric_type: text(fixed.kind, at)
+                        .map_or(MetricType::Unknown, MetricType::parse),
                     unit: texts.share(fixed.unit.and_then(|unit| text(unit, at)).unwrap_or("")),
                     rows: vec![row],
                 }),

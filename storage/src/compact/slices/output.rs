@@ -67,8 +67,7 @@ impl<'a> Writing<'a> {
             let series = chunk.series.len();
             let read = self.read(chunk).await?;
             let (common, writer, first) = (Arc::clone(&self.common), self.writer.take(), done);
-            let written =
-                blocking::run(move || write(&common, writer, read, first as u32)).await?;
+            let written = blocking::run(move || write(&common, writer, read, first as u32)).await?;
             done += series;
             let bytes = written.bytes();
             self.writer = Some(written);
@@ -91,9 +90,8 @@ impl<'a> Writing<'a> {
             let Some(Joined { key, metric_type, unit, rows }) = walk.next().await? else {
                 return Err(Error::internal("inputs of a merge ended before their series"));
             };
-            let own = |row: &JoinedRow| {
-                self.merging.inputs[row.input].block.weight(&row.row.row) + 1
-            };
+            let own =
+                |row: &JoinedRow| self.merging.inputs[row.input].block.weight(&row.row.row) + 1;
             weight += rows.iter().map(own).sum::<u64>();
             let info = SeriesInfo { labels: key.label_set(), metric_type, unit };
             chunk.series.push(ChunkSeries { info, vector: *vector, rows, slices: Vec::new() });

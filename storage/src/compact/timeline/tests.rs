@@ -85,7 +85,8 @@ fn the_longest_of_several_places_is_taken() {
 fn random_vectors_come_back() {
     let mut state = 7_u64;
     let mut below = |n: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % n
     };
     let grid = every(10, 0..500);
