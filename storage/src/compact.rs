@@ -8,5 +8,4 @@
 
 pub mod classes;
 pub mod merge;
-mod slices;
-mod timeline;
+pub(crate) mod rows;

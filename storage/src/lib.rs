@@ -157,6 +157,11 @@ impl Storage {
         &self.shared.flusher.objects
     }
 
+    /// Returns where queries note what they ask for.
+    pub fn usage(&self) -> Arc<usage::Usage> {
+        Arc::clone(self.shared.view.load().usage())
+    }
+
     /// Returns which directions work at the moment.
     pub fn readiness(&self) -> Readiness {
         let view = self.shared.view.load();

@@ -29,6 +29,7 @@ use crate::catalog::State;
 use crate::head::tables::{TableBatch, TableSnapshot};
 use crate::head::{Head, HeadGeneration};
 use crate::schema::tables::Table;
+use crate::usage::Usage;
 
 mod cursor;
 mod names;
@@ -60,6 +61,7 @@ impl ViewCell {
             staged: Arc::from([]),
             heads: Vec::new(),
             replaying: None,
+            usage: Arc::default(),
             pinned: None,
         };
         Arc::new(Self { current: ArcSwap::from_pointee(view), change: Mutex::new(()) })
@@ -108,6 +110,8 @@ pub struct View {
     pub(crate) heads: Vec<Arc<HeadGeneration>>,
     /// Why rows may be missing.
     pub(crate) replaying: Option<Arc<str>>,
+    /// What queries ask for; the same in all views of a store.
+    usage: Arc<Usage>,
     /// Rows of the head as one query sees them; never in the cell.
     pinned: Option<Arc<Pinned>>,
 }
@@ -169,6 +173,11 @@ impl View {
     /// Returns the catalog version.
     pub fn catalog(&self) -> &Arc<State> {
         &self.catalog
+    }
+
+    /// Returns where queries note what they ask for.
+    pub fn usage(&self) -> &Arc<Usage> {
+        &self.usage
     }
 
     /// Returns the blocks of one tenant and signal, committed and staged.

@@ -14,8 +14,13 @@ use crate::schema::tables::Promoted;
 
 /// Keys with a column of their own.
 const PROMOTED_MAX: usize = 48;
+/// Keys that get a column because queries ask for them, whatever their number of rows.
+pub(crate) const ASKED_MAX: usize = 16;
 /// Keys on fewer rows than one in this many stay in the map.
 const ROWS_PER_KEY_MAX: u64 = 200;
+/// A key that has a column loses it in a merge when its share is this much smaller: names of columns
+/// shall not come and go.
+const KEPT_FACTOR: u64 = 4;
 /// One value in this many may be of another type.
 const OTHERS_ONE_IN: u64 = 100;
 /// Longer keys stay in the map: 48 columns must fit into the catalog's entry of a block.
@@ -52,41 +57,73 @@ pub(crate) fn value_kind(kind: Promoted) -> ValueKind {
 /// A key with a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PromotedKey {
-    /// Number of the key among those given.
-    pub(crate) key: usize,
+    pub(crate) key: String,
     pub(crate) kind: Promoted,
     /// Name of the column.
     pub(crate) column: String,
 }
 
-/// Chooses the keys that get columns, sorted by key. `taken` are the field ids of other columns.
+/// What speaks for a column beside the number of rows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wishes<'a> {
+    /// Keys that queries ask for, most asked first.
+    pub(crate) asked: &'a [String],
+    /// Every key has a column already, in some block that is merged.
+    pub(crate) kept: bool,
+}
+
+/// Chooses the keys that get columns, sorted by key: the most frequent ones, and then those asked
+/// for. `taken` are the field ids of other columns.
 pub(crate) fn choose(
     keys: &[(&str, KeyUse)],
     rows: u64,
-    mut taken: HashSet<i32>,
+    taken: HashSet<i32>,
+    wishes: Wishes<'_>,
 ) -> Vec<PromotedKey> {
-    let mut used: Vec<usize> = (0..keys.len()).collect();
-    used.retain(|key| keys[*key].1.total() > 0 && is_promotable(keys[*key].0));
-    used.sort_unstable_by_key(|key| (std::cmp::Reverse(keys[*key].1.total()), keys[*key].0));
-    let mut names = HashSet::default();
-    let mut chosen = Vec::new();
-    for key in used {
-        let (name, uses) = &keys[key];
-        if chosen.len() == PROMOTED_MAX || uses.total() * ROWS_PER_KEY_MAX < rows {
+    let mut used: Vec<&(&str, KeyUse)> = keys.iter().collect();
+    used.retain(|(name, uses)| uses.total() > 0 && is_promotable(name));
+    used.sort_unstable_by_key(|(name, uses)| (std::cmp::Reverse(uses.total()), *name));
+    let rows_per_key = ROWS_PER_KEY_MAX * if wishes.kept { KEPT_FACTOR } else { 1 };
+    let is_frequent = |uses: &KeyUse| uses.total() * rows_per_key >= rows;
+    let mut choice = Choice { taken, ..Choice::default() };
+    for (name, uses) in used.iter().take_while(|(_, uses)| is_frequent(uses)) {
+        if choice.chosen.len() == PROMOTED_MAX {
             break;
         }
-        // Engines that ignore case cannot tell the columns of `Key` and `key` apart.
-        if !names.insert(name.to_ascii_lowercase()) {
-            continue;
+        choice.add(name, uses);
+    }
+    let most = choice.chosen.len() + ASKED_MAX;
+    for asked in wishes.asked {
+        let Some((name, uses)) = used.iter().find(|(name, _)| name == asked) else { continue };
+        if choice.chosen.len() == most {
+            break;
         }
-        let Some(kind) = uses.promoted() else { continue };
-        let column = format!("{}{name}", kind.prefix());
-        if taken.insert(field_id(&column)) {
-            chosen.push(PromotedKey { key, kind, column });
+        choice.add(name, uses);
+    }
+    choice.chosen.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    choice.chosen
+}
+
+/// Keys that got columns, and what no other column may be like.
+#[derive(Debug, Default)]
+struct Choice {
+    chosen: Vec<PromotedKey>,
+    /// Engines that ignore case cannot tell the columns of `Key` and `key` apart.
+    names: HashSet<String>,
+    taken: HashSet<i32>,
+}
+
+impl Choice {
+    fn add(&mut self, key: &str, uses: &KeyUse) {
+        if !self.names.insert(key.to_ascii_lowercase()) {
+            return;
+        }
+        let Some(kind) = uses.promoted() else { return };
+        let column = format!("{}{key}", kind.prefix());
+        if self.taken.insert(field_id(&column)) {
+            self.chosen.push(PromotedKey { key: key.to_owned(), kind, column });
         }
     }
-    chosen.sort_unstable_by_key(|promoted| keys[promoted.key].0);
-    chosen
 }
 
 fn is_promotable(key: &str) -> bool {

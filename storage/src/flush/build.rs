@@ -29,6 +29,7 @@ use crate::head::pairs::PairId;
 use crate::head::{HeadGeneration, TenantHead, TenantPart};
 use crate::schema::rank;
 use crate::schema::tables::Table;
+use crate::usage::Usage;
 
 pub use crate::block::seal::NewBlock;
 
@@ -48,6 +49,8 @@ pub struct BuildContext<'a> {
     pub rng: &'a dyn Rng,
     /// Wall time.
     pub now_ms: i64,
+    /// What queries have asked for.
+    pub usage: &'a Usage,
 }
 
 /// Builds the blocks of a generation that was cut.
@@ -123,7 +126,8 @@ impl<'a> Maker<'a> {
     fn tables(&self, blocks: &mut Vec<NewBlock>) -> Result<()> {
         let snapshot = self.part.tables.snapshot();
         let Self { lsn, context, .. } = *self;
-        let origin = TableOrigin { tenant: &self.part.head.id, lsn, context };
+        let tenant = &self.part.head.id;
+        let origin = TableOrigin { tenant, lsn, context };
         for table in [Table::Logs, Table::Spans] {
             let batches: Vec<RecordBatch> =
                 snapshot.of(table).iter().map(|batch| batch.rows.clone()).collect();

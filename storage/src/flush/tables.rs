@@ -11,6 +11,7 @@ use tarn_model::tenant::TenantId;
 use super::build::{BuildContext, DAYS_MAX, LATE, NewBlock};
 use super::cut::{day_name, day_of};
 use crate::block::LsnRange;
+use crate::block::promote::ASKED_MAX;
 use crate::block::rows::{self, RowRef, Source};
 use crate::block::seal::Origin;
 use crate::schema::tables::Table;
@@ -57,6 +58,7 @@ pub fn build(
         late.extend(rows);
         late_days.push(day_name(day));
     }
+    let asked = origin.context.usage.keys(origin.tenant, table.signal(), ASKED_MAX);
     // Rows in the order of arrival again.
     late.sort_unstable();
     let late = (!late.is_empty()).then_some((LATE.to_owned(), late_days, late));
@@ -64,7 +66,7 @@ pub fn build(
     let parts = late.into_iter().chain(recent).enumerate();
     parts
         .map(|(shard, (day, days, rows))| {
-            rows::write(&source, rows, &origin.block(day, days, shard as u32))
+            rows::write(&source, rows, &asked, &origin.block(day, days, shard as u32))
         })
         .collect()
 }

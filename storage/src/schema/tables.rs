@@ -98,6 +98,8 @@ pub mod problem {
     pub const DUPLICATE_ID: i32 = 4;
     /// Something of it was cut or dropped by our caps.
     pub const TRUNCATED: i32 = 8;
+    /// Those that putting a trace in order finds, anew in every block.
+    pub const FOUND: i32 = CYCLE | DUPLICATE_ID;
 }
 
 /// Numbers of the log's payload schemas; part of the disk format.

@@ -30,9 +30,9 @@ mod layout;
 mod plan;
 mod work;
 
+pub(crate) use attributes::own_texts;
 use block::Share;
 use head::HeadRows;
-pub(crate) use layout::{Layout, Shape};
 
 /// Rows of one batch at most.
 pub const BATCH_ROWS: usize = 8192;

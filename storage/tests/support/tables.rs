@@ -17,6 +17,7 @@ use tarn_storage::block::seal::NewBlock;
 use tarn_storage::flush::build::BuildContext;
 use tarn_storage::flush::tables::{TableOrigin, build as build_blocks};
 use tarn_storage::schema::tables::{Promoted, Table, column};
+use tarn_storage::usage::Usage;
 use tarn_testkit::sim::SimRng;
 
 /// 2026-11-21T00:00:00Z.
@@ -30,7 +31,8 @@ pub(crate) type Logical = BTreeMap<String, String>;
 pub(crate) fn build(table: Table, batches: &[RecordBatch]) -> Vec<NewBlock> {
     let rng = SimRng::new(11);
     let writer = "0123456789abcdef0123456789abcdef";
-    let context = BuildContext { writer, epoch: 3, rng: &rng, now_ms: BASE_NS / 1_000_000 };
+    let (now_ms, usage) = (BASE_NS / 1_000_000, Usage::default());
+    let context = BuildContext { writer, epoch: 3, rng: &rng, now_ms, usage: &usage };
     let lsn = LsnRange { writer: writer.to_owned(), epoch: 3, lo: 1, hi: 9 };
     let tenant = TenantId::default_tenant();
     let origin = TableOrigin { tenant: &tenant, lsn: &lsn, context: &context };

@@ -7,7 +7,11 @@ fn uses(kind: ValueKind, count: u64) -> KeyUse {
 }
 
 fn columns(keys: &[(&str, KeyUse)], rows: u64) -> Vec<String> {
-    choose(keys, rows, HashSet::default()).into_iter().map(|key| key.column).collect()
+    wished(keys, rows, Wishes::default())
+}
+
+fn wished(keys: &[(&str, KeyUse)], rows: u64, wishes: Wishes<'_>) -> Vec<String> {
+    choose(keys, rows, HashSet::default(), wishes).into_iter().map(|key| key.column).collect()
 }
 
 #[test]
@@ -51,11 +55,35 @@ fn the_most_frequent_keys_win() {
 }
 
 #[test]
+fn keys_that_are_asked_for_get_columns_however_rare_they_are() {
+    let names: Vec<String> = (0..100).map(|i| format!("k{i:03}")).collect();
+    let keys: Vec<(&str, KeyUse)> =
+        names.iter().map(|name| (&**name, uses(ValueKind::Text, 1))).collect();
+    let asked: Vec<String> = names.iter().rev().cloned().chain(["gone".to_owned()]).collect();
+    let wishes = Wishes { asked: &asked, kept: false };
+    let chosen = wished(&keys, 1_000_000, wishes);
+    assert_eq!(chosen.len(), ASKED_MAX);
+    assert_eq!(chosen.last().unwrap(), "a_k099");
+    // They come on top of the frequent ones.
+    assert_eq!(wished(&keys, 100, wishes).len(), PROMOTED_MAX + ASKED_MAX);
+}
+
+#[test]
+fn a_column_is_kept_until_its_key_is_four_times_rarer() {
+    let keys = [("five", uses(ValueKind::Int, 5)), ("four", uses(ValueKind::Int, 4))];
+    let kept = Wishes { asked: &[], kept: true };
+    assert_eq!(wished(&keys, 1000, Wishes::default()), ["ai_five"]);
+    assert_eq!(wished(&keys, 3200, kept), ["ai_five", "ai_four"]);
+    assert_eq!(wished(&keys, 3201, kept), ["ai_five"]);
+    assert!(wished(&keys, 4001, kept).is_empty());
+}
+
+#[test]
 fn field_ids_are_not_used_twice() {
     let keys = [("a", uses(ValueKind::Text, 9)), ("b", uses(ValueKind::Text, 9))];
     let taken: HashSet<i32> = [field_id("a_a")].into_iter().collect();
-    let chosen = choose(&keys, 9, taken);
-    assert_eq!(chosen.iter().map(|key| key.key).collect::<Vec<_>>(), [1]);
+    let chosen = choose(&keys, 9, taken, Wishes::default());
+    assert_eq!(chosen.iter().map(|key| &*key.key).collect::<Vec<_>>(), ["b"]);
 }
 
 #[test]

@@ -72,6 +72,30 @@ impl OpenBlock {
         Ok(Some(Decoding(builder.build().map_err(|e| self.damaged(e))?)))
     }
 
+    /// Returns the bytes of a row, on average: as stored, and decompressed.
+    pub(crate) fn row_bytes(&self) -> (u64, u64) {
+        let mut sums = (0, 0);
+        for group in self.arrow.metadata().row_groups() {
+            sums.0 += group.compressed_size().max(0) as u64;
+            sums.1 += group.total_byte_size().max(0) as u64;
+        }
+        let rows = u64::from(self.groups.last().copied().unwrap_or(0)).max(1);
+        (sums.0 / rows, sums.1 / rows)
+    }
+
+    /// Returns how many rows have a value in a column; where the footer does not tell, all of a row
+    /// group are taken to.
+    pub(crate) fn values_in(&self, name: &str) -> u64 {
+        let groups = self.arrow.metadata().row_groups().iter();
+        let columns = groups.flat_map(|group| group.columns());
+        let own = columns.filter(|c| matches!(c.column_path().parts(), [only] if only == name));
+        let values = own.map(|column| {
+            let nulls = column.statistics().and_then(|s| s.null_count_opt()).unwrap_or(0);
+            (column.num_values().max(0) as u64).saturating_sub(nulls)
+        });
+        values.sum()
+    }
+
     fn damaged(&self, error: parquet::errors::ParquetError) -> Error {
         Error::corrupt(format!("decode block {}", self.object())).with_source(error)
     }

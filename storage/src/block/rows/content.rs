@@ -1,18 +1,54 @@
 //! One number for all that a row holds: tells spans that share an id apart from those sent twice.
+//!
+//! A row has the same number in every block: the order of its attributes does not count, for a block
+//! keeps some of them in columns, nor do problems that were found by comparing it with others.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
+use tarn_model::attributes::ValueKind;
 use xxhash_rust::xxh3::Xxh3;
+
+use crate::schema::tables::{column, problem};
 
 /// Hashes all columns of a row.
 pub(super) fn hash(batch: &RecordBatch, row: usize) -> u64 {
     let mut hasher = Xxh3::new();
-    for column in batch.columns() {
-        add(&**column, row, &mut hasher);
+    let schema = batch.schema_ref();
+    for (field, array) in schema.fields().iter().zip(batch.columns()) {
+        match field.name().as_str() {
+            column::ATTRIBUTE_KINDS => {}
+            column::ATTRIBUTES => {
+                let kinds = batch.column_by_name(column::ATTRIBUTE_KINDS);
+                hasher.update(&attributes(array, kinds, row).to_le_bytes());
+            }
+            column::PROBLEMS => {
+                let bits = array.as_primitive_opt::<Int32Type>().filter(|bits| bits.is_valid(row));
+                let bits = bits.map_or(0, |bits| bits.value(row)) & !problem::FOUND;
+                hasher.update(&bits.to_le_bytes());
+            }
+            _ => add(&**array, row, &mut hasher),
+        }
     }
     hasher.digest()
+}
+
+/// Adds up the hashes of a row's attributes.
+fn attributes(array: &ArrayRef, kinds: Option<&ArrayRef>, row: usize) -> u64 {
+    let Some(map) = array.as_map_opt() else { return 0 };
+    let kinds = kinds.and_then(|kinds| kinds.as_binary_opt::<i32>());
+    let kinds = kinds.filter(|kinds| kinds.is_valid(row)).map_or(&[][..], |k| k.value(row));
+    let offsets = map.value_offsets();
+    let entries = offsets[row] as usize..offsets[row + 1] as usize;
+    let each = entries.enumerate().map(|(i, entry)| {
+        let mut hasher = Xxh3::new();
+        hasher.update(&[kinds.get(i).copied().unwrap_or(ValueKind::Text as u8)]);
+        add(&**map.keys(), entry, &mut hasher);
+        add(&**map.values(), entry, &mut hasher);
+        hasher.digest()
+    });
+    each.fold(0, u64::wrapping_add)
 }
 
 /// Adds a value: a byte that says whether it is there, then its length where that varies, then it.

@@ -16,7 +16,7 @@ use super::layout::{Content, Layout};
 use super::order::{Order, Tree};
 use super::source::{RowRef, Source, Texts};
 use super::split::Splitter;
-use crate::schema::tables::column;
+use crate::schema::tables::{column, problem};
 
 /// Makes batches of ranges of sorted rows.
 pub(crate) struct Gather<'a> {
@@ -147,7 +147,9 @@ impl<'a> Gather<'a> {
                 let bits = rows.zip(&tree.problems[range]).map(|(at, found)| {
                     let sent = self.problems[at.batch as usize];
                     let row = at.row as usize;
-                    let bits = found | if sent.is_null(row) { 0 } else { sent.value(row) };
+                    let sent = if sent.is_null(row) { 0 } else { sent.value(row) };
+                    // What a merge finds replaces what was found over parts of the trace.
+                    let bits = found | (sent & !problem::FOUND);
                     (bits != 0).then_some(bits)
                 });
                 Arc::new(bits.collect::<Int32Array>())

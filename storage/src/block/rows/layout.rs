@@ -29,8 +29,9 @@ use crate::schema::tables::{Table, column, text_type};
 const DICTIONARY_BYTES_MAX: usize = 1 << 20;
 /// Bytes of a text in the statistics of a row group: more is footer that rules nothing out.
 const STATISTICS_BYTES_MAX: usize = 16;
-/// zstd at flush: blocks are soon merged, and more effort gains 5 %.
-const ZSTD: i32 = 1;
+/// Effort of zstd by level of the block: flushed ones are soon merged, and of every further effort
+/// the last merge, whose outputs stay, gets most.
+const ZSTD: [i32; 3] = [1, 3, 6];
 
 /// What a column of the file is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +68,7 @@ impl Layout {
     pub(crate) fn new(
         table: Table,
         promoted: &[PromotedKey],
-        present: impl Fn(usize, &str) -> bool,
+        present: impl Fn(usize) -> bool,
     ) -> Self {
         let mut layout = Self { table, schema: table.schema(), contents: Vec::new() };
         let mut fields: Vec<FieldRef> = Vec::new();
@@ -84,7 +85,7 @@ impl Layout {
                     add(Arc::new(field), Content::Promoted(i));
                 }
             }
-            if field.is_nullable() && !present(index, name) {
+            if field.is_nullable() && !present(index) {
                 continue;
             }
             let content = match (name, field.data_type()) {
@@ -104,24 +105,25 @@ impl Layout {
         layout
     }
 
-    /// Begins a block.
+    /// Begins a block of a level, which will have about `bytes` bytes; 0 = nobody knows.
     ///
     /// # Errors
     /// `Internal` where Parquet refuses the schema: a bug.
-    pub(crate) fn open(&self) -> Result<ArrowWriter<Vec<u8>>> {
+    pub(crate) fn open(&self, level: u8, bytes: usize) -> Result<ArrowWriter<Vec<u8>>> {
         let fields = self.schema.fields().iter().map(|field| with_ids(field, field.name()));
         let schema = Schema::new(fields.collect::<Vec<_>>());
         let parquet = ArrowSchemaConverter::new().convert(&schema).map_err(refused)?;
         let options = ArrowWriterOptions::new()
-            .with_properties(self.properties(&parquet)?)
+            .with_properties(self.properties(&parquet, level)?)
             .with_parquet_schema(parquet)
             .with_skip_arrow_metadata(true);
-        ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&self.schema), options)
-            .map_err(refused)
+        let file = Vec::with_capacity(bytes);
+        ArrowWriter::try_new_with_options(file, Arc::clone(&self.schema), options).map_err(refused)
     }
 
-    fn properties(&self, parquet: &SchemaDescriptor) -> Result<WriterProperties> {
-        let level = ZstdLevel::try_new(ZSTD)
+    fn properties(&self, parquet: &SchemaDescriptor, level: u8) -> Result<WriterProperties> {
+        let effort = ZSTD[usize::from(level).min(ZSTD.len() - 1)];
+        let level = ZstdLevel::try_new(effort)
             .map_err(|e| Error::internal("zstd level of blocks").with_source(e))?;
         let mut builder = WriterProperties::builder()
             .set_writer_version(WriterVersion::PARQUET_1_0)

@@ -126,11 +126,7 @@ impl<'a> Source<'a> {
         let keys: Vec<&ArrayRef> =
             column(attributes).into_iter().map(|array| array.as_map().keys()).collect();
         let keys = Texts::unite(&keys)?;
-        let row_bytes = batches.iter().map(|batch| {
-            let bytes: usize = batch.columns().iter().map(|column| raw_bytes(&**column)).sum();
-            (bytes / batch.num_rows().max(1)) as u64
-        });
-        let row_bytes = row_bytes.collect();
+        let row_bytes = batches.iter().map(row_bytes).collect();
         Ok(Self { table, batches, texts, keys, row_bytes })
     }
 
@@ -178,6 +174,12 @@ impl<'a> Source<'a> {
     pub(crate) fn kinds(&self) -> Result<Vec<&'a BinaryArray>> {
         self.each(column::ATTRIBUTE_KINDS, |array| array.as_binary_opt())
     }
+}
+
+/// Returns about how many bytes a row of a batch has.
+pub(crate) fn row_bytes(batch: &RecordBatch) -> u64 {
+    let bytes: usize = batch.columns().iter().map(|column| raw_bytes(&**column)).sum();
+    (bytes / batch.num_rows().max(1)) as u64
 }
 
 /// Returns the bytes of the values themselves, without texts that are shared.

@@ -1,7 +1,8 @@
 //! Splits the attributes of rows into promoted columns and the map of all others.
 //!
 //! A value goes into the column of its key where it is of the column's type and the column gives
-//! back the same text. A row that has a key twice keeps both in the map, so nothing is lost.
+//! back the same text. A row that has a key twice keeps both in the map, so nothing is lost. Keys
+//! have other numbers in each source, so columns are looked up by key once per source.
 
 use std::sync::Arc;
 
@@ -9,11 +10,12 @@ use arrow_array::builder::{
     BinaryBuilder, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder,
 };
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BinaryArray, MapArray, StructArray};
+use arrow_array::{Array, ArrayRef, BinaryArray, MapArray, StringArray, StructArray};
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::DataType;
 use tarn_model::attributes::ValueKind;
 use tarn_model::error::{Error, Result};
+use tarn_model::map::HashMap;
 
 use super::gather::dictionary;
 use crate::block::promote::{self, PromotedKey, value_kind};
@@ -27,7 +29,9 @@ const NEVER: usize = usize::MAX;
 /// Columns under construction.
 #[derive(Debug)]
 pub(crate) struct Splitter {
-    /// By number of the key: its column.
+    /// The column of each key that has one.
+    names: HashMap<String, u16>,
+    /// The same by number of the key.
     column_of: Vec<u16>,
     columns: Vec<Column>,
     rows: usize,
@@ -69,14 +73,12 @@ enum Values {
 }
 
 impl Splitter {
-    /// Prepares for keys with columns, among `keys` keys.
-    pub(crate) fn new(promoted: &[PromotedKey], keys: usize) -> Self {
-        let mut column_of = vec![NONE; keys];
-        for (i, key) in promoted.iter().enumerate() {
-            column_of[key.key] = i as u16;
-        }
+    /// Prepares for keys with columns.
+    pub(crate) fn new(promoted: &[PromotedKey]) -> Self {
+        let names = promoted.iter().enumerate().map(|(i, key)| (key.key.clone(), i as u16));
         Self {
-            column_of,
+            names: names.collect(),
+            column_of: Vec::new(),
             columns: promoted.iter().map(|key| Column::new(key.kind)).collect(),
             rows: 0,
             keys: Vec::new(),
@@ -86,6 +88,12 @@ impl Splitter {
             row_kinds: Vec::new(),
             scratch: String::new(),
         }
+    }
+
+    /// Begins with rows of a source that has these keys.
+    pub(crate) fn begin(&mut self, keys: &StringArray) {
+        let column = |key: Option<&str>| key.and_then(|key| self.names.get(key)).copied();
+        self.column_of = keys.iter().map(|key| column(key).unwrap_or(NONE)).collect();
     }
 
     /// Returns for each promoted key whether some values of it are in the map.

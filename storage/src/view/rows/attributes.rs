@@ -25,7 +25,7 @@ use crate::block::promote::value_kind;
 use crate::schema::tables::{Promoted, attributes_type};
 
 /// Texts by number; what all attribute columns become.
-pub(super) type Texts = DictionaryArray<Int32Type>;
+pub(crate) type Texts = DictionaryArray<Int32Type>;
 
 /// A promoted attribute's values in a batch, as text.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(super) struct Own<'a> {
 ///
 /// # Errors
 /// `Corrupt` where the column is not of its type.
-pub(super) fn own_texts(column: &ArrayRef, kind: Promoted) -> Result<Texts> {
+pub(crate) fn own_texts(column: &ArrayRef, kind: Promoted) -> Result<Texts> {
     let wrong = || Error::corrupt(format!("promoted column holds {}", column.data_type()));
     match kind {
         Promoted::Text => column.as_dictionary_opt::<Int32Type>().cloned().ok_or_else(wrong),
