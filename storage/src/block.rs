@@ -67,6 +67,10 @@ pub struct BlockMeta {
     /// the higher `(seq, lsn)` wins (ORD-1). 0 in an entry that no commit has taken in yet.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub seq: u64,
+    /// Ids of tombstones whose rows are not in the block any more, although its log positions are
+    /// below theirs: a merge left them out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub erased: Vec<String>,
     /// Rows of the file (slices and timelines).
     pub rows: u64,
     /// Samples (rows as a client counts them).

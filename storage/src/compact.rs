@@ -9,3 +9,5 @@
 pub mod classes;
 pub mod merge;
 pub(crate) mod rows;
+mod slices;
+mod timeline;

@@ -45,7 +45,7 @@ use crate::head::{Head, HeadGeneration};
 use crate::invariants::{Invariants, VIS_1};
 use crate::object::{CreateError, Objects};
 use crate::paths::DataDir;
-use crate::view::ViewCell;
+use crate::view::{View, ViewCell};
 use crate::wal::{Lsn, Wal};
 
 pub mod build;
@@ -192,7 +192,9 @@ impl Flusher {
                 match &error {
                     // What we wrote may have been swept as an orphan meanwhile. The view stays as
                     // it is: the reloaded catalog may hold this very cut.
-                    CommitError::DeadBranch => drop(written.remove(&first)),
+                    CommitError::DeadBranch | CommitError::Condemned => {
+                        drop(written.remove(&first));
+                    }
                     CommitError::Fenced { .. } => self.fence(&error),
                     // A cut that does not follow, or a catalog that breaks its own rules.
                     CommitError::Refused(reason) => self.invariants.broken(VIS_1, reason),
@@ -202,13 +204,15 @@ impl Flusher {
             }
         };
         self.view.update(|view| view.with_catalog(state).without_generation(generation));
+        // A merge may have committed between our commit and our swap.
+        self.follow_newest();
         written.remove(&first);
         Ok(blocks)
     }
 
     /// FEN-1: from here on nothing is acknowledged; the rows that are not committed stay in the
     /// log of this folder.
-    fn fence(&self, error: &CommitError) {
+    pub(crate) fn fence(&self, error: &CommitError) {
         if !self.fenced.swap(true, Ordering::AcqRel) {
             tracing::error!(%error, "another process has the identity of this data folder");
             self.read_only.set(FENCED, error.to_string());
@@ -255,7 +259,7 @@ impl Flusher {
     }
 
     /// A checkpoint only shortens the next load, so its failure is reported and forgotten.
-    async fn checkpoint(&self) {
+    pub(crate) async fn checkpoint(&self) {
         if let Err(error) = self.catalog.checkpoint_if_due().await {
             tracing::warn!(%error, "checkpoint could not be written");
         }
@@ -289,17 +293,23 @@ impl Flusher {
     fn follow(&self, state: &Arc<State>, unconfirmed: Option<&str>) {
         let own = &self.identity.id;
         self.view.update(|view| {
-            let current = view.catalog();
-            let newer = state.version() > current.version();
-            let ours_stays = state.committed(own) == current.committed(own);
-            let next = if newer && ours_stays {
-                view.with_catalog(Arc::clone(state))
-            } else {
-                view.clone()
-            };
+            let next = self.moved(view, state);
             let silent = writers::silent(next.catalog(), own);
             next.with_replaying(unconfirmed.or(silent.as_deref()))
         });
+    }
+
+    /// Moves the view to the newest catalog version that this process knows, by the rule of
+    /// [`Flusher::follow`]; what answers lack stays as it was told.
+    pub(crate) fn follow_newest(&self) {
+        self.view.update(|view| self.moved(view, &self.catalog.state()));
+    }
+
+    fn moved(&self, view: &View, state: &Arc<State>) -> View {
+        let (own, current) = (&self.identity.id, view.catalog());
+        let newer = state.version() > current.version();
+        let ours_stays = state.committed(own) == current.committed(own);
+        if newer && ours_stays { view.with_catalog(Arc::clone(state)) } else { view.clone() }
     }
 }
 

@@ -33,6 +33,7 @@ use crate::invariants::Invariants;
 use crate::object::Objects;
 use crate::object::local::LocalStore;
 use crate::paths::DataDir;
+use crate::retain::{self, Retainer};
 use crate::view::ViewCell;
 use crate::wal::{self, Lsn};
 use crate::{Handles, Options};
@@ -189,6 +190,7 @@ fn assemble(
         invariants: Invariants::register(registry),
         metrics: flush::Metrics::register(registry),
     };
+    let retainer = Retainer::register(&state, &*handles.clock, registry);
     let published = Mutex::new(Published { state: Arc::default(), at: handles.clock.monotonic() });
     Ok(Arc::new(Shared {
         options,
@@ -205,6 +207,7 @@ fn assemble(
         ballast_released: AtomicBool::new(false),
         polls,
         published,
+        retainer,
         _lock: lock,
     }))
 }
@@ -242,6 +245,8 @@ fn start_tasks(shared: &Arc<Shared>) {
     };
     let flushes = flush::run(Arc::downgrade(shared), trigger);
     shared.handles.tasks.spawn("flush", Box::pin(flushes));
+    let looks = retain::run(Arc::downgrade(shared));
+    shared.handles.tasks.spawn("retain", Box::pin(looks));
 }
 
 fn disk_error(what: &str, path: &std::path::Path, error: io::Error) -> Error {

@@ -101,10 +101,19 @@ impl Default for Compaction {
 
 /// How long rows are kept: the first rule that a row satisfies decides; without one it stays for
 /// ever.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Retention {
     /// In order.
     pub rules: Vec<RetentionRule>,
+    /// How long the past of the catalog is kept, and the objects that it names: what went can be
+    /// brought back until then. At least an hour, for queries run on it.
+    pub history: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { rules: Vec::new(), history: Duration::from_secs(24 * 3600) }
+    }
 }
 
 /// How long some rows are kept.

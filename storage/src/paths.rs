@@ -202,6 +202,49 @@ pub fn page_key(tenant: &TenantId, signal: Signal, day: &str, number: u64, attem
     )
 }
 
+/// Returns the number of a checkpoint, if the key is that of one.
+pub fn parse_checkpoint_key(key: &str) -> Option<u64> {
+    let name = key.strip_prefix(CHECKPOINT_PREFIX)?.strip_prefix('/')?;
+    let (number, attempt) = name.strip_suffix(".checkpoint")?.split_once('-')?;
+    if is_attempt(attempt) { parse_number(number) } else { None }
+}
+
+/// Returns whether a key is exactly like those of catalog pages.
+pub fn is_page_key(key: &str) -> bool {
+    let name = partition_part(key, CHECKPOINT_PREFIX).and_then(|name| name.strip_suffix(".page"));
+    let parts = name.and_then(|name| name.split_once('-'));
+    parts.is_some_and(|(number, attempt)| parse_number(number).is_some() && is_attempt(attempt))
+}
+
+/// Returns whether a key is exactly like those of blocks.
+pub fn is_block_key(key: &str) -> bool {
+    let is = || {
+        let name = partition_part(key, BLOCK_PREFIX)?.strip_suffix(".parquet")?;
+        let (kind, rest) = name.split_once("-L")?;
+        let (level, rest) = rest.split_once('-')?;
+        let (_, attempt) = rest.rsplit_once('-')?;
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase());
+        Some(word(kind) && digits(level) && is_attempt(attempt))
+    };
+    is() == Some(true)
+}
+
+/// Returns what follows tenant, signal and day in a key below a folder.
+fn partition_part<'k>(key: &'k str, folder: &str) -> Option<&'k str> {
+    let rest = key.strip_prefix(folder)?.strip_prefix("/tenant=")?;
+    let (tenant, rest) = rest.split_once('/')?;
+    let (signal, rest) = rest.strip_prefix("signal=")?.split_once('/')?;
+    let (day, name) = rest.strip_prefix("day=")?.split_once('/')?;
+    let ours = TenantId::parse(tenant).is_ok() && Signal::parse(signal).is_some();
+    (ours && !day.is_empty() && !name.contains('/')).then_some(name)
+}
+
+/// Returns whether a text is the random part of a name.
+fn is_attempt(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// Returns the key of the listing of live blocks for readers that are not Tarn.
 pub fn published_key(tenant: &TenantId, signal: Signal) -> String {
     format!("published/tenant={tenant}/{signal}.json")
@@ -236,6 +279,40 @@ mod tests {
             published_key(&tenant, Signal::Metrics),
             "published/tenant=default/metrics.json"
         );
+    }
+
+    #[test]
+    fn only_keys_exactly_like_ours_are_ours() {
+        let tenant = TenantId::default_tenant();
+        let name = merge_block_name(7, 3, 0, 0xbeef);
+        let block = BlockKey {
+            tenant: &tenant,
+            signal: Signal::Logs,
+            day: "late",
+            kind: "logs",
+            level: 2,
+            name: &name,
+        };
+        let block = block.key();
+        let page = page_key(&tenant, Signal::Metrics, "2026-11-21", 5, 1);
+        assert!(is_block_key(&block) && !is_page_key(&block), "{block}");
+        assert!(is_page_key(&page) && !is_block_key(&page), "{page}");
+        assert_eq!(parse_checkpoint_key(&checkpoint_key(9, 1)), Some(9));
+        assert_eq!(parse_checkpoint_key(&page), None);
+        for stranger in [
+            "blocks/mine.parquet",
+            "blocks/tenant=default/signal=logs/day=late/mine.parquet",
+            "blocks/tenant=default/signal=logs/day=late/logs-L2-0-3-0-beef.parquet",
+            "blocks/tenant=default/signal=dogs/day=late/logs-L2-0-3-0-000000000000beef.parquet",
+            "blocks/tenant=default/signal=logs/logs-L2-0-3-0-000000000000beef.parquet",
+            "blocks/tenant=default/signal=logs/day=late/x/logs-L2-0-3-0-000000000000beef.parquet",
+            "blocks/tenant=default/signal=logs/day=late/logs-L2-0-3-0-000000000000beef.parquet.bak",
+            "checkpoints/1-000000000000beef.checkpoint",
+            "checkpoints/tenant=default/signal=logs/day=late/5-000000000000beef.page",
+        ] {
+            let ours = is_block_key(stranger) || is_page_key(stranger);
+            assert!(!ours && parse_checkpoint_key(stranger).is_none(), "{stranger}");
+        }
     }
 
     #[test]

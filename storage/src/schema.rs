@@ -7,8 +7,9 @@
 //! neighbouring rows are alike. A missing label sorts before any value.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
-use tarn_model::labels::{LabelSet, METRIC_NAME};
+use tarn_model::labels::{Label, LabelSet, METRIC_NAME};
 
 pub mod tables;
 
@@ -194,6 +195,63 @@ impl Ord for SortKey<'_> {
             // Where the names differ, the later name shows that its owner lacks the earlier one.
             let names = (theirs.0, theirs.1).cmp(&(mine.0, mine.1));
             let order = names.then_with(|| mine.2.cmp(theirs.2));
+            if order != Ordering::Equal {
+                return order;
+            }
+        }
+        self.0.len().cmp(&other.0.len())
+    }
+}
+
+/// The labels of a series in the order in which they are compared, as [`SortKey`], but owned.
+#[derive(Debug, Clone)]
+pub(crate) struct SeriesKey(Vec<(u8, Label)>);
+
+impl SeriesKey {
+    /// Orders labels, which come with the class of their name.
+    pub(crate) fn new(mut labels: Vec<(u8, Label)>) -> Self {
+        let place = |(class, label): &(u8, Label)| (*class, Arc::clone(&label.name));
+        // Columns come in this order, so that mostly nothing is to be done.
+        if !labels.is_sorted_by(|a, b| (a.0, &*a.1.name) < (b.0, &*b.1.name)) {
+            labels.sort_by_cached_key(place);
+        }
+        Self(labels)
+    }
+
+    /// Returns the labels.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = &Label> {
+        self.0.iter().map(|(_, label)| label)
+    }
+
+    /// Returns the label set.
+    pub(crate) fn label_set(&self) -> LabelSet {
+        LabelSet::new(self.labels().cloned().collect())
+    }
+}
+
+impl PartialEq for SeriesKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len() && self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for SeriesKey {}
+
+impl PartialOrd for SeriesKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for SeriesKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Texts are mostly shared, so that most comparisons end with the pointers.
+        let texts = |a: &Arc<str>, b: &Arc<str>| {
+            if Arc::ptr_eq(a, b) { Ordering::Equal } else { a.cmp(b) }
+        };
+        for ((mine_class, mine), (their_class, theirs)) in self.0.iter().zip(&other.0) {
+            let names = their_class.cmp(mine_class).then_with(|| texts(&theirs.name, &mine.name));
+            let order = names.then_with(|| texts(&mine.value, &theirs.value));
             if order != Ordering::Equal {
                 return order;
             }

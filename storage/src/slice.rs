@@ -10,6 +10,7 @@ use tarn_model::sample::{Histogram, STALE_NAN_BITS, stale_nan};
 use tarn_model::slice::{Samples, Slice};
 use tarn_model::time::TimeRange;
 
+pub(crate) mod cut;
 pub(crate) mod decode;
 pub(crate) mod encode;
 
@@ -42,8 +43,23 @@ impl PointValue {
         }
     }
 
-    fn is_float(&self) -> bool {
+    pub(crate) fn is_float(&self) -> bool {
         matches!(self, Self::Float(_))
+    }
+
+    /// Returns the bits of a float; those of the marker for anything else.
+    pub(crate) fn float_bits(&self) -> u64 {
+        match self {
+            Self::Float(bits) => *bits,
+            Self::Histogram(_) => STALE_NAN_BITS,
+        }
+    }
+
+    pub(crate) fn histogram(&self) -> Option<Arc<Histogram>> {
+        match self {
+            Self::Float(_) => None,
+            Self::Histogram(histogram) => Some(Arc::clone(histogram)),
+        }
     }
 }
 
@@ -121,6 +137,18 @@ pub(crate) fn slice_to_points(slice: &Slice, into: &mut Vec<Point>) {
         let value = PointValue::Float(stale_nan().to_bits());
         into.push(Point { time_ms, start_ms: 0, value });
     }
+}
+
+/// Takes the samples inside time ranges out of a slice; what is left goes into `into`.
+pub(crate) fn without(slice: Slice, ranges: &[TimeRange], into: &mut Vec<Slice>) {
+    let touched = span(&slice).is_some_and(|own| ranges.iter().any(|range| range.overlaps(own)));
+    if !touched {
+        return into.push(slice);
+    }
+    let mut points = Vec::new();
+    slice_to_points(&slice, &mut points);
+    points.retain(|point| !ranges.iter().any(|range| range.contains(point.time_ms)));
+    points_to_slices(&points, into);
 }
 
 /// Sorts points by time; of several at one time the last in the given order stays.

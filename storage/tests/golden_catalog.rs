@@ -128,6 +128,7 @@ fn block(day: &str, lo: u64, hi: u64) -> BlockMeta {
         shard: u32::from(late),
         lsn: vec![LsnRange { writer: WRITER.to_owned(), epoch: 1, lo, hi }],
         seq: 0,
+        erased: Vec::new(),
         rows: 12,
         samples: 345,
         series: 10,

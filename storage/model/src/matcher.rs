@@ -12,6 +12,10 @@ use regex::{Regex, RegexBuilder};
 use crate::error::{Error, Result};
 use crate::labels::{LabelSet, Quoted, is_legacy_label_name};
 
+mod selector;
+
+pub use selector::parse_selector;
+
 /// The compiled program of one matcher may take this much memory; what a person writes stays far
 /// below, a bomb such as `((a{100}){100}){100}` does not.
 const REGEX_BYTES_MAX: usize = 1 << 20;

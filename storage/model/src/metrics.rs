@@ -54,6 +54,11 @@ names! {
     CATALOG_VERSION = "tarn_catalog_version", "Number of the newest manifest";
     CATALOG_BLOCKS = "tarn_catalog_blocks", "Live blocks";
     CATALOG_BYTES = "tarn_catalog_bytes", "Bytes of live blocks";
+    CLOCK_BEHIND_SECONDS = "tarn_clock_behind_seconds", "How far the paced clock of retention is behind wall time";
+    RETENTION_BLOCKS_DROPPED = "tarn_retention_blocks_dropped", "Blocks dropped because all their rows were beyond their retention";
+    TOMBSTONES = "tarn_tombstones", "Erasures that wait for their rows to be rewritten";
+    GARBAGE_OBJECTS_DELETED = "tarn_garbage_objects_deleted", "Objects deleted because nothing names them";
+    GARBAGE_BYTES_DELETED = "tarn_garbage_bytes_deleted", "Bytes of deleted objects";
     OBJECT_STORE_REQUESTS = "tarn_object_store_requests", "Object store requests by operation and outcome";
     OBJECT_STORE_SECONDS = "tarn_object_store_seconds", "Time of object store requests by operation";
     OBJECT_STORE_BYTES = "tarn_object_store_bytes", "Bytes moved by operation";

@@ -8,6 +8,7 @@
 //! - [`rows`]: matchers → rows; one evaluation per distinct label value
 //! - [`slices`]: rows → samples
 //! - [`pages`]: conditions → rows, by statistics; [`tables`]: rows of logs and spans
+//! - [`stream`]: rows of slices in their order, for merges
 //! - [`cache`]: open blocks, timelines and results of matchers, bounded by bytes
 
 use std::collections::BTreeSet;
@@ -41,6 +42,7 @@ mod fetch;
 pub(crate) mod pages;
 mod rows;
 mod slices;
+pub(crate) mod stream;
 pub(crate) mod tables;
 
 /// Open blocks kept: some 4 KiB each for small blocks, 1 MiB for large ones.
@@ -281,7 +283,7 @@ impl OpenBlock {
         first..self.groups.last().copied().unwrap_or(first).max(first)
     }
 
-    fn has_column(&self, name: &str) -> bool {
+    pub(crate) fn has_column(&self, name: &str) -> bool {
         self.arrow.schema().field_with_name(name).is_ok()
     }
 

@@ -212,6 +212,7 @@ fn meta(bytes: &Bytes, tail: u64, content: Content, origin: &Origin<'_>) -> Bloc
         shard: origin.shard,
         lsn: origin.lsn.clone(),
         seq: origin.seq,
+        erased: Vec::new(),
         rows: content.rows,
         samples: content.samples,
         series: content.series,

@@ -94,6 +94,9 @@ pub enum CommitError {
     /// We slept for longer than the history lasts. The catalog has been loaded anew; objects that
     /// were to be added must be written again under other names.
     DeadBranch,
+    /// Objects that were to be added lay about for so long that a sweep took them for orphans: they
+    /// must be written again under other names.
+    Condemned,
     /// The change breaks a rule of the catalog, or the catalog is damaged.
     Refused(Error),
 }
@@ -108,6 +111,7 @@ impl fmt::Display for CommitError {
             ),
             Self::Unknown(error) => write!(f, "outcome of commit unknown: {}", error.message()),
             Self::DeadBranch => f.write_str("suspended for longer than the catalog's history"),
+            Self::Condemned => f.write_str("blocks waited for so long that a sweep took them"),
             Self::Refused(error) => write!(f, "commit refused: {}", error.message()),
         }
     }
@@ -121,7 +125,7 @@ impl From<CommitError> for Error {
         match error {
             // The process must stop and its operator choose one of the two folders.
             CommitError::Fenced { .. } => Self::invalid(message),
-            CommitError::Unknown(_) | CommitError::DeadBranch => {
+            CommitError::Unknown(_) | CommitError::DeadBranch | CommitError::Condemned => {
                 Self::unavailable(message, Duration::from_secs(5))
             }
             CommitError::Refused(error) => error.context("commit manifest"),
@@ -177,6 +181,10 @@ impl Catalog {
             let Some(draft) = propose(&base)? else {
                 return Ok(base);
             };
+            if turn.as_ref().is_some_and(|written| written.number < base.pages_condemned) {
+                // It may point to a page that is deleted meanwhile; the next one does not.
+                turn.take();
+            }
             let manifest = self.manifest(&base, who, draft, turn.as_ref());
             // Our own rules first: a manifest that readers would refuse must not be written.
             let mut next = base.apply(&manifest, None).map_err(CommitError::Refused)?;
@@ -348,8 +356,9 @@ impl Catalog {
 /// `None` where the cut is committed already, be it by an earlier attempt whose reply was lost.
 ///
 /// # Errors
-/// [`CommitError::Fenced`] where the writer has another epoch in `base`; [`CommitError::Refused`]
-/// where the cut does not begin at the first position that is not committed.
+/// [`CommitError::Fenced`] where the writer has another epoch in `base`; [`CommitError::Condemned`]
+/// where a sweep has taken a block; [`CommitError::Refused`] where the cut does not begin at the
+/// first position that is not committed.
 pub fn propose_cut(
     base: &State,
     cut: &LsnRange,
@@ -367,6 +376,9 @@ pub fn propose_cut(
     if committed + 1 != cut.lo {
         let message = format!("cut {}..{} does not follow committed {committed}", cut.lo, cut.hi);
         return Err(CommitError::Refused(Error::internal(message)));
+    }
+    if blocks.iter().any(|block| base.is_condemned(&block.object)) {
+        return Err(CommitError::Condemned);
     }
     let (cuts, added) = (vec![cut.clone()], blocks.to_vec());
     Ok(Some(Draft { cuts, added, ..Draft::default() }))

@@ -14,6 +14,7 @@ use tarn_model::tenant::TenantId;
 
 use crate::block::{BlockMeta, LsnRange};
 use crate::catalog::format::{CheckpointRef, Manifest, PageRef, WriterRecord, WriterUpdate};
+use crate::paths;
 use crate::retain::erase::Tombstone;
 
 /// One folder of blocks: what a catalog page covers.
@@ -52,6 +53,9 @@ pub struct State {
     /// The paced clock of retention and history, ms; 0 before it was first set.
     pub(crate) clock_ms: i64,
     pub(crate) checkpoint: Option<CheckpointRef>,
+    /// The last manifest seen to condemn a catalog page: a checkpoint of a version before it may
+    /// point to that page.
+    pub(crate) pages_condemned: u64,
 }
 
 impl State {
@@ -92,6 +96,11 @@ impl State {
     /// Returns the tombstones that may erase rows of a block.
     pub fn erased_in(&self, block: &BlockMeta) -> Vec<Arc<Tombstone>> {
         self.erased().filter(|tombstone| tombstone.covers(block)).cloned().collect()
+    }
+
+    /// Returns whether an object will be deleted, so that no commit may name it.
+    pub fn is_condemned(&self, key: &str) -> bool {
+        self.condemned.contains(key)
     }
 
     /// Returns the paced clock of retention and history, ms; 0 before it was first set.
@@ -151,20 +160,50 @@ impl State {
         for update in &manifest.writers {
             next.apply_writer(update).map_err(broken)?;
         }
-        next.clock_ms = next.clock_ms.max(manifest.clock_ms.unwrap_or(0));
+        next.move_clock(manifest.clock_ms);
+        self.check_merged(manifest).map_err(broken)?;
         next.remove(&manifest.removed).map_err(broken)?;
         if !manifest.removed.is_empty() {
             let clock = next.clock_ms;
             let gone = manifest.removed.iter().map(|key| (key.clone(), clock));
             Arc::make_mut(&mut next.gone).extend(gone);
         }
-        next.condemn(manifest);
-        next.erase(manifest);
+        next.condemn(manifest).map_err(broken)?;
         for block in &manifest.added {
             next.add(block, manifest.number).map_err(broken)?;
         }
+        next.erase(manifest).map_err(broken)?;
         next.move_checkpoint(manifest.checkpoint.as_ref()).map_err(broken)?;
         Ok(next)
+    }
+
+    /// The paced clock never goes back. What went before it was first set counts from then.
+    fn move_clock(&mut self, to: Option<i64>) {
+        let first = self.clock_ms == 0;
+        self.clock_ms = self.clock_ms.max(to.unwrap_or(0));
+        if first && self.clock_ms > 0 && !self.gone.is_empty() {
+            let clock = self.clock_ms;
+            Arc::make_mut(&mut self.gone).values_mut().for_each(|at| *at = clock);
+        }
+    }
+
+    /// A merge applies every tombstone that covers an input, and says so: rows of that input are
+    /// among others now, and could not be told from them any more.
+    fn check_merged(&self, manifest: &Manifest) -> Result<(), String> {
+        if self.erased.is_empty() || manifest.removed.is_empty() {
+            return Ok(());
+        }
+        let removed: BTreeSet<&str> = manifest.removed.iter().map(String::as_str).collect();
+        for input in self.all_blocks().filter(|block| removed.contains(block.object.as_str())) {
+            for tombstone in self.erased().filter(|tombstone| tombstone.covers(input)) {
+                let mixed = manifest.added.iter().filter(|block| holds_rows_of(block, input));
+                for block in mixed.filter(|block| !block.erased.contains(&tombstone.id)) {
+                    let (block, id) = (&block.object, &tombstone.id);
+                    return Err(format!("block {block} was merged without tombstone {id}"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Cuts tile the log: each begins where the last one ended, in the epoch that the writer has.
@@ -199,25 +238,63 @@ impl State {
     }
 
     /// What is condemned is no longer only gone; what is swept need not be remembered.
-    fn condemn(&mut self, manifest: &Manifest) {
+    fn condemn(&mut self, manifest: &Manifest) -> Result<(), String> {
         let Manifest { condemned, swept, .. } = manifest;
         if condemned.is_empty() && swept.is_empty() {
-            return;
+            return Ok(());
+        }
+        if let Some(block) = self.all_blocks().find(|block| condemned.contains(&block.object)) {
+            return Err(format!("block {} is condemned but live", block.object));
         }
         let keys = Arc::make_mut(&mut self.condemned);
         keys.extend(condemned.iter().cloned());
-        keys.retain(|key| !swept.contains(key));
+        if let Some(key) = swept.iter().find(|key| !keys.remove(*key)) {
+            return Err(format!("{key} is swept but was not condemned"));
+        }
         Arc::make_mut(&mut self.gone).retain(|key, _| !condemned.contains(key));
+        if condemned.iter().any(|key| paths::is_page_key(key)) {
+            self.pages_condemned = manifest.number;
+            self.forget_pages(condemned);
+        }
+        Ok(())
     }
 
-    fn erase(&mut self, manifest: &Manifest) {
-        let Manifest { erased, erased_done, .. } = manifest;
-        if erased.is_empty() && erased_done.is_empty() {
-            return;
+    /// A partition whose page is condemned needs another one in the next checkpoint.
+    fn forget_pages(&mut self, condemned: &[String]) {
+        let condemned: BTreeSet<&str> = condemned.iter().map(String::as_str).collect();
+        let lost = |partition: &PartitionBlocks| {
+            partition.page.as_ref().is_some_and(|page| condemned.contains(page.object.as_str()))
+        };
+        for partition in self.partitions.values_mut().filter(|partition| lost(partition)) {
+            Arc::make_mut(partition).page = None;
         }
-        let all = Arc::make_mut(&mut self.erased);
-        all.extend(erased.iter().map(|t| (t.id.clone(), Arc::clone(t))));
-        erased_done.iter().for_each(|id| drop(all.remove(id)));
+    }
+
+    fn erase(&mut self, manifest: &Manifest) -> Result<(), String> {
+        let Manifest { erased, erased_done, .. } = manifest;
+        for tombstone in erased {
+            let beyond = tombstone.positions.iter().find(|(writer, last)| {
+                // Rows above are in no block, and readers apply tombstones to blocks only.
+                *last > self.committed(writer)
+            });
+            if let Some((writer, last)) = beyond {
+                let (id, committed) = (&tombstone.id, self.committed(writer));
+                let what = format!("tombstone {id} reaches {last} of {writer}");
+                return Err(format!("{what}, committed are {committed}"));
+            }
+            let all = Arc::make_mut(&mut self.erased);
+            if all.insert(tombstone.id.clone(), Arc::clone(tombstone)).is_some() {
+                return Err(format!("tombstone {} is set already", tombstone.id));
+            }
+        }
+        for id in erased_done {
+            let known = Arc::make_mut(&mut self.erased).remove(id);
+            let tombstone = known.ok_or_else(|| format!("tombstone {id} is not in force"))?;
+            if let Some(block) = self.all_blocks().find(|block| tombstone.covers(block)) {
+                return Err(format!("tombstone {id} still covers block {}", block.object));
+            }
+        }
+        Ok(())
     }
 
     /// Checkpoints go forward only: manifests below the newest one may be deleted.
@@ -225,6 +302,10 @@ impl State {
         let (from, to) = (self.checkpoint_number().unwrap_or(0), named.map_or(0, |c| c.number));
         if to < from || to >= self.version {
             return Err(format!("it names checkpoint {to}, the newest is {from}"));
+        }
+        if to > from && to < self.pages_condemned {
+            let condemned = self.pages_condemned;
+            return Err(format!("it names checkpoint {to}, pages were condemned in {condemned}"));
         }
         self.checkpoint = named.cloned();
         Ok(())
@@ -282,6 +363,18 @@ impl State {
 /// one time the one of the higher rank wins.
 pub(crate) fn rank(block: &BlockMeta) -> (u64, u64) {
     (block.seq, block.lsn.iter().map(|range| range.hi).max().unwrap_or(0))
+}
+
+/// Returns whether rows of `input` may be in a block that a merge made.
+fn holds_rows_of(block: &BlockMeta, input: &BlockMeta) -> bool {
+    let holds = |wanted: &LsnRange| {
+        block.lsn.iter().any(|range| {
+            range.writer == wanted.writer && range.lo <= wanted.lo && wanted.hi <= range.hi
+        })
+    };
+    block.tenant == input.tenant
+        && (&block.signal, &block.kind) == (&input.signal, &input.kind)
+        && input.lsn.iter().all(holds)
 }
 
 /// Returns the partition of a block.

@@ -17,9 +17,10 @@ use tarn_model::units::ByteSize;
 use crate::block::BlockMeta;
 use crate::block::reader::Blocks;
 use crate::block::seal::NewBlock;
-use crate::compact::rows;
+use crate::compact::{rows, slices};
 use crate::options::Retention;
 use crate::retain::erase::Tombstone;
+use crate::schema::kind;
 use crate::usage::Usage;
 
 /// What is merged into what.
@@ -111,8 +112,12 @@ impl Progress {
 /// `Corrupt` where an input fails its checksum, `Unavailable` where one cannot be read or an output
 /// not be stored, `LimitExceeded` where the memory does not suffice.
 pub async fn merge(job: &MergeJob, context: &MergeContext<'_>) -> Result<()> {
+    if job.inputs.len() != job.erased.len() {
+        return Err(Error::internal("a merge needs to know what is erased of every input"));
+    }
     match job.kind.as_str() {
-        "logs" | "spans" => Box::pin(rows::merge(job, context)).await,
+        kind::SLICES => Box::pin(slices::merge(job, context)).await,
+        kind if rows::is_kind(kind) => Box::pin(rows::merge(job, context)).await,
         other => Err(Error::internal(format!("blocks of kind {other} are not merged"))),
     }
 }

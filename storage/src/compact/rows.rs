@@ -19,7 +19,6 @@ use crate::schema::tables::Table;
 use form::RowForm;
 use input::Input;
 
-mod erased;
 mod form;
 mod groups;
 mod input;
@@ -39,6 +38,15 @@ struct Merging<'a> {
     classes: Classes,
     inputs: Vec<Arc<Input>>,
     form: RowForm,
+}
+
+/// Returns whether blocks of a kind hold rows of a table.
+pub(crate) fn is_kind(kind: &str) -> bool {
+    table_of(kind).is_some()
+}
+
+fn table_of(kind: &str) -> Option<Table> {
+    [Table::Logs, Table::Spans].into_iter().find(|table| table.as_str() == kind)
 }
 
 /// Merges the inputs of a job.

@@ -20,6 +20,7 @@ use crate::head::Head;
 use crate::head::sink::HeadSink;
 use crate::paths::DataDir;
 use crate::publish;
+use crate::retain::Retainer;
 use crate::view::ViewCell;
 use crate::wal::{Lsn, Wal};
 use crate::{Handles, Options};
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     /// Others may commit to the same bucket: the catalog is polled.
     pub(super) polls: bool,
     pub(super) published: Mutex<Published>,
+    pub(crate) retainer: Retainer,
     /// Gives the folder free when it goes.
     pub(super) _lock: FolderLock,
 }

@@ -27,6 +27,11 @@ fn series_are_ordered_by_name_class_then_value() {
         for (j, b) in ascending.iter().enumerate() {
             let (a, b) = (labels(a), labels(b));
             assert_eq!(SortKey::new(&a).cmp(&SortKey::new(&b)), i.cmp(&j), "{a} against {b}");
+            let key = |labels: &LabelSet| {
+                SeriesKey::new(labels.iter().map(|l| (rank(&l.name).0, l.clone())).collect())
+            };
+            assert_eq!(key(&a).cmp(&key(&b)), i.cmp(&j), "{a} against {b}");
+            assert_eq!(key(&a).label_set(), a);
         }
     }
 }

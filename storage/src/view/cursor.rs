@@ -15,8 +15,8 @@ use tarn_model::slice::Slice;
 use tarn_model::time::TimeRange;
 
 use crate::block::reader::{Blocks, OpenBlock, RowSlice};
-use crate::slice::{Rank, Ranked, floats_to_slices, merge, points_to_slices, sort_points};
-use crate::view::select::{Found, FoundSeries, Source};
+use crate::slice::{Rank, Ranked, floats_to_slices, merge, points_to_slices, sort_points, without};
+use crate::view::select::{Found, FoundSeries, Source, is_erased};
 use crate::view::{ScanLimits, Selection, View};
 
 /// Samples read ahead: 16 MiB of values, enough to fill any page that is opened.
@@ -119,11 +119,20 @@ impl SeriesCursor {
             for source in sources {
                 match source {
                     Source::Head { .. } => loaded.heads.push(source),
-                    Source::Block { order, block, series } => {
-                        let rows = series.rows.iter().filter(|r| r.may_overlap(self.range));
-                        let rows: Vec<RowSlice> = rows.copied().collect();
+                    Source::Block { order, block, series, erased } => {
+                        let seen = |row: &&RowSlice| {
+                            row.may_overlap(self.range) && !is_erased(&block, row, &erased)
+                        };
+                        let rows: Vec<RowSlice> =
+                            series.rows.iter().filter(seen).copied().collect();
                         samples += rows.iter().map(|row| block.weight(row)).sum::<u64>();
-                        wanted.add(order, &block, rows.into_iter().map(|row| (at, row)));
+                        let erased: Arc<[TimeRange]> = erased.into();
+                        let rows = rows.into_iter().map(|row| Want {
+                            owner: at,
+                            row,
+                            erased: Arc::clone(&erased),
+                        });
+                        wanted.add(order, &block, rows);
                     }
                 }
             }
@@ -133,15 +142,18 @@ impl SeriesCursor {
         let blocks = &self.blocks;
         let mut reads = stream::iter(wanted.blocks)
             .map(|Wanted { order, block, mut rows }| async move {
-                rows.sort_unstable_by_key(|(_, row)| row.row);
-                let (owners, rows): (Vec<usize>, Vec<RowSlice>) = rows.into_iter().unzip();
-                let slices = blocks.read(&block, &rows).await?;
-                Ok::<_, Error>((order, owners, slices))
+                rows.sort_unstable_by_key(|want| want.row.row);
+                let places: Vec<RowSlice> = rows.iter().map(|want| want.row).collect();
+                let slices = blocks.read(&block, &places).await?;
+                Ok::<_, Error>((order, rows, slices))
             })
             .buffered(READS);
-        while let Some((order, owners, slices)) = reads.try_next().await? {
-            for (owner, slice) in owners.into_iter().zip(slices) {
-                self.ready[owner].slices.push(Ranked { order, slice });
+        let mut left = Vec::new();
+        while let Some((order, rows, slices)) = reads.try_next().await? {
+            for (want, slice) in rows.into_iter().zip(slices) {
+                without(slice, &want.erased, &mut left);
+                let of_series = &mut self.ready[want.owner].slices;
+                of_series.extend(left.drain(..).map(|slice| Ranked { order, slice }));
             }
         }
         Ok(())
@@ -152,7 +164,14 @@ impl SeriesCursor {
 struct Wanted {
     order: Rank,
     block: Arc<OpenBlock>,
-    rows: Vec<(usize, RowSlice)>,
+    rows: Vec<Want>,
+}
+
+/// A row, the series that waits for it, and what of it is erased.
+struct Want {
+    owner: usize,
+    row: RowSlice,
+    erased: Arc<[TimeRange]>,
 }
 
 #[derive(Default)]
@@ -163,12 +182,7 @@ struct WantedRows {
 }
 
 impl WantedRows {
-    fn add(
-        &mut self,
-        order: Rank,
-        block: &Arc<OpenBlock>,
-        rows: impl Iterator<Item = (usize, RowSlice)>,
-    ) {
+    fn add(&mut self, order: Rank, block: &Arc<OpenBlock>, rows: impl Iterator<Item = Want>) {
         let at = *self.places.entry(Arc::clone(block.object())).or_insert_with(|| {
             self.blocks.push(Wanted { order, block: Arc::clone(block), rows: Vec::new() });
             self.blocks.len() - 1

@@ -15,8 +15,11 @@ use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::TimeRange;
 
+use crate::block::BlockMeta;
+use crate::block::reader::RowSlice;
+use crate::retain::erase::Erased;
 use crate::schema::kind;
-use crate::view::select::{Found, resolve};
+use crate::view::select::{Found, is_erased, resolve};
 use crate::view::{ScanLimits, Selector, View};
 
 /// What is asked of names and values.
@@ -62,6 +65,15 @@ pub(super) async fn label_names(view: &View, query: Query<'_>) -> Result<Vec<Str
         }
     });
     for meta in blocks(view, query) {
+        if !view.catalog.erased_in(meta).is_empty() {
+            each_label(view, query, meta, |name, _| {
+                if !names.contains(&**name) {
+                    names.insert(Arc::clone(name));
+                }
+            })
+            .await?;
+            continue;
+        }
         names.extend(meta.labels.iter().map(|l| Arc::from(l.name.as_str())));
         if meta.series > 0 {
             names.insert(METRIC_NAME.into());
@@ -95,13 +107,42 @@ pub(super) async fn label_values(view: &View, name: &str, query: Query<'_>) -> R
     let selector = Selector { matchers: vec![present], range: query.range };
     for meta in blocks(view, query) {
         if crate::block::reader::may_match(meta, &selector) {
-            let block = view.blocks.open(meta).await?;
-            view.blocks.label_values(&block, name, &mut values).await?;
+            if view.catalog.erased_in(meta).is_empty() {
+                let block = view.blocks.open(meta).await?;
+                view.blocks.label_values(&block, name, &mut values).await?;
+            } else {
+                let mut add = |own: &Arc<str>, value: &Arc<str>| {
+                    if **own == *name && !values.contains(&**value) {
+                        values.insert((**value).to_owned());
+                    }
+                };
+                each_label(view, query, meta, &mut add).await?;
+            }
             check_bytes(&values, query.limits)?;
         }
     }
     check_bytes(&values, query.limits)?;
     Ok(values.into_iter().collect())
+}
+
+/// Calls `each` with the labels of the series of a block of which something is left. Reads all of its
+/// series, which lasts until the erased ones are merged away.
+async fn each_label(
+    view: &View,
+    query: Query<'_>,
+    meta: &Arc<BlockMeta>,
+    mut each: impl FnMut(&Arc<str>, &Arc<str>) + Send,
+) -> Result<()> {
+    let erased = Erased::new(&view.catalog.erased_in(meta))?;
+    let block = view.blocks.open(meta).await?;
+    for series in view.blocks.matching(&block, &[]).await?.iter() {
+        let times = erased.times(&series.labels);
+        let seen = |row: &RowSlice| row.may_overlap(query.range) && !is_erased(&block, row, &times);
+        if series.rows.iter().any(seen) {
+            series.labels.iter().for_each(|label| each(&label.name, &label.value));
+        }
+    }
+    Ok(())
 }
 
 fn check_bytes(values: &BTreeSet<String>, limits: ScanLimits) -> Result<()> {
@@ -113,10 +154,7 @@ fn check_bytes(values: &BTreeSet<String>, limits: ScanLimits) -> Result<()> {
     Ok(())
 }
 
-fn blocks<'a>(
-    view: &'a View,
-    query: Query<'a>,
-) -> impl Iterator<Item = &'a Arc<crate::block::BlockMeta>> {
+fn blocks<'a>(view: &'a View, query: Query<'a>) -> impl Iterator<Item = &'a Arc<BlockMeta>> {
     view.blocks(query.tenant, Signal::Metrics).filter(move |meta| {
         let own = TimeRange { start_ms: meta.time_min_ms, end_ms: meta.time_max_ms };
         meta.kind == kind::SLICES && own.overlaps(query.range)

@@ -33,6 +33,7 @@ mod work;
 pub(crate) use attributes::own_texts;
 use block::Share;
 use head::HeadRows;
+pub(crate) use layout::{Layout, Shape};
 
 /// Rows of one batch at most.
 pub const BATCH_ROWS: usize = 8192;

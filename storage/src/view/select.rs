@@ -3,7 +3,7 @@
 //! Every generation and every block that the catalog cannot rule out is asked for the series that
 //! match. Series of equal labels come together, whatever they were found in. Samples are not read
 //! here, but their number is fixed: all lengths of the active generation are taken under one lock,
-//! for all selectors.
+//! for all selectors. Series of which everything is erased are not found.
 
 use std::sync::Arc;
 
@@ -17,10 +17,11 @@ use tarn_model::tenant::TenantId;
 use tarn_model::time::TimeRange;
 
 use crate::block::BlockMeta;
-use crate::block::reader::{BlockSeries, OpenBlock, may_match};
+use crate::block::reader::{BlockSeries, OpenBlock, RowSlice, may_match};
 use crate::catalog::state::rank;
 use crate::head::TenantPart;
 use crate::head::columns::SeriesSnapshot;
+use crate::retain::erase::Erased;
 use crate::schema::kind;
 use crate::slice::Rank;
 use crate::view::{ScanLimits, SelectedSeries, Selector, View};
@@ -49,7 +50,7 @@ pub(super) struct FoundSeries {
 #[derive(Debug)]
 pub(super) enum Source {
     Head { order: Rank, part: Arc<TenantPart>, series: SeriesSnapshot },
-    Block { order: Rank, block: Arc<OpenBlock>, series: BlockSeries },
+    Block { order: Rank, block: Arc<OpenBlock>, series: BlockSeries, erased: Vec<TimeRange> },
 }
 
 /// Resolves selectors together.
@@ -73,12 +74,13 @@ pub(super) async fn resolve(
         .map(|(at, meta)| async move {
             let block = view.blocks.open(&meta).await?;
             let matched = view.blocks.matching(&block, &selectors[at].matchers).await?;
-            Ok::<_, Error>((at, block, matched))
+            let erased = Erased::new(&view.catalog.erased_in(&meta))?;
+            Ok::<_, Error>((at, Asked { block, erased, range: selectors[at].range }, matched))
         })
         .buffered(LOOKUPS);
-    while let Some((at, block, matched)) = lookups.try_next().await? {
+    while let Some((at, asked, matched)) = lookups.try_next().await? {
         for series in matched.iter() {
-            collected[at].add_block(&block, series, selectors[at].range, &mut budget)?;
+            collected[at].add_block(&asked, series, &mut budget)?;
         }
     }
     drop(lookups);
@@ -130,6 +132,20 @@ fn heads(
         .collect()
 }
 
+/// A block, and what is asked of it.
+struct Asked {
+    block: Arc<OpenBlock>,
+    erased: Erased,
+    range: TimeRange,
+}
+
+/// Returns whether all samples of a row are erased. The time of a staleness marker stands in no row,
+/// but no marker is behind the end of its block.
+pub(super) fn is_erased(block: &OpenBlock, row: &RowSlice, erased: &[TimeRange]) -> bool {
+    let last = if row.stale { block.meta.time_max_ms } else { row.ts_last };
+    erased.iter().any(|range| range.start_ms <= row.ts_first && last <= range.end_ms)
+}
+
 struct Budget {
     limits: ScanLimits,
     series: u64,
@@ -179,12 +195,14 @@ impl Collected {
 
     fn add_block(
         &mut self,
-        block: &Arc<OpenBlock>,
+        asked: &Asked,
         series: &BlockSeries,
-        range: TimeRange,
         budget: &mut Budget,
     ) -> Result<()> {
-        if !series.rows.iter().any(|row| row.may_overlap(range)) {
+        let Asked { block, range, .. } = asked;
+        let erased = asked.erased.times(&series.labels);
+        let seen = |row: &RowSlice| row.may_overlap(*range) && !is_erased(block, row, &erased);
+        if !series.rows.iter().any(seen) {
             return Ok(());
         }
         let labels = series.labels.clone();
@@ -192,7 +210,7 @@ impl Collected {
         let (seq, lsn) = rank(&block.meta);
         let order = Rank(seq, lsn);
         let (block, series) = (Arc::clone(block), series.clone());
-        self.series[at].1.push(Source::Block { order, block, series });
+        self.series[at].1.push(Source::Block { order, block, series, erased });
         budget.check(size_of::<Source>() as u64)
     }
 

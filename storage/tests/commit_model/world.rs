@@ -245,7 +245,7 @@ async fn life(parts: Parts, folder: Rc<Folder>) {
     match set_state(&catalog, &who, WriterState::Live, "", |_| true).await {
         Ok(()) => {}
         Err(CommitError::Fenced { .. }) => return folder.fenced.set(true),
-        Err(CommitError::Unknown(_) | CommitError::DeadBranch) => return,
+        Err(CommitError::Unknown(_) | CommitError::DeadBranch | CommitError::Condemned) => return,
         Err(e @ CommitError::Refused(_)) => panic!("start: {e}"),
     }
     while catalog.state().committed(&who.id) < GOAL {
@@ -292,6 +292,7 @@ async fn flush(
                     block = None;
                 }
             }
+            Err(CommitError::Condemned) => block = None,
             Err(CommitError::DeadBranch) => {
                 parts.ledger.dead_branches.set(parts.ledger.dead_branches.get() + 1);
                 block = None;
@@ -389,6 +390,7 @@ fn block_meta(object: String, cut: &LsnRange, bytes: u64) -> BlockMeta {
         shard: 0,
         lsn: vec![cut.clone()],
         seq: 0,
+        erased: Vec::new(),
         rows: 1,
         samples: 1,
         series: 1,

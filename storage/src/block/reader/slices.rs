@@ -87,7 +87,7 @@ impl Blocks {
     }
 
     /// Returns the ticks of all timelines that rows point to.
-    async fn ticks(
+    pub(super) async fn ticks(
         &self,
         block: &Arc<OpenBlock>,
         rows: &[RowSlice],

@@ -22,6 +22,7 @@ fn block(object: &str, day: &str) -> Arc<BlockMeta> {
         shard: 0,
         lsn: Vec::new(),
         seq: 0,
+        erased: Vec::new(),
         rows: 1,
         samples: 1,
         series: 1,

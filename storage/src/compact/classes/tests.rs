@@ -17,17 +17,17 @@ fn rule(
 }
 
 fn classes(rules: &[RetentionRule]) -> Classes {
-    let retention = Retention { rules: rules.to_vec() };
+    let retention = Retention { rules: rules.to_vec(), ..Retention::default() };
     Classes::new(&retention, &TenantId::default_tenant(), Signal::Metrics)
 }
 
 fn class(rules: &[RetentionRule], job: &str) -> String {
-    let retention = Retention { rules: rules.to_vec() };
+    let retention = Retention { rules: rules.to_vec(), ..Retention::default() };
     of_series(&retention, &TenantId::default_tenant(), &LabelSet::from_pairs(&[("job", job)]))
 }
 
 fn life(rules: &[RetentionRule], class: &str) -> Option<u64> {
-    let retention = Retention { rules: rules.to_vec() };
+    let retention = Retention { rules: rules.to_vec(), ..Retention::default() };
     let life = lifetime(&retention, &TenantId::default_tenant(), Signal::Metrics, class);
     life.map(|life| life.as_secs() / DAY_S)
 }

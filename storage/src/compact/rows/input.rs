@@ -13,14 +13,13 @@ use arrow_array::RecordBatch;
 use arrow_select::filter::filter_record_batch;
 use tarn_model::error::Result;
 
-use super::erased::Erased;
 use super::whole::Whole;
 use crate::block::BlockMeta;
 use crate::block::index::PAGE_ROWS;
 use crate::block::reader::tables::{Decoding, Rows};
 use crate::block::reader::{Blocks, OpenBlock};
 use crate::compact::merge::MergeContext;
-use crate::retain::erase::Tombstone;
+use crate::retain::erase::{Erased, Tombstone};
 use crate::schema::tables::{Table, column};
 use crate::view::rows::ScanStats;
 

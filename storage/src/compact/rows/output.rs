@@ -1,6 +1,5 @@
 //! The outputs of a merge: named, cut by size, handed over.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use arrow_array::RecordBatch;
@@ -11,8 +10,8 @@ use super::Merging;
 use super::groups::cut_at;
 use crate::block::rows::{Order, RowRef, RowWriter, Source};
 use crate::block::seal::Origin;
-use crate::block::{BlockMeta, LsnRange};
 use crate::blocking;
+use crate::compact::slices::lsn_union;
 use crate::flush::cut::day_name;
 use crate::paths::merge_block_name;
 use crate::schema::tables::Table;
@@ -83,25 +82,6 @@ impl Output {
             overlaps: false,
         }
     }
-}
-
-/// Returns the log positions of all inputs; ranges that follow one another become one.
-fn lsn_union(inputs: &[Arc<BlockMeta>]) -> Vec<LsnRange> {
-    let mut all: Vec<&LsnRange> = inputs.iter().flat_map(|meta| &meta.lsn).collect();
-    all.sort_unstable_by_key(|range| (&range.writer, range.epoch, range.lo));
-    let mut union: Vec<LsnRange> = Vec::new();
-    for range in all {
-        match union.last_mut() {
-            Some(last)
-                if (&last.writer, last.epoch) == (&range.writer, range.epoch)
-                    && range.lo <= last.hi.saturating_add(1) =>
-            {
-                last.hi = last.hi.max(range.hi);
-            }
-            _ => union.push(range.clone()),
-        }
-    }
-    union
 }
 
 /// Writes rows of some batches to the outputs that they belong to: log records, which come in their

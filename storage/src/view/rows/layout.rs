@@ -37,7 +37,7 @@ pub(crate) struct Shape {
 
 impl Shape {
     /// Returns the shape of batches in memory.
-    pub(super) fn head(table: Table) -> Self {
+    pub(crate) fn head(table: Table) -> Self {
         Self { table, schema: table.schema(), own: Vec::new() }
     }
 
@@ -58,7 +58,7 @@ enum Maker {
 
 /// How the columns of a scan, or of a filter, are made from those of a part.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(crate) struct Layout {
     schema: SchemaRef,
     makers: Vec<Maker>,
 }
@@ -68,7 +68,7 @@ impl Layout {
     ///
     /// # Errors
     /// `Invalid` where the table has no such column.
-    pub(super) fn new(shape: &Shape, columns: &[RowColumn]) -> Result<Self> {
+    pub(crate) fn new(shape: &Shape, columns: &[RowColumn]) -> Result<Self> {
         let fields: Result<Vec<_>> = columns.iter().map(|c| field(shape.table, c)).collect();
         let fields = fields?;
         let makers = columns.iter().zip(&fields);
@@ -100,7 +100,7 @@ impl Layout {
     ///
     /// # Errors
     /// `Corrupt` where a column of the part is not what its name says.
-    pub(super) fn make(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+    pub(crate) fn make(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let columns: Result<Vec<ArrayRef>> =
             self.makers.iter().map(|maker| make(maker, batch)).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::block::{BlockMeta, summary};
 use crate::head::tables::TableBatch;
+use crate::retain::erase::Erased;
 use crate::schema::tables::{Table, column};
 use crate::view::View;
 
@@ -44,6 +45,7 @@ impl View {
         for meta in self.row_blocks(tenant, scan.table) {
             ScanStats::add(&stats.blocks, 1);
             if may_match(meta, &scan.prune) {
+                let scan = self.without_erased(meta, &scan)?;
                 self.add_block(meta, &scan, &stats, &mut parts);
             } else {
                 ScanStats::add(&stats.blocks_pruned, 1);
@@ -53,6 +55,17 @@ impl View {
             parts.sort_by_key(|part| Reverse(part.time_max_us));
         }
         Ok(RowSource { parts, stats })
+    }
+
+    /// Returns the scan with a first filter that leaves out what is erased in a block.
+    fn without_erased(&self, meta: &BlockMeta, scan: &Arc<RowScan>) -> Result<Arc<RowScan>> {
+        let tombstones = self.catalog.erased_in(meta);
+        if tombstones.is_empty() {
+            return Ok(Arc::clone(scan));
+        }
+        let mut own = RowScan::clone(scan);
+        own.filters.insert(0, Erased::new(&tombstones)?.filter(scan.table));
+        Ok(Arc::new(own))
     }
 
     fn add_block(
