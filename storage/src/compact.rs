@@ -5,9 +5,17 @@
 //! and commits `{add: outputs, remove: inputs}`. If meanwhile an input went, or came under a
 //! tombstone that the merge did not know, the outputs are dropped: the work was wasteful, never
 //! wrong. A merge changes nothing that a query sees (VIS-3).
+//!
+//! - [`plan`]: which blocks, and why
+//! - [`worker`]: runs and commits; [`jobs`]: what waits, runs and failed
 
 pub mod classes;
+pub mod jobs;
 pub mod merge;
 pub(crate) mod rows;
 mod slices;
 mod timeline;
+mod metrics;
+pub mod plan;
+mod work;
+pub mod worker;

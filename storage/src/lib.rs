@@ -67,6 +67,9 @@ pub mod wal;
 use crate::append::Writer;
 use crate::catalog::format::WriterState;
 use crate::catalog::{State, writers};
+use crate::compact::jobs::Jobs;
+use crate::compact::plan::Which;
+pub use crate::compact::worker::CompactReport;
 use crate::file::Disk;
 pub use crate::flush::FlushReport;
 use crate::flush::Flusher;
@@ -203,6 +206,19 @@ impl Storage {
         self.shared.flush().await
     }
 
+    /// Merges blocks as far as it goes, whatever their age, and waits for it.
+    ///
+    /// # Errors
+    /// `Unavailable` where the store fails or is not ready; what was merged before stays merged.
+    pub async fn compact(&self, which: &Which) -> Result<CompactReport> {
+        self.shared.compactor.merge_all(&self.shared, which).await
+    }
+
+    /// Returns what merges wait, run, and have ended.
+    pub fn jobs(&self) -> Jobs {
+        self.shared.compactor.jobs.report(self.shared.handles.clock.monotonic())
+    }
+
     /// Stops: last group, flush, commit, seal.
     ///
     /// # Errors
@@ -210,6 +226,7 @@ impl Storage {
     pub async fn close(self) -> Result<()> {
         let shared = &self.shared;
         shared.begin_close();
+        shared.compactor.stop().await;
         if let Err(error) = shared.replayed().await {
             if shared.replay_was_cancelled() {
                 // Nothing was acknowledged in this life: the log is as it was found.

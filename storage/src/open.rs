@@ -25,6 +25,7 @@ use tokio::sync::watch;
 
 use crate::block::reader::Blocks;
 use crate::catalog::{Catalog, Identity, writers};
+use crate::compact::worker::{self, Compactor};
 use crate::disk::{BALLAST_BYTES, Ballast, DiskWatch, ReadOnly};
 use crate::file::OpenHow;
 use crate::flush::{self, Flusher, Trigger};
@@ -34,6 +35,7 @@ use crate::object::Objects;
 use crate::object::local::LocalStore;
 use crate::paths::DataDir;
 use crate::retain::{self, Retainer};
+use crate::usage::Usage;
 use crate::view::ViewCell;
 use crate::wal::{self, Lsn};
 use crate::{Handles, Options};
@@ -200,6 +202,8 @@ fn assemble(
         view,
         log,
         flusher,
+        compactor: Compactor::register(registry),
+        usage: Arc::new(Usage::default()),
         replayed,
         closing: AtomicBool::new(false),
         disk_level,
@@ -247,6 +251,10 @@ fn start_tasks(shared: &Arc<Shared>) {
     shared.handles.tasks.spawn("flush", Box::pin(flushes));
     let looks = retain::run(Arc::downgrade(shared));
     shared.handles.tasks.spawn("retain", Box::pin(looks));
+    if options.compaction.enabled {
+        let merges = worker::run(Arc::downgrade(shared));
+        shared.handles.tasks.spawn("compact", Box::pin(merges));
+    }
 }
 
 fn disk_error(what: &str, path: &std::path::Path, error: io::Error) -> Error {

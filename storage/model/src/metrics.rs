@@ -48,6 +48,12 @@ names! {
     FLUSH_SECONDS = "tarn_flush_seconds", "Time of one flush, from the cut to the commit";
     FLUSH_BLOCKS = "tarn_flush_blocks", "Blocks written by flushes";
     FLUSH_FAILURES = "tarn_flush_failures", "Flushes that failed and will be repeated";
+    COMPACTION_PENDING_BYTES = "tarn_compaction_pending_bytes", "Bytes of blocks that wait to be merged";
+    COMPACTION_SECONDS = "tarn_compaction_seconds", "Time of one merge, from reading to commit";
+    COMPACTION_FAILURES = "tarn_compaction_failures", "Merges that failed and will be repeated";
+    COMPACTION_JOBS = "tarn_compaction_jobs", "Merges by result: done, dropped or failed";
+    COMPACTION_READ_BYTES = "tarn_compaction_read_bytes", "Bytes read by merges";
+    COMPACTION_WRITTEN_BYTES = "tarn_compaction_written_bytes", "Bytes of blocks written by merges";
     CATALOG_COMMIT_SECONDS = "tarn_catalog_commit_seconds", "Time of one manifest commit, conflicts included";
     CATALOG_CONFLICTS = "tarn_catalog_conflicts", "Commits that found their number taken and rebased";
     CATALOG_RELOADS = "tarn_catalog_reloads", "Reloads by listing, after a start or a dead branch";

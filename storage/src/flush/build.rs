@@ -36,7 +36,7 @@ pub use crate::block::seal::NewBlock;
 /// Days that get blocks of their own in one flush; rows of older days share one block.
 pub(super) const DAYS_MAX: usize = 8;
 /// The partition of rows of older days.
-pub(super) const LATE: &str = "late";
+pub(crate) const LATE: &str = "late";
 
 /// What a build needs to know beside the rows.
 #[derive(Debug, Clone, Copy)]

@@ -14,6 +14,7 @@ use super::replay::{Replayed, fill};
 use super::{REPLAY_RETRY, REPLAYING, disk_error};
 use crate::append::{self, Batch};
 use crate::catalog::State;
+use crate::compact::worker::Compactor;
 use crate::disk::{Ballast, Level};
 use crate::flush::{FlushReport, Flusher, Load};
 use crate::head::Head;
@@ -21,6 +22,7 @@ use crate::head::sink::HeadSink;
 use crate::paths::DataDir;
 use crate::publish;
 use crate::retain::Retainer;
+use crate::usage::Usage;
 use crate::view::ViewCell;
 use crate::wal::{Lsn, Wal};
 use crate::{Handles, Options};
@@ -35,9 +37,12 @@ pub(crate) struct Shared {
     pub(crate) view: Arc<ViewCell>,
     pub(crate) log: Arc<LogHandle>,
     pub(crate) flusher: Flusher,
+    pub(crate) compactor: Compactor,
+    /// What queries ask for.
+    pub(crate) usage: Arc<Usage>,
     pub(crate) replayed: watch::Receiver<Option<Replayed>>,
     pub(super) closing: AtomicBool,
-    pub(super) disk_level: watch::Receiver<Level>,
+    pub(crate) disk_level: watch::Receiver<Level>,
     pub(super) ballast: Arc<Ballast>,
     pub(super) ballast_released: AtomicBool,
     /// Others may commit to the same bucket: the catalog is polled.
@@ -134,6 +139,11 @@ impl Shared {
             log_bytes: wal.bytes().0,
             disk: *self.disk_level.borrow(),
         })
+    }
+
+    /// Returns whether the blocks are on the disk of the data folder.
+    pub(crate) fn is_local(&self) -> bool {
+        !self.polls
     }
 
     pub(crate) fn is_closing(&self) -> bool {

@@ -1,0 +1,105 @@
+//! What one merge takes along to its thread, and where its outputs go.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+use tarn_model::error::{Error, Result};
+use tarn_model::rng::Rng;
+
+use crate::block::BlockMeta;
+use crate::block::reader::Blocks;
+use crate::block::seal::NewBlock;
+use crate::compact::merge::{MergeContext, MergeJob, Outputs, Progress, merge};
+use crate::object::{CreateError, Objects};
+use crate::open::Shared;
+use crate::options::{Compaction, Retention};
+use crate::usage::Usage;
+
+/// Everything that one merge needs, owned: its thread may outlive whoever waits for it.
+pub(super) struct Work {
+    job: MergeJob,
+    blocks: Arc<Blocks>,
+    objects: Objects,
+    rng: Arc<dyn Rng>,
+    epoch: u64,
+    options: Compaction,
+    retention: Retention,
+    usage: Arc<Usage>,
+    progress: Arc<Progress>,
+}
+
+impl Work {
+    pub(super) fn new(store: &Shared, job: MergeJob, progress: Arc<Progress>) -> Self {
+        Self {
+            job,
+            blocks: Arc::clone(&store.view.load().blocks),
+            objects: store.flusher.objects.clone(),
+            rng: Arc::clone(&store.handles.rng),
+            epoch: store.flusher.identity.epoch,
+            options: store.options.compaction.clone(),
+            retention: store.options.retention.clone(),
+            usage: Arc::clone(&store.usage),
+            progress,
+        }
+    }
+
+    /// Merges, and returns what was stored.
+    pub(super) async fn run(self) -> Result<Vec<Arc<BlockMeta>>> {
+        let stored = Stored {
+            objects: self.objects,
+            erased: applied(&self.job),
+            progress: Arc::clone(&self.progress),
+            blocks: Mutex::default(),
+        };
+        let context = MergeContext {
+            blocks: &self.blocks,
+            outputs: &stored,
+            rng: &*self.rng,
+            epoch: self.epoch,
+            retention: &self.retention,
+            usage: &self.usage,
+            block_bytes: self.options.block_bytes,
+            memory_max: self.options.memory_max,
+            progress: &self.progress,
+        };
+        merge(&self.job, &context).await?;
+        Ok(stored.blocks.into_inner())
+    }
+}
+
+/// Returns the tombstones whose rows are not in the outputs.
+fn applied(job: &MergeJob) -> Vec<String> {
+    let before = job.inputs.iter().flat_map(|block| block.erased.iter().cloned());
+    let now = job.erased.iter().flatten().map(|tombstone| tombstone.id.clone());
+    before.chain(now).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Puts outputs into the store.
+struct Stored {
+    objects: Objects,
+    erased: Vec<String>,
+    progress: Arc<Progress>,
+    blocks: Mutex<Vec<Arc<BlockMeta>>>,
+}
+
+impl Outputs for Stored {
+    fn put(&self, block: NewBlock) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            self.progress.check()?;
+            let NewBlock { mut meta, bytes } = block;
+            meta.erased.clone_from(&self.erased);
+            match self.objects.create(&meta.object, &bytes).await {
+                Ok(_) => {}
+                Err(CreateError::Unknown(error)) => return Err(error),
+                Err(CreateError::Conflict(_)) => {
+                    let message = format!("block {} exists with other content", meta.object);
+                    return Err(Error::internal(message));
+                }
+            }
+            self.blocks.lock().push(Arc::new(meta));
+            Ok(())
+        })
+    }
+}
