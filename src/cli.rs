@@ -16,6 +16,7 @@ use crate::shutdown::Exit;
 pub(crate) mod ask;
 pub(crate) mod check;
 pub(crate) mod client;
+pub(crate) mod compact;
 pub(crate) mod inspect;
 pub(crate) mod logs;
 pub(crate) mod query;
@@ -50,6 +51,8 @@ pub(crate) enum Command {
     Config(reference::Command),
     /// Write the samples in memory of a running server to blocks, and wait for the commit.
     Flush(client::Server),
+    /// Merge the blocks of a running server as far as it goes, and wait until it is done.
+    Compact(compact::CompactArgs),
     /// Exit 0 if a running server is ready, 1 if it is not.
     Healthcheck(client::Server),
     /// Evaluate a PromQL expression, on a server or straight on a data folder.

@@ -74,6 +74,9 @@ pub(crate) enum Handler {
     Metrics,
     Status,
     Flush,
+    Compact,
+    Usage,
+    UsageJobs,
     RemoteWrite,
     OtlpHttp(Signal),
     OtlpGrpc(Signal),
@@ -123,6 +126,9 @@ pub(crate) static ROUTES: &[Route] = &[
     route("/metrics", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Metrics),
     route("/status", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Status),
     route("/-/flush", Methods::Post, Role::Admin, BodyLimit::None, Handler::Flush),
+    route("/-/compact", Methods::Post, Role::Admin, BodyLimit::None, Handler::Compact),
+    route("/api/v1/usage", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Usage),
+    route("/api/v1/usage/jobs", Methods::Get, Role::Viewer, BodyLimit::None, Handler::UsageJobs),
     route("/api/v1/write", Methods::Post, Role::Ingest, BodyLimit::RemoteWrite, Handler::RemoteWrite),
     route("/api/v1/push", Methods::Post, Role::Ingest, BodyLimit::RemoteWrite, Handler::RemoteWrite),
     route("/v1/logs", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpHttp(Signal::Logs)),
@@ -155,7 +161,8 @@ impl Route {
     /// Returns the paths at which the route stands.
     pub(crate) fn paths(&self) -> Vec<String> {
         let mut paths = vec![self.path.to_owned()];
-        let is_own = matches!(self.handler, Handler::Native(_));
+        let is_own =
+            matches!(self.handler, Handler::Native(_) | Handler::Usage | Handler::UsageJobs);
         if self.path.starts_with("/api/v1/") && !is_own {
             paths.push(format!("{PROMETHEUS_PREFIX}{}", self.path));
         }
@@ -270,6 +277,9 @@ async fn handle(app: Arc<App>, route: &'static Route, request: Request) -> Respo
         Handler::Metrics => admin::metrics(&app, request.headers()),
         Handler::Status => admin::status(&app),
         Handler::Flush => admin::flush(&app).await,
+        Handler::Compact => admin::compact(&app, request.uri().query()).await,
+        Handler::Usage => admin::usage(&app),
+        Handler::UsageJobs => axum::Json(app.storage.jobs()).into_response(),
         Handler::RemoteWrite => admin::write(&app, request).await,
         Handler::OtlpHttp(signal) => calls::otlp_http(&app, signal, request).await,
         Handler::OtlpGrpc(signal) => calls::otlp_grpc(&app, signal, request).await,

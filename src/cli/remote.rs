@@ -26,7 +26,11 @@ pub(crate) fn healthcheck(server: &Server) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn succeeded(answer: &Answer) -> anyhow::Result<String> {
+/// Returns the text of an answer.
+///
+/// # Errors
+/// The whole answer, where it is not a success.
+pub(crate) fn succeeded(answer: &Answer) -> anyhow::Result<String> {
     let text = String::from_utf8_lossy(&answer.body).trim_end().to_owned();
     if !answer.status.is_success() {
         bail!("the server answered {}: {text}", answer.status);

@@ -170,6 +170,55 @@ pub(crate) static KEYS: &[Key] = &[
         |c, v| put(&mut c.storage.wal_bytes_max, bytes_from(v, ByteSize::mib(1)))
     ),
     key!(
+        "compaction.enabled",
+        "true|false",
+        |_| "true".to_owned(),
+        "Whether this process merges small blocks into large ones by itself. Without it queries open more and more files; tarn compact merges on demand.",
+        |c, v| put(&mut c.storage.compaction.enabled, boolean(v))
+    ),
+    key!(
+        "compaction.interval",
+        "duration",
+        |_| "10s".to_owned(),
+        "How often the planner looks for blocks to merge. Watch tarn_compaction_pending_bytes.",
+        |c, v| put(&mut c.storage.compaction.interval, positive_duration(v))
+    ),
+    key!(
+        "compaction.level1_blocks",
+        "number",
+        |_| "8".to_owned(),
+        "So many flushed blocks that lie next to one another are merged at once, at least 2. More: less is written, more files are open.",
+        |c, v| put(&mut c.storage.compaction.level1_blocks, at_least(v, 2))
+    ),
+    key!(
+        "compaction.level1_age",
+        "duration",
+        |_| "2h15m".to_owned(),
+        "Fewer are merged when the oldest of them is older than this.",
+        |c, v| put(&mut c.storage.compaction.level1_age, duration(v))
+    ),
+    key!(
+        "compaction.level2_delay",
+        "duration",
+        |_| "2h15m".to_owned(),
+        "A day is merged into its final blocks so long after its end, and after its last rows have come: the out-of-order window and some room for what is under way.",
+        |c, v| put(&mut c.storage.compaction.level2_delay, duration(v))
+    ),
+    key!(
+        "compaction.block_bytes",
+        "bytes",
+        |_| "128MiB".to_owned(),
+        "A merged block is cut when it reaches about this size. It is held in memory until it is stored.",
+        |c, v| put(&mut c.storage.compaction.block_bytes, bytes_from(v, ByteSize::kib(64)))
+    ),
+    key!(
+        "compaction.memory_max",
+        "bytes",
+        |_| "512MiB".to_owned(),
+        "What one merge may hold in memory, its output included. One merge runs at a time.",
+        |c, v| put(&mut c.storage.compaction.memory_max, bytes_from(v, ByteSize::mib(16)))
+    ),
+    key!(
         "tenants.required",
         "true|false",
         |_| "false".to_owned(),
@@ -585,6 +634,14 @@ fn bytes_from(text: &str, least: ByteSize) -> Result<ByteSize, String> {
 
 fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("{text:?} is not a whole number"))
+}
+
+fn at_least(text: &str, least: usize) -> Result<usize, String> {
+    let parsed: usize = number(text)?;
+    if parsed < least {
+        return Err(format!("must be at least {least}"));
+    }
+    Ok(parsed)
 }
 
 fn count<T: std::str::FromStr + PartialEq + From<u8>>(text: &str) -> Result<T, String> {

@@ -8,8 +8,11 @@ use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tarn_ingest::receive::remote_write::remote_write;
 use tarn_model::error::{Direction, Error, ErrorKind};
+use tarn_model::signal::Signal;
+use tarn_model::tenant::TenantId;
 use tarn_query::api::native;
 use tarn_query::api::prometheus::{self, Endpoint};
+use tarn_storage::compact::plan::Which;
 use tracing::error;
 
 use super::envelope;
@@ -85,6 +88,52 @@ pub(crate) async fn flush(app: &App) -> Response {
         .into_response(),
         Err(e) => failed(&e, Direction::Read),
     }
+}
+
+/// `POST /-/compact`: merges blocks as far as it goes and answers when that is done. `tenant` and
+/// `signal` bound what is merged.
+pub(crate) async fn compact(app: &App, query: Option<&str>) -> Response {
+    let which = match which(query.unwrap_or_default()) {
+        Ok(which) => which,
+        Err(e) => return failed(&e, Direction::Read),
+    };
+    match app.storage.compact(&which).await {
+        Ok(report) => axum::Json(serde_json::json!({
+            "merges": report.merges,
+            "inputs": report.inputs,
+            "outputs": report.outputs,
+            "bytes_read": report.bytes_read,
+            "bytes_written": report.bytes_written,
+            "dropped": report.dropped,
+            "failed": report.failed,
+            "manifest": report.manifest,
+        }))
+        .into_response(),
+        Err(e) => failed(&e, Direction::Read),
+    }
+}
+
+fn which(query: &str) -> Result<Which, Error> {
+    let mut which = Which::default();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        match &*name {
+            "tenant" => which.tenant = Some(TenantId::parse(&value)?),
+            "signal" => {
+                let signal = Signal::parse(&value).ok_or_else(|| {
+                    Error::invalid(format!("signal is {value:?}, must be metrics, logs or traces"))
+                })?;
+                which.signal = Some(signal);
+            }
+            _ => return Err(Error::invalid(format!("parameter {name:?} is unknown"))),
+        }
+    }
+    Ok(which)
+}
+
+/// `/api/v1/usage`: what is stored, per tenant and signal, and what is being merged.
+pub(crate) fn usage(app: &App) -> Response {
+    let (stored, jobs) = (app.storage.stats(), app.storage.jobs());
+    axum::Json(serde_json::json!({ "stored": stored, "jobs": jobs })).into_response()
 }
 
 /// Prometheus remote write.

@@ -75,6 +75,7 @@ pub use crate::flush::FlushReport;
 use crate::flush::Flusher;
 use crate::object::Objects;
 use crate::open::Shared;
+use crate::operate::stats::{self, Stats};
 pub use crate::options::{Options, WalSync};
 use crate::view::Reader;
 
@@ -212,6 +213,15 @@ impl Storage {
     /// `Unavailable` where the store fails or is not ready; what was merged before stays merged.
     pub async fn compact(&self, which: &Which) -> Result<CompactReport> {
         self.shared.compactor.merge_all(&self.shared, which).await
+    }
+
+    /// Returns what the store holds, as figures.
+    pub fn stats(&self) -> Stats {
+        let mut stats = stats::of_blocks(&self.shared.view.load());
+        // Before the log is replayed nobody knows how much of it counts.
+        stats.wal_bytes = self.shared.log.replayed().map_or(0, |wal| wal.bytes().0);
+        stats.head_bytes = self.shared.head.bytes();
+        stats
     }
 
     /// Returns what merges wait, run, and have ended.

@@ -5,6 +5,7 @@
 //! - [`catalog_log`]: every manifest, and what is wrong with it (`tarn catalog log`)
 //! - [`block_list`]: the live blocks (`tarn block list`)
 //! - [`block_show`]: what a block holds, and what each column costs (`tarn block show`)
+//! - [`stats`]: what the store holds, as figures (`/api/v1/usage`)
 //! - [`wal_dump`]: every record of the log, and what is wrong with it (`tarn wal dump`)
 //! - [`quarantine`]: sets a damaged segment aside (`tarn wal quarantine`)
 //! - [`verify`](mod@verify): every byte of every live block (`tarn block verify`)
@@ -14,5 +15,6 @@ pub mod block_show;
 pub mod catalog_log;
 pub mod inspect;
 pub mod quarantine;
+pub mod stats;
 pub mod verify;
 pub mod wal_dump;

@@ -331,4 +331,3 @@ fn observe(job: &mut Job, progress: &Progress) {
     job.rows_read = progress.rows.load(Ordering::Relaxed);
     job.bytes_read = progress.bytes.load(Ordering::Relaxed);
 }
-

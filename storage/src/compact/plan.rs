@@ -260,12 +260,7 @@ impl Planner<'_> {
     }
 
     /// Returns why a day is to get its final blocks.
-    fn final_reason(
-        &self,
-        row: &Row<'_>,
-        day: &str,
-        blocks: &[&Arc<BlockMeta>],
-    ) -> Option<Reason> {
+    fn final_reason(&self, row: &Row<'_>, day: &str, blocks: &[&Arc<BlockMeta>]) -> Option<Reason> {
         let rest = || blocks.iter().filter(|block| block.level < FINAL);
         // Blocks on both sides of a late one would end in different files for good; and who asks for
         // everything waits until late blocks are split.
@@ -333,13 +328,7 @@ fn millis(duration: std::time::Duration) -> i64 {
 }
 
 impl Holder<'_> {
-    fn job(
-        &self,
-        day: &str,
-        level: u8,
-        reason: Reason,
-        blocks: Vec<&Arc<BlockMeta>>,
-    ) -> Planned {
+    fn job(&self, day: &str, level: u8, reason: Reason, blocks: Vec<&Arc<BlockMeta>>) -> Planned {
         let inputs: Vec<Arc<BlockMeta>> = blocks.into_iter().map(Arc::clone).collect();
         let erased = inputs.iter().map(|block| self.state.erased_in(block)).collect();
         let bytes = inputs.iter().map(|block| block.bytes).sum();

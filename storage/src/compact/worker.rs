@@ -387,10 +387,8 @@ fn propose(
     if theirs != *epoch {
         return Err(CommitError::Fenced { writer: id.clone(), ours: *epoch, theirs });
     }
-    let live: HashMap<&str, &Arc<BlockMeta>> = base
-        .blocks(&job.tenant, job.signal)
-        .map(|block| (block.object.as_str(), block))
-        .collect();
+    let live: HashMap<&str, &Arc<BlockMeta>> =
+        base.blocks(&job.tenant, job.signal).map(|block| (block.object.as_str(), block)).collect();
     if !outputs.is_empty() && outputs.iter().all(|block| live.contains_key(&*block.object)) {
         return Ok(Proposal::Done);
     }
@@ -432,4 +430,3 @@ fn check(job: &MergeJob, outputs: &[Arc<BlockMeta>]) -> Result<(), String> {
     }
     Ok(())
 }
-

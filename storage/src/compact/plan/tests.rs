@@ -36,12 +36,8 @@ impl World {
             label: String::new(),
         };
         let writers = WRITERS.iter().map(update).collect();
-        let mut world = Self {
-            state: State::default(),
-            content: BTreeMap::new(),
-            next: [1, 1],
-            objects: 0,
-        };
+        let mut world =
+            Self { state: State::default(), content: BTreeMap::new(), next: [1, 1], objects: 0 };
         world.commit(Manifest { writers, ..Manifest::default() });
         // The second writer is far ahead of the first.
         world.flush(1, &[&[]]);
@@ -361,9 +357,15 @@ fn tenants_take_turns() {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Flush { writer: usize, cuts: Vec<Vec<Block>> },
+    Flush {
+        writer: usize,
+        cuts: Vec<Vec<Block>>,
+    },
     /// Some of the jobs of a plan are done.
-    Merge { asked: bool, some: usize },
+    Merge {
+        asked: bool,
+        some: usize,
+    },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -371,11 +373,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let day = (kind.clone(), 0_i64..4, 1_u64..2000);
     let day = day.prop_map(|(kind, ago, bytes)| Block { kind, ago: vec![ago], bytes });
     let late = (kind, proptest::collection::btree_set(0_i64..6, 2..4), 1_u64..2000);
-    let late = late.prop_map(|(kind, ago, bytes)| Block {
-        kind,
-        ago: ago.into_iter().collect(),
-        bytes,
-    });
+    let late =
+        late.prop_map(|(kind, ago, bytes)| Block { kind, ago: ago.into_iter().collect(), bytes });
     // A cut has at most one block of a kind for a day.
     let cut = proptest::collection::vec(prop_oneof![4 => day, 1 => late], 1..4);
     let cut = cut.prop_map(|blocks| {
