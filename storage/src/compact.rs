@@ -12,10 +12,10 @@
 pub mod classes;
 pub mod jobs;
 pub mod merge;
+mod metrics;
+pub mod plan;
 pub(crate) mod rows;
 mod slices;
 mod timeline;
-mod metrics;
-pub mod plan;
 mod work;
 pub mod worker;

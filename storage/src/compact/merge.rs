@@ -23,6 +23,9 @@ use crate::retain::erase::Tombstone;
 use crate::schema::kind;
 use crate::usage::Usage;
 
+/// Kinds that [`merge`] takes; blocks of others stay as they are.
+pub(crate) const KINDS: &[&str] = &[kind::SLICES];
+
 /// What is merged into what.
 #[derive(Debug, Clone)]
 pub struct MergeJob {

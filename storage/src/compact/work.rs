@@ -1,12 +1,12 @@
 //! What one merge takes along to its thread, and where its outputs go.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tarn_model::error::{Error, Result};
 use tarn_model::rng::Rng;
+use tokio::runtime::Handle;
 
 use crate::block::BlockMeta;
 use crate::block::reader::Blocks;
@@ -15,6 +15,7 @@ use crate::compact::merge::{MergeContext, MergeJob, Outputs, Progress, merge};
 use crate::object::{CreateError, Objects};
 use crate::open::Shared;
 use crate::options::{Compaction, Retention};
+use crate::retain::erase::after_merge;
 use crate::usage::Usage;
 
 /// Everything that one merge needs, owned: its thread may outlive whoever waits for it.
@@ -45,11 +46,14 @@ impl Work {
         }
     }
 
-    /// Merges, and returns what was stored.
-    pub(super) async fn run(self) -> Result<Vec<Arc<BlockMeta>>> {
+    /// Merges, and returns what was stored. Blocks. Sleeps and sockets are those of the runtime, where
+    /// there is one.
+    pub(super) fn run(self, runtime: Option<&Handle>) -> Result<Vec<Arc<BlockMeta>>> {
+        let inputs = self.job.inputs.iter().map(|block| &**block);
+        let erased = after_merge(inputs, self.job.erased.iter().flatten());
         let stored = Stored {
             objects: self.objects,
-            erased: applied(&self.job),
+            erased,
             progress: Arc::clone(&self.progress),
             blocks: Mutex::default(),
         };
@@ -64,16 +68,13 @@ impl Work {
             memory_max: self.options.memory_max,
             progress: &self.progress,
         };
-        merge(&self.job, &context).await?;
+        let merging = merge(&self.job, &context);
+        match runtime {
+            Some(runtime) => runtime.block_on(merging),
+            None => futures::executor::block_on(merging),
+        }?;
         Ok(stored.blocks.into_inner())
     }
-}
-
-/// Returns the tombstones whose rows are not in the outputs.
-fn applied(job: &MergeJob) -> Vec<String> {
-    let before = job.inputs.iter().flat_map(|block| block.erased.iter().cloned());
-    let now = job.erased.iter().flatten().map(|tombstone| tombstone.id.clone());
-    before.chain(now).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Puts outputs into the store.

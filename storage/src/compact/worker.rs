@@ -10,8 +10,6 @@
 //! A store that does not answer makes the worker wait. A merge that fails for its own reasons is
 //! put off, and others go on.
 
-use std::future::Future;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -22,11 +20,12 @@ use tarn_model::map::HashMap;
 use tarn_model::signal::Signal;
 use tarn_model::tasks::Tasks;
 use tarn_model::time::Clock;
+use tokio::runtime::Handle;
 
 use crate::block::BlockMeta;
 use crate::catalog::{CommitError, Draft, Identity, State};
 use crate::compact::jobs::{JobTable, Outcome, Started};
-use crate::compact::merge::{MergeJob, Progress};
+use crate::compact::merge::{KINDS, MergeJob, Progress};
 use crate::compact::metrics::Metrics;
 use crate::compact::plan::{Planned, Planner, Which};
 use crate::compact::work::Work;
@@ -34,8 +33,6 @@ use crate::disk::Level;
 use crate::invariants::VIS_3;
 use crate::open::Shared;
 
-/// Kinds that are merged.
-const KINDS: &[&str] = &[];
 /// A long queue is planned anew after this long: new small blocks come before old large ones.
 const REPLAN: Duration = Duration::from_secs(60);
 /// First wait after a failure of the store; doubled up to [`BACKOFF_MAX`].
@@ -266,7 +263,8 @@ impl Compactor {
         let Started { planned, progress, .. } = started;
         let work = Work::new(store, planned.job.clone(), Arc::clone(progress));
         let _cancel = CancelOnDrop(progress);
-        on_thread(&*store.handles.tasks, work.run()).await?
+        let runtime = Handle::try_current().ok();
+        on_thread(&*store.handles.tasks, move || work.run(runtime.as_ref())).await?
     }
 }
 
@@ -333,22 +331,16 @@ impl Drop for CancelOnDrop<'_> {
     }
 }
 
-/// Runs a future on a thread of its own that gives way to all others. Its sleeps and sockets are
-/// those of the runtime, where there is one.
+/// Runs work on a thread of its own that gives way to all others.
 async fn on_thread<T: Send + 'static>(
     tasks: &dyn Tasks,
-    future: impl Future<Output = T> + Send + 'static,
+    work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T> {
     let (send, receive) = tokio::sync::oneshot::channel();
-    let runtime = tokio::runtime::Handle::try_current();
     let work = move || {
         give_way();
-        let done = match runtime {
-            Ok(runtime) => runtime.block_on(future),
-            Err(_) => futures::executor::block_on(pin!(future)),
-        };
         // Nobody waits any more where this fails.
-        drop(send.send(done));
+        drop(send.send(work()));
     };
     tasks.spawn_thread("compact", Box::new(work));
     receive.await.map_err(|_| Error::internal("the thread of a merge ended without an outcome"))
