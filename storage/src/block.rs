@@ -4,7 +4,7 @@
 //! created once, under a name that is never reused, and never changed.
 //!
 //! - [`columns`]: which columns a block has; [`table`]: slices on their way into them
-//! - [`writer`]: the file of metrics, with its [`survey`]; [`rows`]: that of logs and spans, with [`promote`] and
+//! - [`writer`]: the file of metrics, with its [`survey`] and [`pages`]; [`rows`]: that of logs and spans, with [`promote`] and
 //!   [`trace_order`]; [`index`]: what they are found by
 //! - [`seal`](mod@seal): the end of a file; [`directory`]: index parts and checksums between data and footer
 //! - [`summary`]: what the catalog knows of a block's label values
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) mod columns;
 pub(crate) mod directory;
 pub(crate) mod index;
+pub(crate) mod pages;
 pub(crate) mod promote;
 pub mod reader;
 pub(crate) mod rows;

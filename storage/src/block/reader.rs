@@ -6,7 +6,7 @@
 //!
 //! - [`fetch`]: verified byte ranges
 //! - [`rows`]: matchers → rows; one evaluation per distinct label value
-//! - [`slices`]: rows → samples
+//! - [`slices`]: rows → samples; [`lists`]: the pages of their values
 //! - [`pages`]: conditions → rows, by statistics; [`tables`]: rows of logs and spans
 //! - [`stream`]: rows of slices in their order, for merges
 //! - [`cache`]: open blocks, timelines and results of matchers, bounded by bytes
@@ -39,6 +39,7 @@ use crate::view::rows::ScanStats;
 
 mod cache;
 mod fetch;
+mod lists;
 pub(crate) mod pages;
 mod rows;
 mod slices;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::file::metadata::KeyValue;
+use parquet::file::writer::SerializedFileWriter;
 use tarn_model::error::{Error, Result};
 use tarn_model::rng::Rng;
 use tarn_model::signal::Signal;
@@ -127,15 +128,25 @@ pub(crate) fn refused(error: parquet::errors::ParquetError) -> Error {
     Error::internal("write block").with_source(error)
 }
 
-/// Ends a block: index parts, directory, footer.
+/// Ends a block of the stock writer: index parts, directory, footer.
 pub(crate) fn seal(
-    mut writer: ArrowWriter<Vec<u8>>,
+    writer: ArrowWriter<Vec<u8>>,
+    parts: Vec<IndexPart>,
+    content: Content,
+    origin: &Origin<'_>,
+) -> Result<NewBlock> {
+    let (writer, _) = writer.into_serialized_writer().map_err(refused)?;
+    seal_file(writer, parts, content, origin)
+}
+
+/// Ends a block whose row groups are all written: index parts, directory, footer.
+pub(crate) fn seal_file(
+    mut writer: SerializedFileWriter<Vec<u8>>,
     parts: Vec<IndexPart>,
     content: Content,
     origin: &Origin<'_>,
 ) -> Result<NewBlock> {
     let io = |e: std::io::Error| Error::internal("write block").with_source(e);
-    writer.flush().map_err(refused)?;
     let mut directory = Directory { in_map: content.labels.in_map.clone(), ..Directory::default() };
     for IndexPart { name, version, bytes } in parts {
         let start = writer.bytes_written() as u64;
@@ -143,7 +154,7 @@ pub(crate) fn seal(
         let range = start..start + bytes.len() as u64;
         directory.parts.push(Part { name: name.to_owned(), version, range });
     }
-    writer.sync().map_err(io)?;
+    writer.flush().map_err(io)?;
     directory.offset = writer.bytes_written() as u64;
     directory.regions = checksums(writer.inner());
     let encoded = directory.encode();

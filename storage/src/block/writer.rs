@@ -5,27 +5,31 @@
 
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
 use arrow_schema::{DataType, SchemaRef};
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::arrow_writer::{
+    ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriterOptions, compute_leaves,
+};
 use parquet::basic::{self, Compression, ZstdLevel};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{
     EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion,
 };
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
-use tarn_model::error::Result;
+use tarn_model::error::{Error, Result};
 
 use crate::block::columns::{self, LabelColumns, Present};
 use crate::block::directory::{METRICS_PART, encode_metrics};
-use crate::block::seal::{IndexPart, NewBlock, Origin, refused, seal};
+use crate::block::pages::pack::Packer;
+use crate::block::pages::{Kind, PageColumn};
+use crate::block::seal::{IndexPart, NewBlock, Origin, refused, seal_file};
 use crate::block::survey::{LabelUse, Survey};
 use crate::block::table::{SliceTable, timeline_batch};
 use crate::schema::{column, rank};
 
-/// Bytes of encoded values per page. The stock writer cannot cut pages by samples; 16 KiB are some
-/// 16 Ki samples of ordinary series.
-const VALUE_PAGE_BYTES: usize = 16 << 10;
 /// Rows per label page.
 const LABEL_PAGE_ROWS: usize = 20_000;
 /// Samples per row group: pages, not row groups, are what is read.
@@ -69,10 +73,12 @@ pub(crate) fn write_slices(table: &SliceTable<'_>, origin: &Origin<'_>) -> Resul
 pub(crate) struct SliceWriter {
     labels: LabelColumns,
     schema: SchemaRef,
-    writer: ArrowWriter<Vec<u8>>,
+    encoding: Encoding,
+    file: SerializedFileWriter<Vec<u8>>,
+    columns: ArrowRowGroupWriterFactory,
+    group: Option<Group>,
+    packer: Packer,
     survey: Survey,
-    group_rows: usize,
-    group_samples: u64,
 }
 
 impl SliceWriter {
@@ -85,16 +91,19 @@ impl SliceWriter {
         timelines: &[Arc<[i64]>],
         labels: LabelColumns,
         present: Present,
-        _encoding: Encoding,
+        encoding: Encoding,
     ) -> Result<Self> {
         let schema = columns::slices(&labels, present);
-        let mut writer = open(&schema, &labels)?;
+        let (file, columns) = open(&schema, &labels)?.into_serialized_writer().map_err(refused)?;
+        let (packer, survey) = (Packer::new()?, Survey::new(timelines.len() as u32));
+        let mut writer =
+            Self { labels, schema, encoding, file, columns, group: None, packer, survey };
         if !timelines.is_empty() {
-            writer.write(&timeline_batch(timelines, &schema)?).map_err(refused)?;
-            writer.flush().map_err(refused)?;
+            let batch = timeline_batch(timelines, &writer.schema)?;
+            writer.write_batch(&batch, 0)?;
+            writer.end_group()?;
         }
-        let survey = Survey::new(timelines.len() as u32);
-        Ok(Self { labels, schema, writer, survey, group_rows: 0, group_samples: 0 })
+        Ok(writer)
     }
 
     /// Writes the next rows. The timelines of the table are all those of the block.
@@ -110,38 +119,134 @@ impl SliceWriter {
                 samples += table.rows[end].weight();
                 end += 1;
             }
-            let full = self.group_rows + (end - at) > GROUP_ROWS_MAX
-                || self.group_samples + samples > GROUP_SAMPLES_MAX;
-            if full && self.group_rows > 0 {
-                self.writer.flush().map_err(refused)?;
-                (self.group_rows, self.group_samples) = (0, 0);
+            let full = |group: &Group| {
+                group.rows + (end - at) > GROUP_ROWS_MAX
+                    || group.samples + samples > GROUP_SAMPLES_MAX
+            };
+            if self.group.as_ref().is_some_and(full) {
+                self.end_group()?;
             }
             let rows = &table.rows[at..end];
             let batch = table.slice_batch(&self.schema, &self.labels, rows, &mut self.survey)?;
-            self.writer.write(&batch).map_err(refused)?;
-            self.group_rows += end - at;
-            self.group_samples += samples;
+            self.write_batch(&batch, samples)?;
             at = end;
         }
         Ok(())
     }
 
+    fn write_batch(&mut self, batch: &RecordBatch, samples: u64) -> Result<()> {
+        let mut group = match self.group.take() {
+            Some(group) => group,
+            None => self.begin_group()?,
+        };
+        group.write(&self.schema, batch, &mut self.packer)?;
+        group.rows += batch.num_rows();
+        group.samples += samples;
+        self.group = Some(group);
+        Ok(())
+    }
+
+    fn begin_group(&self) -> Result<Group> {
+        let ordinal = self.file.flushed_row_groups().len();
+        let stock = self.columns.create_column_writers(ordinal).map_err(refused)?;
+        let descriptor = self.file.schema_descr();
+        let column = |(leaf, stock): (usize, ArrowColumnWriter)| {
+            let root = descriptor.get_column_root_idx(leaf);
+            match Kind::of(self.schema.field(root).data_type()) {
+                Some(kind) => {
+                    Column::Pages(PageColumn::new(descriptor.column(leaf), kind, self.encoding))
+                }
+                None => Column::Stock(stock),
+            }
+        };
+        let columns = stock.into_iter().enumerate().map(column).collect();
+        Ok(Group { columns, rows: 0, samples: 0 })
+    }
+
+    fn end_group(&mut self) -> Result<()> {
+        let Some(group) = self.group.take() else { return Ok(()) };
+        let mut into = self.file.next_row_group().map_err(refused)?;
+        for column in group.columns {
+            match column {
+                Column::Stock(column) => {
+                    let chunk = column.close().map_err(refused)?;
+                    chunk.append_to_row_group(&mut into).map_err(refused)?;
+                }
+                Column::Pages(column) => {
+                    let (bytes, closed) = column.close(&mut self.packer)?;
+                    into.append_column(&bytes, closed).map_err(refused)?;
+                }
+            }
+        }
+        into.close().map_err(refused)?;
+        Ok(())
+    }
+
     /// Returns about how many bytes the block has so far.
     pub(crate) fn bytes(&self) -> u64 {
-        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
+        let columns = self.group.iter().flat_map(|group| &group.columns);
+        let open = columns.map(|column| match column {
+            Column::Stock(column) => column.get_estimated_total_bytes(),
+            Column::Pages(column) => column.bytes(),
+        });
+        (self.file.bytes_written() + open.sum::<usize>()) as u64
     }
 
     /// Ends the block.
     ///
     /// # Errors
     /// As [`SliceWriter::write`].
-    pub(crate) fn finish(self, origin: &Origin<'_>) -> Result<NewBlock> {
-        let Self { mut labels, writer, survey, .. } = self;
+    pub(crate) fn finish(mut self, origin: &Origin<'_>) -> Result<NewBlock> {
+        self.end_group()?;
+        let Self { mut labels, file, survey, .. } = self;
         labels.columns.retain(|name| survey.has(name));
         labels.in_map.retain(|name| survey.has(name));
         let bytes = encode_metrics(survey.metrics())?;
         let parts = vec![IndexPart { name: METRICS_PART, version: 1, bytes }];
-        seal(writer, parts, survey.content(labels), origin)
+        seal_file(file, parts, survey.content(labels), origin)
+    }
+}
+
+/// A row group under construction.
+#[derive(Debug)]
+struct Group {
+    /// All leaves, in their order.
+    columns: Vec<Column>,
+    rows: usize,
+    samples: u64,
+}
+
+#[derive(Debug)]
+enum Column {
+    Stock(ArrowColumnWriter),
+    Pages(PageColumn),
+}
+
+impl Group {
+    fn write(
+        &mut self,
+        schema: &SchemaRef,
+        batch: &RecordBatch,
+        packer: &mut Packer,
+    ) -> Result<()> {
+        let missing = || Error::internal("a block has another number of columns than its rows");
+        let mut columns = self.columns.iter_mut();
+        for (field, array) in schema.fields().iter().zip(batch.columns()) {
+            if Kind::of(field.data_type()).is_some() {
+                let (Some(Column::Pages(column)), Some(lists)) =
+                    (columns.next(), array.as_list_opt::<i32>())
+                else {
+                    return Err(missing());
+                };
+                column.write(lists, packer)?;
+                continue;
+            }
+            for leaf in compute_leaves(field, array).map_err(refused)? {
+                let Some(Column::Stock(column)) = columns.next() else { return Err(missing()) };
+                column.write(&leaf).map_err(refused)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -181,9 +286,11 @@ fn column_properties(
     let own = ColumnPath::from(name);
     match kind {
         DataType::List(item) => {
-            let item_path: Vec<String> =
+            let parts: Vec<String> =
                 [name, "list", "element"].iter().map(|part| (*part).to_owned()).collect();
-            let path = ColumnPath::from(item_path);
+            let path = ColumnPath::from(parts);
+            // Only lists of 32-bit numbers are really written with these: all others have pages of
+            // our own.
             let encoding = match item.data_type() {
                 DataType::Float64 => basic::Encoding::BYTE_STREAM_SPLIT,
                 _ => basic::Encoding::DELTA_BINARY_PACKED,
@@ -192,7 +299,6 @@ fn column_properties(
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path.clone(), encoding)
                 .set_column_compression(path.clone(), zstd(1))
-                .set_column_data_page_size_limit(path.clone(), VALUE_PAGE_BYTES)
                 .set_column_statistics_enabled(path, EnabledStatistics::None)
         }
         DataType::Utf8 | DataType::Timestamp(_, _) => {

@@ -8,16 +8,24 @@ use std::sync::Arc;
 use tarn_model::sample::{Counts, Histogram, ResetHint};
 use tarn_model::slice::Samples;
 
-use crate::slice::encode::{CountColumns, HistogramSlice, Start, unscale};
+use crate::slice::encode::{CountColumns, HistogramSlice, Start, power};
 
 /// Turns mantissas into doubles.
 pub(crate) fn floats(mantissas: &[i64], scale: usize) -> Samples {
     // The usual case is a loop without a division.
     let values = match scale {
         0 => mantissas.iter().map(|m| *m as f64).collect(),
-        _ => mantissas.iter().map(|m| unscale(*m, scale)).collect(),
+        _ => {
+            let power = power(scale);
+            mantissas.iter().map(|m| *m as f64 / power).collect()
+        }
     };
     Samples::Floats(values)
+}
+
+/// Turns the bits of doubles into doubles.
+pub(crate) fn doubles(bits: &[i64]) -> Samples {
+    Samples::Floats(bits.iter().map(|bits| f64::from_bits(*bits as u64)).collect())
 }
 
 /// Returns the start timestamp of every sample.

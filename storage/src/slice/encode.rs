@@ -24,9 +24,14 @@ const MANTISSA_MAX: f64 = 9_007_199_254_740_992.0;
 const POWERS: [f64; SCALE_MAX + 1] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
+/// Returns what mantissas of a scale are divided by.
+pub(crate) fn power(scale: usize) -> f64 {
+    POWERS[scale.min(SCALE_MAX)]
+}
+
 /// Returns the double that a mantissa stands for.
 pub(crate) fn unscale(mantissa: i64, scale: usize) -> f64 {
-    mantissa as f64 / POWERS[scale.min(SCALE_MAX)]
+    mantissa as f64 / power(scale)
 }
 
 fn mantissa(bits: u64, scale: usize) -> Option<i64> {

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
-    TimestampMillisecondType,
 };
 use arrow_array::{Array, RecordBatch};
 use tarn_model::error::{Error, Result};
@@ -22,11 +21,10 @@ use crate::schema::column;
 use crate::slice::decode;
 use crate::slice::encode::{CountColumns, HistogramSlice, Start};
 
-/// Value columns of a slice; those that a block lacks are passed over.
-const VALUES: &[&str] = &[
+/// Columns of the rare slices that are more than a run of floats; those that a block lacks are
+/// passed over.
+const EXTRAS: &[&str] = &[
     column::ROW_ID,
-    column::VI,
-    column::VF,
     column::START_TS,
     column::START_RULE,
     column::START_LAG_MS,
@@ -45,6 +43,13 @@ const VALUES: &[&str] = &[
     column::H_BUCKETS_F,
 ];
 
+/// What rows have beside floats.
+#[derive(Default)]
+struct Extras {
+    start: Option<Start>,
+    histograms: Option<Samples>,
+}
+
 impl Blocks {
     /// Reads the samples of rows, which come in ascending order; the slices come in the same.
     ///
@@ -57,33 +62,101 @@ impl Blocks {
         rows: &[RowSlice],
     ) -> Result<Vec<Slice>> {
         let ticks = self.ticks(block, rows).await?;
+        let floats = self.floats(block, rows).await?;
+        let mut extras = self.extras(block, rows, &floats).await?;
         let mut slices = Vec::with_capacity(rows.len());
+        for ((at, row), floats) in rows.iter().enumerate().zip(floats) {
+            let wrong = |what: &str| wrong_row(block, row.row, what);
+            let ticks = ticks.get(&row.timeline).ok_or_else(|| wrong("timeline is missing"))?;
+            let Extras { start, histograms } = extras.remove(&at).unwrap_or_default();
+            let samples = floats.or(histograms).ok_or_else(|| wrong("values are missing"))?;
+            let start = start.unwrap_or(Start::Unknown);
+            slices.push(slice(row, ticks, samples, &start).map_err(wrong)?);
+        }
+        Ok(slices)
+    }
+
+    /// Reads the values of rows of floats; the others have none.
+    async fn floats(
+        &self,
+        block: &Arc<OpenBlock>,
+        rows: &[RowSlice],
+    ) -> Result<Vec<Option<Samples>>> {
+        let mut read: Vec<Option<Samples>> =
+            rows.iter().map(|row| (row.n == 0).then(|| Samples::Floats(Vec::new()))).collect();
+        for (name, ints) in [(column::VI, true), (column::VF, false)] {
+            let wanted = |(_, row): &(usize, &RowSlice)| row.n > 0 && row.scale.is_some() == ints;
+            let places: Vec<usize> =
+                rows.iter().enumerate().filter(wanted).map(|(place, _)| place).collect();
+            let numbers: Vec<u32> = places.iter().map(|place| rows[*place].row).collect();
+            let take = |at: usize, values: Option<&[i64]>| {
+                let row = &rows[places[at]];
+                let Some(values) = values else {
+                    let missing = "mantissas are missing";
+                    return if ints { Err(wrong_row(block, row.row, missing)) } else { Ok(()) };
+                };
+                if values.len() != row.n as usize {
+                    let wrong = "values contradict the number of samples";
+                    return Err(wrong_row(block, row.row, wrong));
+                }
+                read[places[at]] = Some(match row.scale {
+                    Some(scale) => decode::floats(values, usize::from(scale)),
+                    None => decode::doubles(values),
+                });
+                Ok(())
+            };
+            self.lists(block, name, &numbers, take).await?;
+        }
+        Ok(read)
+    }
+
+    /// Reads start timestamps, where the block has them, and histograms of rows without floats.
+    async fn extras(
+        &self,
+        block: &Arc<OpenBlock>,
+        rows: &[RowSlice],
+        floats: &[Option<Samples>],
+    ) -> Result<HashMap<usize, Extras>> {
+        let mut found = HashMap::default();
+        let starts = block.has_column(column::START_RULE);
+        let places: Vec<usize> =
+            (0..rows.len()).filter(|at| starts || floats[*at].is_none()).collect();
+        if places.is_empty() || !(starts || block.has_column(column::H_SCHEMA)) {
+            return Ok(found);
+        }
         let scan = Scan {
-            columns: VALUES.iter().map(|name| (*name).to_owned()).collect(),
-            rows: ranges(rows.iter().map(|row| row.row)),
+            columns: EXTRAS.iter().map(|name| (*name).to_owned()).collect(),
+            rows: ranges(places.iter().map(|place| rows[*place].row)),
             filters: Vec::new(),
         };
+        let mut places = places.into_iter();
         self.scan(block, scan, |batch| {
             let columns = Columns::of(batch);
             for at in 0..batch.num_rows() {
-                let wanted = rows.get(slices.len()).filter(|w| columns.row_id(at) == Some(w.row));
-                let wrong = |what: &str| {
-                    let row = columns.row_id(at).unwrap_or(u32::MAX);
-                    Error::corrupt(format!("block {} row {row}: {what}", block.object))
+                let wrong =
+                    |what: &str| wrong_row(block, columns.row_id(at).unwrap_or(u32::MAX), what);
+                let place = places.next().ok_or_else(|| wrong("row was not asked for"))?;
+                let row = &rows[place];
+                if columns.row_id(at) != Some(row.row) {
+                    return Err(wrong("row is not where it should be"));
+                }
+                let start = Some(columns.start(at).map_err(wrong)?);
+                let histograms = match &floats[place] {
+                    Some(_) => None,
+                    None => {
+                        let slice = columns.histograms(at).map_err(wrong)?;
+                        Some(decode::histograms(&slice, row.n as usize).map_err(wrong)?)
+                    }
                 };
-                let row = wanted.ok_or_else(|| wrong("row is not where it should be"))?;
-                let ticks = ticks.get(&row.timeline).ok_or_else(|| wrong("timeline is missing"))?;
-                slices.push(columns.slice(row, at, ticks).map_err(wrong)?);
+                found.insert(place, Extras { start, histograms });
             }
             Ok(())
         })
         .await?;
-        if slices.len() != rows.len() {
-            let (got, wanted) = (slices.len(), rows.len());
-            let message = format!("block {} gave {got} of {wanted} rows", block.object);
-            return Err(Error::corrupt(message));
+        match places.next() {
+            Some(place) => Err(wrong_row(block, rows[place].row, "row is missing")),
+            None => Ok(found),
         }
-        Ok(slices)
     }
 
     /// Returns the ticks of all timelines that rows point to.
@@ -108,31 +181,48 @@ impl Blocks {
                 }
             }
         }
-        if missing.is_empty() {
-            return Ok(found);
-        }
-        let columns = [column::ROW_ID, column::TIMELINE, column::TS].map(str::to_owned).to_vec();
-        let scan = Scan { columns, rows: ranges(missing.into_iter()), filters: Vec::new() };
-        self.scan(block, scan, |batch| {
-            let columns = Columns::of(batch);
-            for at in 0..batch.num_rows() {
-                let marked = batch.column_by_name(column::TIMELINE).is_some_and(|c| c.is_null(at));
-                let ticks = columns.list::<TimestampMillisecondType>(column::TS, at);
-                let (true, Some(row), Some(ticks)) = (marked, columns.row_id(at), ticks) else {
-                    let message = format!("block {} has slices among timelines", block.object);
-                    return Err(Error::corrupt(message));
-                };
-                let ticks: Arc<[i64]> = ticks.into();
-                let bytes = ticks.len() * 8;
-                let key = (Arc::clone(&block.object), row);
-                self.ticks.lock().insert(key, Arc::clone(&ticks), bytes);
-                found.insert(row, ticks);
-            }
+        let take = |at: usize, ticks: Option<&[i64]>| {
+            let row = missing[at];
+            let ticks = ticks.ok_or_else(|| wrong_row(block, row, "slices are among timelines"))?;
+            let ticks: Arc<[i64]> = ticks.into();
+            let key = (Arc::clone(&block.object), row);
+            self.ticks.lock().insert(key, Arc::clone(&ticks), ticks.len() * 8);
+            found.insert(row, ticks);
             Ok(())
-        })
-        .await?;
+        };
+        self.lists(block, column::TS, &missing, take).await?;
         Ok(found)
     }
+}
+
+fn wrong_row(block: &OpenBlock, row: u32, what: &str) -> Error {
+    Error::corrupt(format!("block {} row {row}: {what}", block.object))
+}
+
+fn slice(
+    row: &RowSlice,
+    ticks: &Arc<[i64]>,
+    samples: Samples,
+    start: &Start,
+) -> std::result::Result<Slice, &'static str> {
+    let (first, n) = (row.ts_offset as usize, row.n as usize);
+    let end = first + n;
+    if ticks.len() < end + usize::from(row.stale) {
+        return Err("timeline has fewer ticks than the row needs");
+    }
+    if let Start::Each(lags) = start
+        && lags.len() != n
+    {
+        return Err("start lags contradict the number of samples");
+    }
+    Ok(Slice {
+        ticks: Arc::clone(ticks),
+        first,
+        samples,
+        starts: decode::starts(start, &ticks[first..end]),
+        stale_at: row.stale.then(|| ticks[end]),
+        stats: None,
+    })
 }
 
 /// Joins ascending rows to ranges.
@@ -148,7 +238,7 @@ fn ranges(rows: impl Iterator<Item = u32>) -> Vec<Range<u32>> {
     ranges
 }
 
-/// The value columns of a batch.
+/// The extra columns of a batch.
 struct Columns<'a>(&'a RecordBatch);
 
 impl<'a> Columns<'a> {
@@ -174,52 +264,6 @@ impl<'a> Columns<'a> {
         let offsets = list.value_offsets();
         let items = list.values().as_primitive_opt::<T>()?.values();
         Some(items[offsets[at] as usize..offsets[at + 1] as usize].to_vec())
-    }
-
-    fn slice(
-        &self,
-        row: &RowSlice,
-        at: usize,
-        ticks: &Arc<[i64]>,
-    ) -> std::result::Result<Slice, &'static str> {
-        let (first, n) = (row.ts_offset as usize, row.n as usize);
-        let end = first + n;
-        if ticks.len() < end + usize::from(row.stale) {
-            return Err("timeline has fewer ticks than the row needs");
-        }
-        let samples = self.samples(row, at)?;
-        if samples.len() != n {
-            return Err("values contradict the number of samples");
-        }
-        let start = self.start(at)?;
-        if let Start::Each(lags) = &start
-            && lags.len() != n
-        {
-            return Err("start lags contradict the number of samples");
-        }
-        Ok(Slice {
-            ticks: Arc::clone(ticks),
-            first,
-            samples,
-            starts: decode::starts(&start, &ticks[first..end]),
-            stale_at: row.stale.then(|| ticks[end]),
-            stats: None,
-        })
-    }
-
-    fn samples(&self, row: &RowSlice, at: usize) -> std::result::Result<Samples, &'static str> {
-        if row.n == 0 {
-            return Ok(Samples::Floats(Vec::new()));
-        }
-        if let Some(scale) = row.scale {
-            let mantissas =
-                self.list::<Int64Type>(column::VI, at).ok_or("mantissas are missing")?;
-            return Ok(decode::floats(&mantissas, usize::from(scale)));
-        }
-        if let Some(values) = self.list::<Float64Type>(column::VF, at) {
-            return Ok(Samples::Floats(values));
-        }
-        decode::histograms(&self.histograms(at)?, row.n as usize)
     }
 
     fn histograms(&self, at: usize) -> std::result::Result<HistogramSlice, &'static str> {
