@@ -70,7 +70,7 @@ fn retention() -> Retention {
         matchers: vec![Matcher::equal("job", "a")],
         keep: Duration::from_secs(86_400),
     };
-    Retention { rules: vec![rule] }
+    Retention { rules: vec![rule], ..Retention::default() }
 }
 
 /// The place of a block among those of its day, and that day.
