@@ -21,10 +21,11 @@ use crate::compact::{rows, slices};
 use crate::options::Retention;
 use crate::retain::erase::Tombstone;
 use crate::schema::kind;
+use crate::schema::tables::Table;
 use crate::usage::Usage;
 
 /// Kinds that [`merge`] takes; blocks of others stay as they are.
-pub(crate) const KINDS: &[&str] = &[kind::SLICES];
+pub(crate) const KINDS: &[&str] = &[kind::SLICES, Table::Logs.as_str(), Table::Spans.as_str()];
 
 /// What is merged into what.
 #[derive(Debug, Clone)]

@@ -346,8 +346,9 @@ async fn on_thread<T: Send + 'static>(
     receive.await.map_err(|_| Error::internal("the thread of a merge ended without an outcome"))
 }
 
-/// Steps of niceness that merges stand behind the others.
-const NICE: i32 = 10;
+/// Steps of niceness that merges stand behind the others, as queries do: a machine that is busy for
+/// good must get round to them, too.
+const NICE: i32 = 5;
 
 fn give_way() {
     // On Linux the call concerns the calling thread only. Without the right to it, merges compete at

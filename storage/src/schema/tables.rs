@@ -121,7 +121,7 @@ pub enum Table {
 
 impl Table {
     /// Returns the name in SQL, and the kind of the blocks: `logs` or `spans`.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Logs => "logs",
             Self::Spans => "spans",
