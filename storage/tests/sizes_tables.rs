@@ -1,5 +1,5 @@
-//! How many bytes a log record and a span take after flush, everything of the block included, on
-//! the records of the corpus generators. Prints the figures and holds their ceilings; skipped where
+//! How many bytes a log record and a span take after flush and after all merges, everything of the
+//! block included, on the records of the corpus generators. Prints the figures and holds their ceilings; skipped where
 //! there is no corpus. `TARN_ROWS` asks for another number of rows: more rows make smaller records.
 #![expect(clippy::disallowed_methods, reason = "real time, and a corpus outside any data folder")]
 #![expect(clippy::print_stdout, reason = "the figures are what the test is for")]
@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Instant;
 
 use arrow_array::RecordBatch;
@@ -18,13 +19,18 @@ use serde_json::{Value, json};
 use tarn_model::attributes::{AnyValue, ValueKind};
 use tarn_storage::any_value::to_text;
 use tarn_storage::append::rows::{LogRow, LogRows, SpanEvent, SpanRow, SpanRows, TableRows};
+use tarn_storage::block::BlockMeta;
 use tarn_storage::block::seal::NewBlock;
 use tarn_storage::schema::tables::Table;
 
+#[path = "support/merging.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod merging;
 #[path = "support/tables.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
 mod tables;
 
+use merging::World;
 use tables::{build, log_row, span_row};
 
 /// Rows measured where nothing else is asked for: an unoptimised build takes seconds for them.
@@ -185,22 +191,53 @@ fn add_span(rows: &mut SpanRows, span: &Value) {
     });
 }
 
-/// Prints what a block's bytes are, and returns the bytes of a row.
-fn figure(table: Table, batches: &[RecordBatch]) -> f64 {
+/// Flushes that become one block of level 1, and such blocks that become one of level 2.
+const FLUSHES: usize = 8;
+const MERGED: usize = 2;
+
+/// Prints what a block's bytes are, and returns the bytes of a row after flush and after all merges.
+fn figures(table: Table, batches: &[RecordBatch]) -> (f64, f64) {
+    let mut world = World::new(1);
+    let each = batches.len().div_ceil(FLUSHES * MERGED).max(1);
+    let flushed: Vec<Vec<Arc<BlockMeta>>> =
+        batches.chunks(each).map(|some| world.flush(table, some)).collect();
+    let whole = build(table, batches);
+    let flushed: Vec<Arc<BlockMeta>> = flushed.into_iter().flatten().collect();
     let begun = Instant::now();
-    let blocks = build(table, batches);
-    let taken = begun.elapsed();
+    let first: Vec<Arc<BlockMeta>> = by_day(&flushed)
+        .flat_map(|blocks| blocks.chunks(FLUSHES).map(<[_]>::to_vec).collect::<Vec<_>>())
+        .flat_map(|run| world.merge(table, 1, &run))
+        .map(|block| Arc::new(block.meta))
+        .collect();
+    let level1 = begun.elapsed();
+    let begun = Instant::now();
+    let last: Vec<NewBlock> =
+        by_day(&first).flat_map(|blocks| world.merge(table, 2, &blocks)).collect();
+    let level2 = begun.elapsed();
+    println!("merged in {level1:?} and {level2:?} in this build profile");
+    (figure("in one flush", table, &whole), figure("after all merges", table, &last))
+}
+
+fn by_day(blocks: &[Arc<BlockMeta>]) -> impl Iterator<Item = Vec<Arc<BlockMeta>>> {
+    let mut days: BTreeMap<String, Vec<Arc<BlockMeta>>> = BTreeMap::new();
+    for meta in blocks {
+        days.entry(meta.day.clone()).or_default().push(Arc::clone(meta));
+    }
+    days.into_values()
+}
+
+fn figure(what: &str, table: Table, blocks: &[NewBlock]) -> f64 {
     let rows: u64 = blocks.iter().map(|block| block.meta.rows).sum();
     let meta = |block: &NewBlock| serde_json::to_vec(&block.meta).unwrap().len();
     let bytes: usize = blocks.iter().map(|block| block.bytes.len() + meta(block)).sum();
     let per_row = bytes as f64 / rows as f64;
     println!(
-        "{}: {rows} rows in {} blocks: {per_row:.2} bytes per row, {} promoted columns; {taken:?}",
+        "{} {what}: {rows} rows in {} blocks: {per_row:.2} bytes per row, {} promoted columns",
         table.as_str(),
         blocks.len(),
         blocks[0].meta.attributes.len(),
     );
-    print_columns(&blocks, rows);
+    print_columns(blocks, rows);
     per_row
 }
 
@@ -251,8 +288,9 @@ fn bytes_per_log_record() {
             batches.push(full.into_batch().unwrap());
         }
     });
-    let figure = figure(Table::Logs, &batches);
-    assert!(figure <= 44.0, "{figure} bytes per log record");
+    let (flushed, merged) = figures(Table::Logs, &batches);
+    assert!(flushed <= 44.0, "{flushed} bytes per log record");
+    assert!(merged <= 40.0, "{merged} bytes per merged log record");
 }
 
 #[test]
@@ -274,6 +312,7 @@ fn bytes_per_span() {
             batches.push(full.into_batch().unwrap());
         }
     });
-    let figure = figure(Table::Spans, &batches);
-    assert!(figure <= 46.0, "{figure} bytes per span");
+    let (flushed, merged) = figures(Table::Spans, &batches);
+    assert!(flushed <= 46.0, "{flushed} bytes per span");
+    assert!(merged <= 40.0, "{merged} bytes per merged span");
 }

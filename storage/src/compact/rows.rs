@@ -73,11 +73,6 @@ pub(crate) async fn merge(job: &MergeJob, context: &MergeContext<'_>) -> Result<
 }
 
 impl Merging<'_> {
-    /// Returns whether rows of several days come in.
-    fn has_late(&self) -> bool {
-        self.job.inputs.iter().any(|meta| meta.day == LATE)
-    }
-
     fn input_bytes(&self) -> u64 {
         self.job.inputs.iter().map(|meta| meta.bytes).sum()
     }

@@ -28,8 +28,8 @@ use crate::block::rows::{RowRef, row_bytes};
 use crate::flush::cut::day_of;
 use crate::schema::tables::column;
 
-/// Rows of a window: whole pages.
-const WINDOW_ROWS: usize = 8 * PAGE_ROWS as usize;
+/// Pages of a window: dictionaries are united once for all of it.
+const WINDOW_PAGES_MAX: u64 = 8;
 /// Bytes of a window.
 const WINDOW_BYTES: u64 = 32 << 20;
 
@@ -138,6 +138,8 @@ impl Targets {
 
 /// One walk along all inputs, and the outputs that it fills.
 struct Walk {
+    /// Rows of a window.
+    most: usize,
     cursors: Vec<Cursor>,
     /// The next row of each input that has one.
     heap: BinaryHeap<Reverse<Key>>,
@@ -157,6 +159,8 @@ struct Key {
 /// Rows that are written together.
 #[derive(Default)]
 struct Window {
+    /// Rows at most.
+    most: usize,
     batches: Vec<RecordBatch>,
     /// By output.
     rows: Vec<Vec<RowRef>>,
@@ -164,9 +168,23 @@ struct Window {
     bytes: u64,
 }
 
+impl Window {
+    fn is_full(&self) -> bool {
+        self.taken >= self.most || self.bytes >= WINDOW_BYTES
+    }
+}
+
+/// Returns the rows of a window: outputs are cut between windows, so small ones need small windows.
+fn window_rows(merging: &Merging<'_>) -> usize {
+    let per_row = merging.input_bytes() / merging.input_rows().max(1);
+    let pages = merging.context.block_bytes.0 / (per_row * u64::from(PAGE_ROWS)).max(1);
+    pages.clamp(1, WINDOW_PAGES_MAX) as usize * PAGE_ROWS as usize
+}
+
 impl Walk {
     async fn begin(merging: &Merging<'_>, walk: &[Group], everything: bool) -> Result<Self> {
         let mut begun = Self {
+            most: window_rows(merging),
             cursors: Vec::with_capacity(merging.inputs.len()),
             heap: BinaryHeap::new(),
             targets: Targets::of(walk, everything),
@@ -186,9 +204,10 @@ impl Walk {
 
     /// Collects and writes the next window; `false` at the end.
     async fn window(&mut self, merging: &Merging<'_>) -> Result<bool> {
-        let mut window = Window { rows: vec![Vec::new(); self.outputs.len()], ..Window::default() };
+        let rows = vec![Vec::new(); self.outputs.len()];
+        let mut window = Window { most: self.most, rows, ..Window::default() };
         self.cursors.iter_mut().for_each(|cursor| cursor.slot = None);
-        while window.taken < WINDOW_ROWS && window.bytes < WINDOW_BYTES {
+        while !window.is_full() {
             let Some(Reverse(key)) = self.heap.pop() else { break };
             let limit = self.heap.peek().map(|Reverse(limit)| limit);
             let cursor = &mut self.cursors[key.input];
@@ -309,7 +328,7 @@ impl Cursor {
         });
         let rows = open.batch.num_rows();
         let mut service = None;
-        while open.at < rows && window.taken < WINDOW_ROWS && window.bytes < WINDOW_BYTES {
+        while open.at < rows && !window.is_full() {
             if let Some(limit) = limit {
                 let number = open.services.value(open.at);
                 let order = match service {

@@ -64,8 +64,11 @@ pub(super) async fn merge(merging: &Merging<'_>) -> Result<()> {
 
 fn window_rows(merging: &Merging<'_>) -> u64 {
     let raw = merging.inputs.iter().map(|input| input.block.row_bytes().1).max().unwrap_or(0);
-    let share = merging.context.memory_max.0 / WINDOW_SHARE;
-    (share / raw.max(1)).clamp(WINDOW_ROWS_MIN, WINDOW_ROWS_MAX)
+    let share = merging.context.memory_max.0 / WINDOW_SHARE / raw.max(1);
+    // Outputs are cut between windows, so small ones need small windows.
+    let per_row = merging.input_bytes() / merging.input_rows().max(1);
+    let block = merging.context.block_bytes.0 / per_row.max(1);
+    share.min(block).clamp(WINDOW_ROWS_MIN, WINDOW_ROWS_MAX)
 }
 
 /// What must not share a block.
