@@ -17,6 +17,7 @@ pub(crate) mod ask;
 pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod compact;
+pub(crate) mod erase;
 pub(crate) mod inspect;
 pub(crate) mod logs;
 pub(crate) mod query;
@@ -53,6 +54,8 @@ pub(crate) enum Command {
     Flush(client::Server),
     /// Merge the blocks of a running server as far as it goes, and wait until it is done.
     Compact(compact::CompactArgs),
+    /// Delete rows by matcher, on a running server.
+    Erase(erase::EraseArgs),
     /// Exit 0 if a running server is ready, 1 if it is not.
     Healthcheck(client::Server),
     /// Evaluate a PromQL expression, on a server or straight on a data folder.

@@ -20,6 +20,7 @@ use crate::telemetry::capture::Wants;
 pub(crate) mod keys;
 pub(crate) mod load;
 pub(crate) mod reference;
+pub(crate) mod retention;
 pub(crate) mod tree;
 
 #[cfg(test)]
@@ -31,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     /// Of its limits those of [`Config::limits`] hold.
     pub(crate) storage: Options,
+    /// Becomes the rules of [`Config::storage`].
+    pub(crate) retention: retention::Retention,
     pub(crate) query: Query,
     pub(crate) tenants: Tenants,
     pub(crate) telemetry: Telemetry,

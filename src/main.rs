@@ -52,6 +52,7 @@ fn main() -> ExitCode {
         Command::Trace(args) => return ended(block_on(cli::trace::run(args))),
         Command::Flush(server) => cli::remote::flush(&server),
         Command::Compact(args) => block_on(cli::compact::run(args)),
+        Command::Erase(args) => cli::erase::run(&args),
         Command::Healthcheck(server) => cli::remote::healthcheck(&server),
         Command::Bench(args) => bench::run(&args),
         Command::Wal(command) => cli::store::wal(&command),

@@ -32,6 +32,7 @@ use crate::listen::linger::Linger;
 
 pub(crate) mod admin;
 mod calls;
+mod erase;
 mod trace;
 
 #[cfg(test)]
@@ -42,6 +43,7 @@ mod tests;
 pub(crate) enum Methods {
     Get,
     Post,
+    PostAndPut,
     GetAndPost,
 }
 
@@ -77,6 +79,10 @@ pub(crate) enum Handler {
     Compact,
     Usage,
     UsageJobs,
+    DeleteSeries,
+    CleanTombstones,
+    Erase,
+    Tombstones,
     RemoteWrite,
     OtlpHttp(Signal),
     OtlpGrpc(Signal),
@@ -129,6 +135,10 @@ pub(crate) static ROUTES: &[Route] = &[
     route("/-/compact", Methods::Post, Role::Admin, BodyLimit::None, Handler::Compact),
     route("/api/v1/usage", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Usage),
     route("/api/v1/usage/jobs", Methods::Get, Role::Viewer, BodyLimit::None, Handler::UsageJobs),
+    route("/api/v1/admin/tsdb/delete_series", Methods::PostAndPut, Role::Admin, BodyLimit::Form, Handler::DeleteSeries),
+    route("/api/v1/admin/tsdb/clean_tombstones", Methods::PostAndPut, Role::Admin, BodyLimit::None, Handler::CleanTombstones),
+    route("/api/v1/erase", Methods::Post, Role::Admin, BodyLimit::Form, Handler::Erase),
+    route("/api/v1/tombstones", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Tombstones),
     route("/api/v1/write", Methods::Post, Role::Ingest, BodyLimit::RemoteWrite, Handler::RemoteWrite),
     route("/api/v1/push", Methods::Post, Role::Ingest, BodyLimit::RemoteWrite, Handler::RemoteWrite),
     route("/v1/logs", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpHttp(Signal::Logs)),
@@ -161,8 +171,9 @@ impl Route {
     /// Returns the paths at which the route stands.
     pub(crate) fn paths(&self) -> Vec<String> {
         let mut paths = vec![self.path.to_owned()];
+        use Handler::{Erase, Native, Tombstones, Usage, UsageJobs};
         let is_own =
-            matches!(self.handler, Handler::Native(_) | Handler::Usage | Handler::UsageJobs);
+            matches!(self.handler, Native(_) | Usage | UsageJobs | Erase | Tombstones);
         if self.path.starts_with("/api/v1/") && !is_own {
             paths.push(format!("{PROMETHEUS_PREFIX}{}", self.path));
         }
@@ -187,6 +198,7 @@ impl Methods {
         match self {
             Self::Get => MethodFilter::GET,
             Self::Post => MethodFilter::POST,
+            Self::PostAndPut => MethodFilter::POST.or(MethodFilter::PUT),
             Self::GetAndPost => MethodFilter::GET.or(MethodFilter::POST),
         }
     }
@@ -196,6 +208,7 @@ impl Methods {
         match self {
             Self::Get => "GET, HEAD",
             Self::Post => "POST",
+            Self::PostAndPut => "POST, PUT",
             Self::GetAndPost => "GET, HEAD, POST",
         }
     }
@@ -280,6 +293,10 @@ async fn handle(app: Arc<App>, route: &'static Route, request: Request) -> Respo
         Handler::Compact => admin::compact(&app, request.uri().query()).await,
         Handler::Usage => admin::usage(&app),
         Handler::UsageJobs => axum::Json(app.storage.jobs()).into_response(),
+        Handler::DeleteSeries => erase::delete_series(&app, request).await,
+        Handler::CleanTombstones => erase::clean_tombstones(&app, request.headers()).await,
+        Handler::Erase => erase::erase(&app, request).await,
+        Handler::Tombstones => erase::tombstones(&app, request.headers()),
         Handler::RemoteWrite => admin::write(&app, request).await,
         Handler::OtlpHttp(signal) => calls::otlp_http(&app, signal, request).await,
         Handler::OtlpGrpc(signal) => calls::otlp_grpc(&app, signal, request).await,

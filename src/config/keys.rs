@@ -14,6 +14,7 @@ use tarn_model::otel_names::Translation;
 use tarn_model::units::{ByteSize, format_duration, parse_duration};
 use tarn_storage::{Options, WalSync};
 
+use super::retention::{self, Retention};
 use super::{Config, Listen, Log, LogFormat, Query, Shutdown, Telemetry, Tenants};
 
 /// One setting.
@@ -217,6 +218,48 @@ pub(crate) static KEYS: &[Key] = &[
         |_| "512MiB".to_owned(),
         "What one merge may hold in memory, its output included. One merge runs at a time.",
         |c, v| put(&mut c.storage.compaction.memory_max, bytes_from(v, ByteSize::mib(16)))
+    ),
+    key!(
+        "retention.default",
+        "duration or forever",
+        |_| "forever".to_owned(),
+        "How long rows are kept. Blocks go as a whole, when their newest row is older: at latest a day later. Nothing is deleted that nobody asked to delete, so the default is forever.",
+        |c, v| put(&mut c.retention.all, retention::life_of_all(v))
+    ),
+    key!(
+        "retention.metrics",
+        "duration or forever",
+        |_| String::new(),
+        "How long samples are kept. Empty: as retention.default says.",
+        |c, v| put(&mut c.retention.signals[0], retention::life_of_signal(v))
+    ),
+    key!(
+        "retention.logs",
+        "duration or forever",
+        |_| String::new(),
+        "How long log records are kept. Empty: as retention.default says.",
+        |c, v| put(&mut c.retention.signals[1], retention::life_of_signal(v))
+    ),
+    key!(
+        "retention.traces",
+        "duration or forever",
+        |_| String::new(),
+        "How long spans are kept. Empty: as retention.default says.",
+        |c, v| put(&mut c.retention.signals[2], retention::life_of_signal(v))
+    ),
+    key!(
+        "retention.rules",
+        "list of rules",
+        |_| String::new(),
+        "How long some rows are kept: the first rule that a row satisfies decides, before the settings above. A rule is a signal (or * for all), matchers over labels, or over service_name and the attributes of row and resource, and a life, as logs{service_name=\"debug\"}=7d; with a tenant in front it is for that one only, as team-a/traces=14d.",
+        |c, v| put(&mut c.retention.rules, retention::rules(v))
+    ),
+    key!(
+        "retention.history",
+        "duration",
+        |_| "24h".to_owned(),
+        "How long the past of the catalog is kept, with the objects that it names: what a merge, a retention or an erasure took away is gone from the bucket after this. At least 1h.",
+        |c, v| put(&mut c.storage.retention.history, retention::history(v))
     ),
     key!(
         "tenants.required",
@@ -541,6 +584,7 @@ pub(super) fn blank() -> Config {
             header_timeout: nothing,
         },
         storage: Options::new(""),
+        retention: Retention::default(),
         query: Query { slow: nothing, lookback: nothing, sql_cross_joins: false },
         tenants: Tenants { required: false },
         telemetry: Telemetry {

@@ -160,6 +160,7 @@ impl Round {
         if config.limits.memory_budget == ByteSize(0) {
             config.limits.memory_budget = crate::host::memory_budget();
         }
+        config.storage.retention.rules = config.retention.rules();
         config.changed = last.into_iter().filter(|s| s.origin != Origin::Default).collect();
         Ok(config)
     }

@@ -176,7 +176,7 @@ pub(crate) async fn sql(app: &Arc<App>, request: Request) -> Response {
 }
 
 /// Answers an error of ours in the envelope of the Prometheus API.
-fn failed(error: &Error, direction: Direction) -> Response {
+pub(super) fn failed(error: &Error, direction: Direction) -> Response {
     let reply = error.reply(direction);
     let error_type = match error.kind() {
         ErrorKind::Invalid | ErrorKind::LimitExceeded { .. } => "bad_data",

@@ -30,7 +30,7 @@ pub mod lapse;
 pub mod request;
 
 use clock::Pace;
-use garbage::{Plan, Sweeper};
+use garbage::{Plan, Sweeper, Times};
 
 /// How often the catalog is looked at.
 const TICK: Duration = Duration::from_secs(60);
@@ -127,9 +127,10 @@ impl Retainer {
         let now = clock.monotonic();
         let state = flusher.catalog.state();
         let paced = pace.advance(state.clock_ms(), clock.now().as_millis(), now);
+        flusher.catalog.set_paced(paced);
         self.metrics.behind.set(pace.behind().as_secs() as i64);
         let retention = &shared.options.retention;
-        let times = garbage::Times { now, paced_ms: paced, history: retention.history };
+        let times = Times::new(now, paced, retention.history);
         let plan = sweeper.plan(&flusher.objects, &state, &times).await?;
         let mut report = RetainReport { clock_ms: paced, ..RetainReport::default() };
         let committed = flusher

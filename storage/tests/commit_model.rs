@@ -1,10 +1,12 @@
 //! The commit protocol under stalls, lost replies, late effects, crashes, long suspensions, deleted
-//! history and a copied folder (VIS-1, FEN-1).
+//! history and a copied folder (VIS-1, FEN-1), while merges take blocks away and sweeps delete
+//! whatever nothing names.
 //!
 //! Two or three writers flush their logs into one bucket until every row is committed. The rows are
 //! only positions; a block is a few bytes that name the positions it holds. Whatever happened on
-//! the way, each position must have entered exactly once, and all processes must have seen the
-//! same manifest under the same number.
+//! the way, each position must have entered exactly once, all processes must have seen the same
+//! manifest under the same number, every block that a state names must be there, and in the end
+//! nothing else.
 
 #[path = "commit_model/world.rs"]
 mod world;
@@ -54,4 +56,24 @@ fn vis_1_a_suspension_beyond_the_history_reloads() {
     }
     // The case must be met, or the test shows nothing.
     assert!(reloads > 0, "no dead branch in 60 runs");
+}
+
+#[test]
+fn sweep_against_late_commit_the_block_is_written_again_under_another_name() {
+    let mut taken = 0;
+    for seed in 0..60 {
+        let stall = 300;
+        let drawn = Weather::drawn(seed);
+        let faults = tarn_testkit::fault_store::FaultPlan { stall, ..drawn.faults };
+        let weather = Weather { faults, copy: false, crash: 0, suspend: 0, ..drawn };
+        taken += World::new(seed, weather).run().taken;
+    }
+    // The case must be met, or the test shows nothing.
+    assert!(taken > 0, "no sweep was faster than a commit in 60 runs");
+}
+
+#[test]
+fn old_manifests_go_oldest_first() {
+    let end = World::new(5, Weather::calm()).run();
+    assert!(end.oldest > 1 && end.oldest < end.manifests, "{end:?}");
 }

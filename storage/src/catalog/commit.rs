@@ -15,6 +15,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -50,6 +51,8 @@ pub struct Catalog {
     /// the checkpoint that the next manifest will name.
     turn: tokio::sync::Mutex<Option<CheckpointRef>>,
     checkpoint_every: u64,
+    /// The paced clock as it was told last: what goes counts from then.
+    paced_ms: AtomicI64,
     metrics: Metrics,
 }
 
@@ -149,7 +152,8 @@ impl Catalog {
         metrics.state(&state);
         let (current, turn) = (ArcSwap::from_pointee(state), tokio::sync::Mutex::new(None));
         let checkpoint_every = CHECKPOINT_EVERY;
-        Ok(Self { objects, clock, rng, current, turn, checkpoint_every, metrics })
+        let paced_ms = AtomicI64::default();
+        Ok(Self { objects, clock, rng, current, turn, checkpoint_every, paced_ms, metrics })
     }
 
     /// Changes how many manifests lie between two checkpoints; for tests that want many.
@@ -157,6 +161,11 @@ impl Catalog {
     pub fn with_checkpoint_every(mut self, manifests: u64) -> Self {
         self.checkpoint_every = manifests;
         self
+    }
+
+    /// Tells the paced clock, which goes into every manifest that removes blocks.
+    pub(crate) fn set_paced(&self, paced_ms: i64) {
+        self.paced_ms.store(paced_ms, Ordering::Relaxed);
     }
 
     /// Returns the newest state that this process knows.
@@ -268,6 +277,9 @@ impl Catalog {
         // Another node may have named a newer one meanwhile, and manifests below that may be gone.
         let newest = [written, base.checkpoint.as_ref()].into_iter().flatten();
         let checkpoint = newest.max_by_key(|checkpoint| checkpoint.number).cloned();
+        let paced_ms = self.paced_ms.load(Ordering::Relaxed);
+        let clock_ms = draft.clock_ms.or((!draft.removed.is_empty()).then_some(paced_ms));
+        let clock_ms = clock_ms.filter(|clock_ms| *clock_ms > base.clock_ms);
         Manifest {
             number: base.version + 1,
             time_ms: self.clock.now().as_millis(),
@@ -283,7 +295,7 @@ impl Catalog {
             erased: draft.erased,
             erased_done: draft.erased_done,
             swept: draft.swept,
-            clock_ms: draft.clock_ms,
+            clock_ms,
             checkpoint,
         }
     }

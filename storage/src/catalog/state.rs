@@ -168,12 +168,13 @@ impl State {
             let gone = manifest.removed.iter().map(|key| (key.clone(), clock));
             Arc::make_mut(&mut next.gone).extend(gone);
         }
+        // Before pages are condemned: whoever condemns some knows that its own checkpoint is without.
+        next.move_checkpoint(manifest.checkpoint.as_ref()).map_err(broken)?;
         next.condemn(manifest).map_err(broken)?;
         for block in &manifest.added {
             next.add(block, manifest.number).map_err(broken)?;
         }
         next.erase(manifest).map_err(broken)?;
-        next.move_checkpoint(manifest.checkpoint.as_ref()).map_err(broken)?;
         Ok(next)
     }
 

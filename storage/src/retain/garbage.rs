@@ -46,18 +46,31 @@ const PARALLEL: usize = 8;
 /// Deleted objects between two lines of the log.
 const TOLD_EVERY: u64 = 1000;
 
-/// The moment of a look, on both clocks.
+/// The moment of a look on both clocks, and what ages count.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Times {
+pub struct Times {
     /// Monotonic.
-    pub(crate) now: Duration,
+    pub now: Duration,
     /// The paced clock, ms.
-    pub(crate) paced_ms: i64,
+    pub paced_ms: i64,
     /// How long the past is kept.
-    pub(crate) history: Duration,
+    pub history: Duration,
+    /// What nothing names must have been so for this long.
+    pub unnamed: Duration,
+    /// How often the bucket is listed.
+    pub list_every: Duration,
 }
 
 impl Times {
+    /// Makes the moment of a look of an ordinary process.
+    pub fn new(now: Duration, paced_ms: i64, history: Duration) -> Self {
+        Self { now, paced_ms, history, unnamed: UNNAMED_MIN, list_every: LIST_EVERY }
+    }
+
+    fn is_old(&self, seen: Duration) -> bool {
+        self.now.saturating_sub(seen) >= self.unnamed
+    }
+
     /// Returns whether a paced time lies beyond the history.
     fn is_past(&self, paced_ms: i64) -> bool {
         let history_ms = i64::try_from(self.history.as_millis()).unwrap_or(i64::MAX);
@@ -67,7 +80,7 @@ impl Times {
 
 /// What a look means to condemn and to forget.
 #[derive(Debug, Default)]
-pub(crate) struct Plan {
+pub struct Plan {
     /// Blocks and orphans.
     blocks: Vec<String>,
     /// Checkpoints and pages, and the checkpoint that counted when they were chosen.
@@ -79,7 +92,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Returns the keys to condemn on top of a state: those that it does not name.
-    pub(crate) fn condemned(&self, base: &State) -> Vec<String> {
+    pub fn condemned(&self, base: &State) -> Vec<String> {
         let live: BTreeSet<&str> = base.all_blocks().map(|block| block.object.as_str()).collect();
         let spared = |key: &&String| live.contains(key.as_str()) || base.is_condemned(key);
         let blocks = self.blocks.iter().filter(|key| !spared(key));
@@ -91,14 +104,14 @@ impl Plan {
     }
 
     /// Returns the condemned keys of a state that may be forgotten.
-    pub(crate) fn swept(&self, base: &State) -> Vec<String> {
+    pub fn swept(&self, base: &State) -> Vec<String> {
         self.swept.iter().filter(|key| base.is_condemned(key)).cloned().collect()
     }
 }
 
 /// What the sweeps of one process remember.
 #[derive(Debug, Default)]
-pub(crate) struct Sweeper {
+pub struct Sweeper {
     /// Keys of blocks that went, with the uptime at which that was first seen.
     gone: BTreeMap<String, Duration>,
     /// Keys that nothing named in a listing, with the uptime of the first such.
@@ -119,23 +132,18 @@ impl Sweeper {
     ///
     /// # Errors
     /// `Unavailable` where the store fails.
-    pub(crate) async fn plan(
-        &mut self,
-        objects: &Objects,
-        state: &State,
-        times: &Times,
-    ) -> Result<Plan> {
+    pub async fn plan(&mut self, objects: &Objects, state: &State, times: &Times) -> Result<Plan> {
         self.notice(state, times);
         let (count, bytes) = self.manifests.collect(objects, state, times).await?;
         self.objects += count;
         self.bytes += bytes;
         let mut blocks: Vec<String> = self.lapsed(state, times);
-        let due = self.listed.is_none_or(|at| times.now.saturating_sub(at) >= LIST_EVERY);
+        let due = self.listed.is_none_or(|at| times.now.saturating_sub(at) >= times.list_every);
         let mut pages = Vec::new();
         if due {
             self.list(objects, state, times).await?;
             let oldest = self.manifests.oldest();
-            pages = self.pages.unnamed(objects, state, oldest, times.now).await?;
+            pages = self.pages.unnamed(objects, state, oldest, times).await?;
             self.listed = Some(times.now);
             blocks.extend(self.orphans(times));
         }
@@ -158,9 +166,7 @@ impl Sweeper {
     /// Returns the blocks that went before the history began.
     fn lapsed(&self, state: &State, times: &Times) -> Vec<String> {
         let past = state.gone.iter().filter(|(_, at)| times.is_past(**at));
-        let seen = |key: &String| {
-            self.gone.get(key).is_some_and(|at| times.now.saturating_sub(*at) >= UNNAMED_MIN)
-        };
+        let seen = |key: &String| self.gone.get(key).is_some_and(|at| times.is_old(*at));
         past.map(|(key, _)| key).filter(|key| seen(key)).cloned().collect()
     }
 
@@ -182,8 +188,11 @@ impl Sweeper {
     }
 
     fn orphans(&self, times: &Times) -> Vec<String> {
-        let old = |at: &Duration| times.now.saturating_sub(*at) >= UNNAMED_MIN;
-        self.unnamed.iter().filter(|(_, at)| old(at)).map(|(key, _)| key.clone()).collect()
+        self.unnamed
+            .iter()
+            .filter(|(_, at)| times.is_old(**at))
+            .map(|(key, _)| key.clone())
+            .collect()
     }
 
     /// Returns the condemned keys that are deleted, and were condemned by a manifest that is
@@ -198,12 +207,7 @@ impl Sweeper {
     ///
     /// # Errors
     /// `Unavailable` where the store fails; what is left is deleted by the next look.
-    pub(crate) async fn delete(
-        &mut self,
-        objects: &Objects,
-        state: &State,
-        times: &Times,
-    ) -> Result<()> {
+    pub async fn delete(&mut self, objects: &Objects, state: &State, times: &Times) -> Result<()> {
         self.notice(state, times);
         let left: Vec<String> =
             state.condemned.iter().filter(|key| !self.deleted.contains(*key)).cloned().collect();
@@ -236,7 +240,7 @@ impl Sweeper {
     }
 
     /// Returns how many objects and bytes were deleted since this was asked last.
-    pub(crate) fn take_deleted(&mut self) -> (u64, u64) {
+    pub fn take_deleted(&mut self) -> (u64, u64) {
         (std::mem::take(&mut self.objects), std::mem::take(&mut self.bytes))
     }
 }

@@ -108,6 +108,8 @@ impl Storage {
         let shared = &self.shared;
         let flusher = &shared.flusher;
         shared.flush().await.map_err(|e| e.context("flush before erasing"))?;
+        // Who else writes is decided by what is true now.
+        flusher.catalog.refresh().await?;
         let id = || format!("{:032x}", shared.handles.rng.next_u128());
         let ids: Vec<String> = request.selectors.iter().map(|_| id()).collect();
         let time_ms = shared.handles.clock.now().as_millis();
@@ -168,6 +170,14 @@ impl Storage {
             key(a).cmp(&key(b)).then_with(|| a.tombstone.id.cmp(&b.tombstone.id))
         });
         all
+    }
+
+    /// Rewrites what tombstones cover, at once, and takes note of those that are done.
+    ///
+    /// # Errors
+    /// `Unavailable` where the store fails; what was rewritten before stays so.
+    pub async fn clean_tombstones(&self) -> Result<()> {
+        self.retain().await.map(drop)
     }
 
     /// Forgets what is due now: rows beyond their retention, tombstones that are done, objects that

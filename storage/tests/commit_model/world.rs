@@ -3,24 +3,28 @@
 #![expect(clippy::future_not_send, reason = "the simulation has one thread")]
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::TryStreamExt;
 use object_store::memory::InMemory;
 use prometheus_client::registry::Registry;
 use tarn_model::error::ErrorKind;
 use tarn_model::rng::Rng;
+use tarn_model::signal::Signal;
+use tarn_model::tenant::TenantId;
 use tarn_model::time::Clock;
 use tarn_storage::block::{BlockMeta, LsnRange};
 use tarn_storage::catalog::commit::propose_cut;
 use tarn_storage::catalog::format::WriterState;
 use tarn_storage::catalog::writers::set_state;
-use tarn_storage::catalog::{Catalog, CommitError, Identity, State};
+use tarn_storage::catalog::{Catalog, CommitError, Draft, Identity, State};
 use tarn_storage::object::{CreateError, Objects};
 use tarn_storage::paths;
+use tarn_storage::retain::garbage::{Sweeper, Times};
 use tarn_testkit::fault_store::{FaultPlan, FaultStore};
 use tarn_testkit::sim::{Sim, SimClock, SimRng, SimTask};
 
@@ -28,6 +32,8 @@ use tarn_testkit::sim::{Sim, SimClock, SimRng, SimTask};
 const GOAL: u64 = 24;
 /// Manifests older than this may be deleted.
 const HISTORY: Duration = Duration::from_secs(120);
+/// What nothing names may be deleted after this: stalls are longer.
+const UNNAMED: Duration = Duration::from_secs(20);
 /// A suspension: twice the history and more.
 const SUSPENSION: Duration = Duration::from_secs(300);
 
@@ -74,6 +80,8 @@ pub(crate) struct End {
     pub(crate) manifests: u64,
     pub(crate) fenced: usize,
     pub(crate) dead_branches: usize,
+    pub(crate) taken: usize,
+    pub(crate) oldest: u64,
 }
 
 /// A data folder: what survives a crash.
@@ -90,11 +98,9 @@ struct Folder {
 struct Ledger {
     /// The nonce of each manifest as the processes took it: one winner per number.
     nonces: RefCell<BTreeMap<u64, String>>,
-    /// When a manifest was first seen.
-    seen: RefCell<BTreeMap<u64, Duration>>,
-    /// All manifests up to this one are deleted.
-    collected: Cell<u64>,
     dead_branches: Cell<usize>,
+    /// Blocks that a sweep took before their commit.
+    taken: Cell<usize>,
 }
 
 #[derive(Clone)]
@@ -201,16 +207,24 @@ impl World {
             parts.faulty.settle().await;
             let catalog = parts.catalog().await.expect("loads in calm weather");
             observe(&parts, &catalog.state());
-            *result.borrow_mut() = Some(catalog.state());
+            let state = sweep_all(&parts, &catalog).await;
+            observe(&parts, &state);
+            let again = parts.catalog().await.expect("loads what the sweep has left");
+            assert_eq!(again.state().nonce(), state.nonce());
+            observe(&parts, &again.state());
+            *result.borrow_mut() = Some(state);
         });
         self.sim.run();
         let state = seen.borrow_mut().take().expect("loaded");
+        let (oldest, named) = (self.parts.oldest_manifest(), live(&state));
+        assert_eq!(self.parts.keys(paths::BLOCK_PREFIX), named, "what nothing names is gone");
         for folder in &self.folders {
             assert_eq!(state.committed(&folder.id), GOAL, "writer {}", folder.id);
         }
         let fenced = self.folders.iter().filter(|f| f.fenced.get()).count();
         let dead_branches = ledger.dead_branches.get();
-        End { manifests: state.version(), fenced, dead_branches }
+        let taken = ledger.taken.get();
+        End { manifests: state.version(), fenced, dead_branches, taken, oldest }
     }
 }
 
@@ -218,6 +232,19 @@ impl Parts {
     fn objects(&self) -> Objects {
         let (clock, rng) = (Arc::new(self.clock.clone()), Arc::new(self.rng.clone()));
         Objects::new(Arc::new(self.faulty.clone()), clock, rng, &mut Registry::default())
+    }
+
+    /// Returns what is in a folder of the bucket.
+    fn keys(&self, folder: &str) -> BTreeSet<String> {
+        let path = object_store::path::Path::parse(folder).expect("a folder");
+        let listed = object_store::ObjectStore::list(&*self.bucket, Some(&path));
+        let listed = futures::executor::block_on(listed.try_collect::<Vec<_>>()).expect("lists");
+        listed.into_iter().map(|meta| meta.location.to_string()).collect()
+    }
+
+    fn oldest_manifest(&self) -> u64 {
+        let keys = self.keys(paths::CATALOG_PREFIX);
+        keys.iter().filter_map(|key| paths::parse_manifest_key(key)).min().unwrap_or(0)
     }
 
     async fn catalog(&self) -> Result<Catalog, tarn_model::error::Error> {
@@ -248,6 +275,7 @@ async fn life(parts: Parts, folder: Rc<Folder>) {
         Err(CommitError::Unknown(_) | CommitError::DeadBranch | CommitError::Condemned) => return,
         Err(e @ CommitError::Refused(_)) => panic!("start: {e}"),
     }
+    let mut sweeper = Sweeper::default();
     while catalog.state().committed(&who.id) < GOAL {
         observe(&parts, &catalog.state());
         let lo = catalog.state().committed(&who.id) + 1;
@@ -258,7 +286,12 @@ async fn life(parts: Parts, folder: Rc<Folder>) {
         }
         // What fails here only makes the next load longer.
         drop(catalog.checkpoint_if_due().await);
-        collect(&parts, &catalog.state()).await;
+        if parts.rng.chance(400) && !merge(&parts, &catalog, &who).await {
+            return;
+        }
+        if !sweep(&parts, &catalog, &who, &mut sweeper).await {
+            return;
+        }
         parts.clock.sleep(Duration::from_secs(parts.rng.below(40))).await;
     }
     observe(&parts, &catalog.state());
@@ -292,7 +325,10 @@ async fn flush(
                     block = None;
                 }
             }
-            Err(CommitError::Condemned) => block = None,
+            Err(CommitError::Condemned) => {
+                parts.ledger.taken.set(parts.ledger.taken.get() + 1);
+                block = None;
+            }
             Err(CommitError::DeadBranch) => {
                 parts.ledger.dead_branches.set(parts.ledger.dead_branches.get() + 1);
                 block = None;
@@ -310,7 +346,7 @@ async fn put_block(parts: &Parts, cut: &LsnRange) -> Option<Arc<BlockMeta>> {
     let LsnRange { writer, epoch, lo, hi } = cut;
     let attempt = parts.rng.next_u64();
     let name = paths::flush_block_name(writer, *epoch, *lo, *hi, 0, attempt);
-    let object = format!("{}/{name}", paths::BLOCK_PREFIX);
+    let object = block_key(0, &name);
     let body = Bytes::from(format!("{cut:?} {attempt}"));
     match parts.objects().create(&object, &body).await {
         Ok(_) => Some(Arc::new(block_meta(object, cut, body.len() as u64))),
@@ -319,24 +355,98 @@ async fn put_block(parts: &Parts, cut: &LsnRange) -> Option<Arc<BlockMeta>> {
     }
 }
 
-/// Deletes manifests that are older than the history and below the newest checkpoint, oldest first.
-async fn collect(parts: &Parts, state: &State) {
-    let Some(keep_from) = state.checkpoint_number() else { return };
-    let now = parts.clock.monotonic();
-    // A manifest is at least as old as the first sight of any later one.
-    let newest_old = {
-        let seen = parts.ledger.seen.borrow();
-        let old = seen.iter().filter(|(_, at)| now.saturating_sub(**at) > HISTORY);
-        old.map(|(number, _)| *number).max().unwrap_or(0)
-    };
-    let first = parts.ledger.collected.get() + 1;
-    for number in first..keep_from.min(newest_old + 1) {
-        if parts.objects().delete(&paths::manifest_key(number)).await.is_err() {
-            return;
-        }
-        let collected = parts.ledger.collected.get().max(number);
-        parts.ledger.collected.set(collected);
+fn block_key(level: u8, name: &str) -> String {
+    let tenant = TenantId::default_tenant();
+    let (signal, day, kind) = (Signal::Metrics, "2026-11-21", "slices");
+    paths::BlockKey { tenant: &tenant, signal, day, kind, level, name }.key()
+}
+
+/// Merges two neighbouring blocks of a writer, or drops the work; `false` where the process stops.
+async fn merge(parts: &Parts, catalog: &Catalog, who: &Identity) -> bool {
+    let state = catalog.state();
+    let own = |block: &&Arc<BlockMeta>| block.lsn.iter().all(|range| range.writer == who.id);
+    let mut blocks: Vec<Arc<BlockMeta>> = state.all_blocks().filter(own).cloned().collect();
+    blocks.sort_by_key(|block| block.lsn[0].lo);
+    let Some([a, b]) = blocks.first_chunk() else { return true };
+    let cut = LsnRange { lo: a.lsn[0].lo, ..b.lsn[0].clone() };
+    let attempt = parts.rng.next_u64();
+    let object = block_key(1, &paths::merge_block_name(cut.hi, who.epoch, 0, attempt));
+    let body = Bytes::from(format!("merged {cut:?} {attempt}"));
+    if parts.objects().create(&object, &body).await.is_err() {
+        return true;
     }
+    // A worker may be slow.
+    parts.clock.sleep(Duration::from_secs(parts.rng.below(30))).await;
+    let merged = BlockMeta { level: 1, seq: b.seq, ..block_meta(object, &cut, body.len() as u64) };
+    let (merged, inputs) = (Arc::new(merged), [&a.object, &b.object]);
+    let now_ms = parts.clock.now().as_millis();
+    let propose = |base: &State| {
+        let fits = inputs.iter().all(|key| base.all_blocks().any(|block| block.object == **key))
+            && !base.is_condemned(&merged.object)
+            && !base.all_blocks().any(|block| block.object == merged.object);
+        let removed = inputs.map(Clone::clone).to_vec();
+        let added = vec![Arc::clone(&merged)];
+        let clock_ms = Some(now_ms).filter(|now_ms| *now_ms > base.clock_ms());
+        Ok(fits.then(|| Draft { added, removed, clock_ms, ..Draft::default() }))
+    };
+    match catalog.commit(who, propose).await {
+        Ok(_) | Err(CommitError::Unknown(_) | CommitError::Condemned) => true,
+        Err(CommitError::DeadBranch) => {
+            parts.ledger.dead_branches.set(parts.ledger.dead_branches.get() + 1);
+            true
+        }
+        Err(CommitError::Fenced { .. }) => false,
+        Err(e @ CommitError::Refused(_)) => panic!("merge of {cut:?}: {e}"),
+    }
+}
+
+/// Condemns and deletes what nothing names, as a node does; `false` where the process stops.
+async fn sweep(parts: &Parts, catalog: &Catalog, who: &Identity, sweeper: &mut Sweeper) -> bool {
+    let objects = parts.objects();
+    let times = Times {
+        now: parts.clock.monotonic(),
+        paced_ms: parts.clock.now().as_millis(),
+        history: HISTORY,
+        unnamed: UNNAMED,
+        list_every: UNNAMED / 2,
+    };
+    let Ok(plan) = sweeper.plan(&objects, &catalog.state(), &times).await else { return true };
+    let propose = |base: &State| {
+        let (condemned, swept) = (plan.condemned(base), plan.swept(base));
+        let clock_ms = Some(times.paced_ms).filter(|paced| *paced > base.clock_ms());
+        Ok(Some(Draft { condemned, swept, clock_ms, ..Draft::default() }))
+    };
+    match catalog.commit(who, propose).await {
+        Ok(state) => {
+            observe(parts, &state);
+            // What fails is deleted by the next.
+            drop(sweeper.delete(&objects, &state, &times).await);
+            true
+        }
+        Err(CommitError::DeadBranch) => {
+            parts.ledger.dead_branches.set(parts.ledger.dead_branches.get() + 1);
+            true
+        }
+        Err(CommitError::Unknown(_) | CommitError::Condemned) => true,
+        Err(CommitError::Fenced { .. }) => false,
+        Err(e @ CommitError::Refused(_)) => panic!("sweep: {e}"),
+    }
+}
+
+/// Sweeps in calm weather until nothing is left to sweep.
+async fn sweep_all(parts: &Parts, catalog: &Catalog) -> Arc<State> {
+    let who = Identity { id: "f".repeat(32), epoch: 1 };
+    let mut sweeper = Sweeper::default();
+    for _ in 0..12 {
+        parts.clock.sleep(HISTORY / 2).await;
+        assert!(sweep(parts, catalog, &who, &mut sweeper).await);
+        drop(catalog.checkpoint_if_due().await);
+    }
+    catalog.state()
+}
+
+fn live(state: &State) -> BTreeSet<String> {
+    state.all_blocks().map(|block| block.object.clone()).collect()
 }
 
 /// VIS-1 at every state that a process takes: committed positions are in exactly one block each.
@@ -345,8 +455,6 @@ fn observe(parts: &Parts, state: &State) {
     let mut nonces = parts.ledger.nonces.borrow_mut();
     let known = nonces.entry(state.version()).or_insert_with(|| nonce.to_owned());
     assert_eq!(known, nonce, "two winners of manifest {}", state.version());
-    let now = parts.clock.monotonic();
-    parts.ledger.seen.borrow_mut().entry(state.version()).or_insert(now);
     for record in state.writers() {
         let mut covered: Vec<(u64, u64)> = state
             .all_blocks()
@@ -362,7 +470,9 @@ fn observe(parts: &Parts, state: &State) {
         }
         assert_eq!(next, record.committed + 1, "version {}", state.version());
     }
-    for block in state.all_blocks() {
+    // What a newer state let go of may be deleted when the history has passed.
+    let newest = nonces.last_key_value().is_none_or(|(number, _)| *number <= state.version());
+    for block in state.all_blocks().filter(|_| newest) {
         let path = object_store::path::Path::parse(&block.object).expect("a key");
         let there = futures::executor::block_on(async {
             object_store::ObjectStoreExt::head(&*parts.bucket, &path).await

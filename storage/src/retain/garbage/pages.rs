@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tarn_model::error::Result;
 
-use super::UNNAMED_MIN;
+use super::Times;
 use crate::catalog::State;
 use crate::catalog::commit::read_manifest;
 use crate::catalog::format::{self, Checkpoint, Magic};
@@ -33,7 +33,7 @@ impl Pages {
         objects: &Objects,
         state: &State,
         oldest: Option<u64>,
-        now: Duration,
+        times: &Times,
     ) -> Result<Vec<String>> {
         let Some(from) = oldest_checkpoint(objects, oldest).await? else { return Ok(Vec::new()) };
         let listed = objects.list(paths::CHECKPOINT_PREFIX).await?;
@@ -63,11 +63,11 @@ impl Pages {
             .map(|head| head.key)
             .filter(|key| ours(key) && !named.contains(key) && !state.is_condemned(key));
         let first = |key: String| {
-            let at = self.unnamed.get(&key).copied().unwrap_or(now);
+            let at = self.unnamed.get(&key).copied().unwrap_or(times.now);
             (key, at)
         };
         self.unnamed = unnamed.map(first).collect();
-        let old = self.unnamed.iter().filter(|(_, at)| now.saturating_sub(**at) >= UNNAMED_MIN);
+        let old = self.unnamed.iter().filter(|(_, at)| times.is_old(**at));
         Ok(old.map(|(key, _)| key.clone()).collect())
     }
 }

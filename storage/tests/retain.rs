@@ -1,0 +1,13 @@
+//! Forgetting: rows that were erased, rows beyond their retention, objects that nothing names. The
+//! test moves the clocks.
+
+#[path = "retain/erase.rs"]
+mod erase;
+#[path = "retain/garbage.rs"]
+mod garbage;
+#[path = "support/table_requests.rs"]
+mod requests;
+#[path = "retain/retention.rs"]
+mod retention;
+#[path = "retain/world.rs"]
+mod world;
