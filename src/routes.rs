@@ -172,8 +172,7 @@ impl Route {
     pub(crate) fn paths(&self) -> Vec<String> {
         let mut paths = vec![self.path.to_owned()];
         use Handler::{Erase, Native, Tombstones, Usage, UsageJobs};
-        let is_own =
-            matches!(self.handler, Native(_) | Usage | UsageJobs | Erase | Tombstones);
+        let is_own = matches!(self.handler, Native(_) | Usage | UsageJobs | Erase | Tombstones);
         if self.path.starts_with("/api/v1/") && !is_own {
             paths.push(format!("{PROMETHEUS_PREFIX}{}", self.path));
         }

@@ -17,6 +17,7 @@ use tarn_model::tenant::TenantId;
 use crate::Storage;
 use crate::block::BlockMeta;
 use crate::catalog::{CommitError, Draft, State, writers};
+use crate::compact::plan::Which;
 use crate::retain::RetainReport;
 use crate::retain::erase::Tombstone;
 
@@ -177,6 +178,16 @@ impl Storage {
     /// # Errors
     /// `Unavailable` where the store fails; what was rewritten before stays so.
     pub async fn clean_tombstones(&self) -> Result<()> {
+        let state = self.catalog();
+        let of = |tombstone: &Arc<Tombstone>| {
+            TenantId::parse(&tombstone.tenant).ok().zip(Signal::parse(&tombstone.signal))
+        };
+        let mut holders: Vec<(TenantId, Signal)> = state.erased().filter_map(of).collect();
+        holders.sort_unstable();
+        holders.dedup();
+        for (tenant, signal) in holders {
+            self.compact(&Which { tenant: Some(tenant), signal: Some(signal) }).await?;
+        }
         self.retain().await.map(drop)
     }
 
