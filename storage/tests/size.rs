@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use object_store::ObjectStore;
@@ -12,7 +13,9 @@ use tarn_model::labels::{Label, LabelSet};
 use tarn_model::slice::Samples;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::TimeRange;
+use tarn_storage::block::BlockMeta;
 use tarn_storage::view::{ScanLimits, Selector};
+use tarn_testkit::merge::Merge;
 use tarn_testkit::sim::SimRng;
 use tarn_testkit::store::Store;
 
@@ -118,7 +121,7 @@ fn tsbs(hosts: usize, samples: i64) -> Vec<Series> {
     all
 }
 
-async fn figure(name: &str, set: &[Series]) -> f64 {
+async fn figure(name: &str, set: &[Series]) -> Figures {
     let store = Store::open(1).await.unwrap();
     let tenant = TenantId::default_tenant();
     let begun = Instant::now();
@@ -154,12 +157,42 @@ async fn figure(name: &str, set: &[Series]) -> f64 {
         begun.elapsed()
     );
     assert_eq!(read, held);
+    show(&store, meta).await;
+    let inputs: Vec<_> = blocks.all_blocks().cloned().collect();
+    let merged_per_sample = merged(name, &store, inputs, held).await;
+    store.end().await;
+    Figures { flushed: bytes_per_sample, merged: merged_per_sample }
+}
+
+/// Bytes per sample.
+struct Figures {
+    flushed: f64,
+    merged: f64,
+}
+
+/// Merges blocks, and returns what a sample then takes.
+async fn merged(name: &str, store: &Store, inputs: Vec<Arc<BlockMeta>>, held: usize) -> f64 {
+    let begun = Instant::now();
+    let blocks = Merge::default().run(store.storage().objects(), inputs).await.unwrap();
+    let bytes: u64 = blocks.iter().map(|block| block.bytes).sum();
+    let samples: u64 = blocks.iter().map(|block| block.samples).sum();
+    assert_eq!(samples, held as u64);
+    let bytes_per_sample = bytes as f64 / held as f64;
+    println!(
+        "{name}, merged: {bytes} bytes in {} blocks: {bytes_per_sample:.3} bytes per sample; \
+         merge {:?}",
+        blocks.len(),
+        begun.elapsed()
+    );
+    show(store, &blocks[0]).await;
+    bytes_per_sample
+}
+
+async fn show(store: &Store, meta: &BlockMeta) {
     let object = store.storage().objects().get(&meta.object).await.unwrap();
     let mut text = Vec::new();
     tarn_storage::operate::block_show::show(&object.bytes, &mut text).unwrap();
     println!("{}", String::from_utf8(text).unwrap());
-    store.end().await;
-    bytes_per_sample
 }
 
 async fn read_all(store: &Store) -> usize {
@@ -189,11 +222,13 @@ async fn bytes_per_sample_of_real_scrapes() {
         return;
     };
     let figure = figure("node-10min", &node_10min(&file)).await;
-    assert!(figure <= 0.8, "{figure} bytes per sample");
+    assert!(figure.flushed <= 0.65, "{} bytes per sample", figure.flushed);
+    assert!(figure.merged <= 0.5, "{} bytes per sample", figure.merged);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_per_sample_of_tsbs_like_integers() {
-    let figure = figure("tsbs-like", &tsbs(100, 1000)).await;
-    assert!(figure <= 0.45, "{figure} bytes per sample");
+    let figure = figure("tsbs-like", &tsbs(25, 4320)).await;
+    assert!(figure.flushed <= 0.45, "{} bytes per sample", figure.flushed);
+    assert!(figure.merged <= 0.36, "{} bytes per sample", figure.merged);
 }
