@@ -168,8 +168,7 @@ impl PageColumn {
         }
         let packed = if levels.items() == 0 {
             // Nothing to decode: the levels say it all.
-            let (bytes, layout) = (Vec::new(), pack::Layout::Plain);
-            Packed { bytes, layout, unpacked: 0, compressed: false }
+            Packed { bytes: Vec::new(), candidate: pack::STORED, unpacked: 0, compressed: false }
         } else {
             packer.pack(&self.values, self.kind, self.encoding)?
         };
@@ -179,7 +178,7 @@ impl PageColumn {
 
     fn put(&mut self, levels: Levels, packed: &Packed) -> Result<()> {
         let (rows, nulls, items) = (levels.rows(), levels.null_rows(), levels.items());
-        let encoding = packed.layout.encoding();
+        let encoding = packed.candidate.0.encoding();
         let (repetition, definition) = levels.finish();
         let unpacked = repetition.len() + definition.len() + packed.unpacked;
         let page = parquet_page::Page::DataPageV2 {

@@ -8,7 +8,9 @@
 //!
 //! No rule by value statistics comes near what trying finds, because what pays is often that a page
 //! repeats itself. So candidates are tried on a part of the page first, and those that are far from
-//! the best of them are not tried on the whole.
+//! the best of them are not tried on the whole. A part does not show what repeats itself far apart;
+//! but pages that lie together are of the same metrics, so now and then all candidates are tried on
+//! the whole page, and what won there is tried on the following pages too.
 //!
 //! "Huffman only" is zstd told to find hardly any match: of random steps, matches cost more than
 //! they save, and what is left is an entropy code of bytes in an ordinary zstd frame.
@@ -33,6 +35,8 @@ const PART_RUNS: usize = 4;
 const PART_SHARE: usize = 4;
 /// Candidates that are larger on the part than the best one by more than this are not tried.
 const NEAR_PERCENT: usize = 104;
+/// On one of so many pages all candidates are tried.
+const ALL_EVERY: usize = 8;
 
 /// How values become bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +61,8 @@ pub(crate) enum Press {
 pub(crate) type Candidate = (Layout, Press);
 
 const TRIVIAL: Candidate = (Layout::Delta, Press::Fast);
+/// Of pages without values.
+pub(crate) const STORED: Candidate = (Layout::Plain, Press::Better);
 pub(crate) const INTS: &[Candidate] = &[
     (Layout::Delta, Press::Fast),
     (Layout::Delta, Press::Better),
@@ -91,7 +97,7 @@ impl Layout {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Packed {
     pub(crate) bytes: Vec<u8>,
-    pub(crate) layout: Layout,
+    pub(crate) candidate: Candidate,
     /// Bytes before compression.
     pub(crate) unpacked: usize,
     /// False where compressing gained too little.
@@ -108,6 +114,17 @@ pub(crate) struct Packer {
     spare: Vec<Vec<u8>>,
     pressed: Vec<u8>,
     part: Vec<i64>,
+    ints: Recent,
+    doubles: Recent,
+}
+
+/// What won on the pages before.
+#[derive(Debug, Clone, Copy, Default)]
+struct Recent {
+    pages: usize,
+    /// When all were tried.
+    of_all: Option<Candidate>,
+    last: Option<Candidate>,
 }
 
 impl std::fmt::Debug for Packer {
@@ -144,6 +161,8 @@ impl Packer {
             spare: Vec::new(),
             pressed: Vec::new(),
             part: Vec::new(),
+            ints: Recent::default(),
+            doubles: Recent::default(),
         })
     }
 
@@ -162,22 +181,55 @@ impl Packer {
             (Encoding::Plain, Kind::Double) => {
                 self.smallest(values, &[(Layout::Split, Press::Fast)])
             }
-            (Encoding::Best, Kind::Double) => self.best(values, DOUBLES),
+            (Encoding::Best, Kind::Double) => {
+                let mut recent = self.doubles;
+                let best = self.best(values, DOUBLES, &mut recent);
+                self.doubles = recent;
+                best
+            }
             (Encoding::Best, Kind::Int) => {
                 self.forget();
                 let length = self.lay_out(values, Layout::Delta).len();
                 if length * TRIVIAL_VALUES_PER_BYTE <= values.len() {
                     return self.smallest(values, &[TRIVIAL]);
                 }
-                self.best(values, INTS)
+                let mut recent = self.ints;
+                let best = self.best(values, INTS, &mut recent);
+                self.ints = recent;
+                best
             }
         }
     }
 
-    fn best(&mut self, values: &[i64], candidates: &[Candidate]) -> Result<Packed> {
+    fn best(
+        &mut self,
+        values: &[i64],
+        candidates: &[Candidate],
+        recent: &mut Recent,
+    ) -> Result<Packed> {
         if values.len() < PART_PAGE_MIN {
             return self.smallest(values, candidates);
         }
+        let all = recent.pages.is_multiple_of(ALL_EVERY);
+        recent.pages += 1;
+        if all {
+            let best = self.smallest(values, candidates)?;
+            recent.of_all = Some(best.candidate);
+            return Ok(best);
+        }
+        let mut near = self.near(values, candidates)?;
+        for won in [recent.of_all, recent.last].into_iter().flatten() {
+            if !near.contains(&won) {
+                near.push(won);
+            }
+        }
+        let best = self.smallest(values, &near)?;
+        recent.last = Some(best.candidate);
+        Ok(best)
+    }
+
+    /// Returns the candidates that are among the best on a part of the values.
+    fn near(&mut self, values: &[i64], candidates: &[Candidate]) -> Result<Vec<Candidate>> {
         let mut part = std::mem::take(&mut self.part);
         part.clear();
         let (run, step) = (values.len() / PART_SHARE / PART_RUNS, values.len() / PART_RUNS);
@@ -190,8 +242,7 @@ impl Packer {
         let least = sizes.iter().copied().min().unwrap_or(0);
         let near = sizes.iter().zip(candidates);
         let near = near.filter(|(size, _)| **size * 100 <= least * NEAR_PERCENT);
-        let near: Vec<Candidate> = near.map(|(_, candidate)| *candidate).collect();
-        self.smallest(values, &near)
+        Ok(near.map(|(_, candidate)| *candidate).collect())
     }
 
     /// Encodes values in the smallest of some ways.
@@ -209,7 +260,7 @@ impl Packer {
             let raw = self.lay_out(values, candidate.0);
             let (unpacked, compressed) = (raw.len(), raw.len() != size);
             let bytes = if compressed { self.pressed.clone() } else { raw.to_vec() };
-            best = Some(Packed { bytes, layout: candidate.0, unpacked, compressed });
+            best = Some(Packed { bytes, candidate: *candidate, unpacked, compressed });
         }
         best.ok_or_else(|| Error::internal("a page has no encoding"))
     }
