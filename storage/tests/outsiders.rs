@@ -7,14 +7,43 @@ use std::process::Command;
 
 use object_store::ObjectStoreExt;
 use tarn_model::labels::LabelSet;
+use tarn_model::matcher::Matcher;
+use tarn_model::rng::Rng as _;
 use tarn_model::slice::Samples;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::TimeRange;
 use tarn_storage::view::{ScanLimits, Selector};
+use tarn_testkit::merge::Merge;
+use tarn_testkit::sim::SimRng;
 use tarn_testkit::store::Store;
 
 const BASE_MS: i64 = 1_763_640_000_000;
 const LIMITS: ScanLimits = ScanLimits { series_max: 1000, bytes_max: 1 << 30 };
+
+/// Prints per metric how many values there are, and the sum of their bits, as two readers see them.
+const BITS_SCRIPT: &str = r#"
+import sys, glob, struct
+try:
+    import duckdb, pyarrow.parquet as pq
+except ImportError as e:
+    print("missing", e); sys.exit(0)
+def bits(row):
+    values = row["vf"] if row["vi"] is None else [v / 10.0 ** row["scale"] for v in row["vi"]]
+    return [struct.unpack("<Q", struct.pack("<d", v))[0] for v in values or []]
+def tell(reader, rows):
+    sums = {}
+    for row in rows:
+        if row["timeline"] is not None:
+            sums.setdefault(row["metric"], []).extend(bits(row))
+    for metric, values in sorted(sums.items()):
+        print(reader, metric, len(values), sum((i + 1) * b for i, b in enumerate(values)) % 2**64)
+for f in sorted(glob.glob(sys.argv[1] + "/*.parquet")):
+    tell("pyarrow", pq.read_table(f).to_pylist())
+    found = duckdb.connect().execute(
+        "SELECT metric, timeline, scale, vi, vf FROM read_parquet(?) ORDER BY row_id", [f])
+    names = [d[0] for d in found.description]
+    tell("duckdb", [dict(zip(names, row)) for row in found.fetchall()])
+"#;
 
 const SCRIPT: &str = r#"
 import sys, glob
@@ -111,6 +140,109 @@ struct Sums {
     last: i64,
 }
 
+/// Runs a script over a folder; `None` where Python lacks what it needs.
+fn python(script: &str, folder: &std::path::Path) -> Option<String> {
+    let program = std::env::var_os("TARN_PYTHON").unwrap_or_else(|| "python3".into());
+    let Ok(output) = Command::new(program).arg("-c").arg(script).arg(folder).output() else {
+        println!("skipped: no python3");
+        return None;
+    };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if text.starts_with("missing") {
+        println!("skipped: {text}");
+        return None;
+    }
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(text)
+}
+
+/// Values for which another encoding is smallest, each.
+fn value(kind: &str, i: u64, rng: &SimRng, before: f64) -> f64 {
+    match kind {
+        "constant" => 7.0,
+        "counter" => before + 1000.0 + rng.below(50) as f64,
+        "noisy" => (before + rng.below(9) as f64 - 4.0).clamp(0.0, 100.0),
+        "large" => rng.below(1 << 40) as f64 * 4096.0,
+        "cycle" => (i * i % 211) as f64 * 1e9,
+        "special" => {
+            [-0.0, f64::INFINITY, f64::from_bits(0x7ff8_0000_0000_1234), 1.0 / 3.0][i as usize % 4]
+        }
+        "random" => f64::from_bits(rng.next_u64() & !(1 << 62)),
+        _ => rng.below(1 << 50) as f64 / (1_u64 << 50) as f64,
+    }
+}
+
+const KINDS: &[&str] =
+    &["constant", "counter", "cycle", "large", "noisy", "random", "special", "unit"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outsiders_read_every_encoding_bit_for_bit() {
+    let store = Store::open(1).await.unwrap();
+    let rng = SimRng::new(1);
+    for part in 0..2 {
+        let mut appender = store.storage().writer().appender(&TenantId::default_tenant()).unwrap();
+        for kind in KINDS {
+            for host in ["a", "b", "c"] {
+                let labels = LabelSet::from_pairs(&[("__name__", kind), ("host", host)]);
+                let series = appender.series(&labels).unwrap();
+                let mut last = 0.0;
+                for i in part * 4000..(part + 1) * 4000 {
+                    last = value(kind, i, &rng, last);
+                    appender.float(series, BASE_MS + i as i64 * 1000, last, 0).unwrap();
+                }
+            }
+        }
+        appender.commit().await.unwrap();
+        store.storage().flush().await.unwrap();
+    }
+    let inputs = store.storage().catalog().all_blocks().cloned().collect();
+    let merged = Merge::default().run(store.storage().objects(), inputs).await.unwrap();
+    assert_eq!(merged.len(), 1);
+    let object = store.storage().objects().get(&merged[0].object).await.unwrap();
+    let mut shown = Vec::new();
+    tarn_storage::operate::block_show::show(&object.bytes, &mut shown).unwrap();
+    for line in String::from_utf8(shown).unwrap().lines() {
+        let doubles = line.starts_with("vf.");
+        if doubles || line.starts_with("vi.") {
+            assert!(line.contains("BYTE_STREAM_SPLIT") && line.contains("PLAIN"), "{line}");
+            assert!(doubles || line.contains("DELTA_BINARY_PACKED"), "{line}");
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("merged.parquet"), &object.bytes).unwrap();
+    let Some(text) = python(BITS_SCRIPT, folder.path()) else { return };
+    let expected = own_bits(&store).await;
+    for reader in ["pyarrow", "duckdb"] {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(reader));
+        assert_eq!(lines.map(str::trim).collect::<Vec<_>>(), expected, "{reader}");
+    }
+    store.end().await;
+}
+
+/// What the script prints, of the blocks before the merge.
+async fn own_bits(store: &Store) -> Vec<String> {
+    let tenant = TenantId::default_tenant();
+    let mut lines = Vec::new();
+    for kind in KINDS {
+        let metric = Matcher::equal("__name__", *kind);
+        let selector = Selector { matchers: vec![metric], range: TimeRange::ALL };
+        let view = store.fresh_view();
+        let mut selection = view.select(&tenant, &[selector], LIMITS).await.unwrap().remove(0);
+        let (mut slices, mut count, mut sum) = (Vec::new(), 0_u64, 0_u64);
+        while selection.cursor.next(&mut slices).await.unwrap() {
+            for slice in &slices {
+                let Samples::Floats(values) = &slice.samples else { continue };
+                for value in values {
+                    count += 1;
+                    sum = sum.wrapping_add(count.wrapping_mul(value.to_bits()));
+                }
+            }
+        }
+        lines.push(format!("{kind} {count} {sum}"));
+    }
+    lines
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn duckdb_and_pyarrow_read_what_tarn_reads() {
     let store = Store::open(1).await.unwrap();
@@ -122,18 +254,7 @@ async fn duckdb_and_pyarrow_read_what_tarn_reads() {
         let bytes = store.bucket.get(&path).await.unwrap().bytes().await.unwrap();
         std::fs::write(folder.path().join(format!("{i}.parquet")), bytes).unwrap();
     }
-    let python = Command::new("python3").arg("-c").arg(SCRIPT).arg(folder.path()).output();
-    let Ok(output) = python else {
-        println!("skipped: no python3");
-        return;
-    };
-    let (text, errors) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    if text.starts_with("missing") {
-        println!("skipped: {text}");
-        return;
-    }
-    assert!(output.status.success(), "{errors}");
+    let Some(text) = python(SCRIPT, folder.path()) else { return };
     let (sums, markers) = own(&store).await;
     let mut seen = 0;
     let mut total = 0;

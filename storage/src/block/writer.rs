@@ -301,9 +301,12 @@ fn column_properties(
                 .set_column_compression(path.clone(), zstd(1))
                 .set_column_statistics_enabled(path, EnabledStatistics::None)
         }
-        DataType::Utf8 | DataType::Timestamp(_, _) => {
-            builder.set_column_statistics_enabled(own, EnabledStatistics::Page)
-        }
+        DataType::Utf8 => builder.set_column_statistics_enabled(own, EnabledStatistics::Page),
+        // Times of neighbours repeat in long patterns, which packed codes of a dictionary hide.
+        DataType::Timestamp(_, _) => builder
+            .set_column_dictionary_enabled(own.clone(), false)
+            .set_column_encoding(own.clone(), basic::Encoding::BYTE_STREAM_SPLIT)
+            .set_column_statistics_enabled(own, EnabledStatistics::Page),
         DataType::Int32
             if matches!(
                 name,
