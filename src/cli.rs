@@ -20,6 +20,7 @@ pub(crate) mod compact;
 pub(crate) mod erase;
 pub(crate) mod inspect;
 pub(crate) mod logs;
+pub(crate) mod place;
 pub(crate) mod query;
 pub(crate) mod reference;
 pub(crate) mod remote;
@@ -58,11 +59,11 @@ pub(crate) enum Command {
     Erase(erase::EraseArgs),
     /// Exit 0 if a running server is ready, 1 if it is not.
     Healthcheck(client::Server),
-    /// Evaluate a PromQL expression, on a server or straight on a data folder.
+    /// Evaluate a PromQL expression, on a server or straight on a data folder or bucket.
     Query(query::QueryArgs),
-    /// Find log records, on a server or straight in a data folder.
+    /// Find log records, on a server or straight in a data folder or bucket.
     Logs(logs::LogsArgs),
-    /// Find traces, on a server or straight in a data folder.
+    /// Find traces, on a server or straight in a data folder or bucket.
     Traces(traces::TracesArgs),
     /// Show a trace as a waterfall.
     Trace(trace::TraceArgs),
@@ -71,10 +72,10 @@ pub(crate) enum Command {
     /// Look into the write-ahead log of a data folder.
     #[command(subcommand)]
     Wal(store::WalCommand),
-    /// Look into the blocks of a data folder.
+    /// Look into the blocks of a data folder or bucket.
     #[command(subcommand)]
     Block(inspect::BlockCommand),
-    /// Look into the catalog of a data folder.
+    /// Look into the catalog of a data folder or bucket.
     #[command(subcommand)]
     Catalog(inspect::CatalogCommand),
 }
@@ -207,7 +208,7 @@ pub(crate) fn complain(error: &anyhow::Error) {
 }
 
 /// Prints where the server listens and what to type next.
-pub(crate) fn welcome(addresses: crate::app::Addresses, data: &std::path::Path) {
+pub(crate) fn welcome(addresses: crate::app::Addresses, data: &str) {
     let address = addresses.http;
     let version = crate::telemetry::registry::VERSION;
     let own = std::env::args().next().unwrap_or_else(|| "tarn".to_owned());
@@ -219,13 +220,12 @@ pub(crate) fn welcome(addresses: crate::app::Addresses, data: &std::path::Path) 
         None => String::new(),
     };
     print(format_args!(
-        "\nTarn {version} listens on http://{address} and keeps its data in {}\n\
+        "\nTarn {version} listens on http://{address} and keeps its data in {data}\n\
          \n  send   any OpenTelemetry SDK:  OTEL_EXPORTER_OTLP_ENDPOINT=http://{endpoint}{grpc}\
          \n         add to prometheus.yml:  remote_write: [{{url: \"http://{address}/api/v1/write\"}}]\
          \n  ask    {own} query{at} 'up'\
          \n         curl 'http://{address}/api/v1/query?query=up'\
-         \n  stop   Ctrl-C\n",
-        data.display()
+         \n  stop   Ctrl-C\n"
     ));
 }
 

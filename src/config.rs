@@ -21,6 +21,7 @@ pub(crate) mod keys;
 pub(crate) mod load;
 pub(crate) mod reference;
 pub(crate) mod retention;
+pub(crate) mod secret;
 pub(crate) mod tree;
 
 #[cfg(test)]
@@ -44,6 +45,14 @@ pub(crate) struct Config {
     pub(crate) otlp_metrics: OtlpMetrics,
     /// The keys that are not at their defaults, for the start-up log and `/status`.
     pub(crate) changed: Vec<Setting>,
+}
+
+impl Config {
+    /// Returns the keys whose secrets stand in the settings themselves.
+    pub(crate) fn inline_secrets(&self) -> impl Iterator<Item = &'static str> {
+        let found = self.changed.iter().filter(|setting| secret::is_inline(&setting.text));
+        found.map(|setting| setting.key)
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -86,14 +86,18 @@ async fn serve(
     query: tokio::runtime::Handle,
 ) -> anyhow::Result<()> {
     let signals = shutdown::Signals::install()?;
-    let data = config.storage.path.clone();
+    let data = config.storage.path.display();
+    let data = match &config.storage.bucket.url {
+        Some(bucket) => format!("{bucket}, its log in {data}"),
+        None => data.to_string(),
+    };
     let running = app::start(config, caught, query).await?;
     let addresses = running.addresses();
     cli::welcome(addresses, &data);
     let app::Addresses { http, otlp_grpc, otlp_http } = addresses;
     let or_off = |address: Option<SocketAddr>| address.map_or("off".into(), |a| a.to_string());
     let (otlp_grpc, otlp_http) = (or_off(otlp_grpc), or_off(otlp_http));
-    tracing::info!(%http, otlp_grpc, otlp_http, data = %data.display(), "tarn is ready");
+    tracing::info!(%http, otlp_grpc, otlp_http, data, "tarn is ready");
 
     let broken = tokio::select! {
         reason = signals.first() => {

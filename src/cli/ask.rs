@@ -5,7 +5,6 @@
 //! asked without a socket; both answer with the same JSON.
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
@@ -20,6 +19,7 @@ use tarn_query::api::native::{Endpoint, handle};
 use tarn_query::api::prometheus::time::{parse_step, parse_time};
 
 use crate::cli::client::Server;
+use crate::cli::place::Access;
 use crate::cli::query::local;
 use crate::cli::terminal::printable;
 
@@ -43,9 +43,12 @@ attributes, then those of the resource; @attr.x, @resource.x and @scope.x name o
 pub(crate) struct Source {
     #[command(flatten)]
     server: Server,
-    /// A data folder to read instead of asking a server; beside a running one, what is committed.
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    /// A data folder or a bucket (s3://bucket/prefix) to read instead of asking a server; beside a
+    /// running one, what is committed.
+    #[arg(long, value_name = "DIR|URL")]
+    data: Option<String>,
+    #[command(flatten)]
+    access: Access,
 }
 
 /// Which time.
@@ -100,7 +103,7 @@ impl Source {
         };
         let content_type = form.as_ref().map(|_| FORM);
         let form = form.unwrap_or_default();
-        let Some(folder) = &self.data else {
+        let Some(data) = &self.data else {
             return Ok(self.server.send(method, &path, content_type, form).await?.body);
         };
         let mut request = Request::builder().method(method).uri(path);
@@ -112,7 +115,7 @@ impl Source {
             Some(id) => TenantId::parse(id).context("read --tenant")?,
             None => TenantId::default_tenant(),
         };
-        local::with_engine(folder, async |engine| {
+        local::with_engine(&self.access.data(data)?, async |engine| {
             local::body(handle(engine, endpoint, tenant, request).await).await
         })
         .await

@@ -1,5 +1,5 @@
-//! Commands that look into the bucket of a data folder: `tarn block`, `tarn catalog`. They work beside a
-//! running server.
+//! Commands that look into a bucket, that of a data folder or one elsewhere: `tarn block`, `tarn
+//! catalog`. They work beside a running server.
 
 use std::io;
 use std::sync::Arc;
@@ -7,21 +7,17 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::Subcommand;
-use prometheus_client::registry::Registry;
 use tarn_model::limits::Limits;
 use tarn_model::tasks::Tasks;
 use tarn_model::tenant::TenantId;
 use tarn_storage::Handles;
 use tarn_storage::file::RealDisk;
-use tarn_storage::object::Objects;
-use tarn_storage::object::local::LocalStore;
 use tarn_storage::operate::inspect::Inspection;
 use tarn_storage::operate::verify::{Verified, verify};
 use tarn_storage::operate::{block_list, block_show, catalog_log};
-use tarn_storage::paths::DataDir;
 use tokio::runtime::Handle;
 
-use crate::cli::store::Folder;
+use crate::cli::place::Store;
 use crate::cli::{print, terminal};
 use crate::clock::{SystemClock, SystemRng};
 use crate::runtime::ProcessTasks;
@@ -35,7 +31,7 @@ pub(crate) enum BlockCommand {
     /// Print the live blocks, one a line.
     List {
         #[command(flatten)]
-        folder: Folder,
+        store: Store,
         /// Print the blocks of this tenant only.
         #[arg(long, value_name = "ID")]
         tenant: Option<String>,
@@ -44,12 +40,12 @@ pub(crate) enum BlockCommand {
     /// is damaged.
     Verify {
         #[command(flatten)]
-        folder: Folder,
+        store: Store,
     },
     /// Print what a block holds, and what each column costs.
     Show {
         #[command(flatten)]
-        folder: Folder,
+        store: Store,
         /// Object key of the block, as `tarn block list` prints it.
         object: String,
     },
@@ -61,7 +57,7 @@ pub(crate) enum CatalogCommand {
     /// Print the manifests, oldest first, one a line.
     Log {
         #[command(flatten)]
-        folder: Folder,
+        store: Store,
     },
 }
 
@@ -73,17 +69,17 @@ pub(crate) async fn block(command: BlockCommand) -> anyhow::Result<()> {
     let (handles, tasks) = handles();
     let mut out = io::stdout();
     match command {
-        BlockCommand::List { folder, tenant } => {
+        BlockCommand::List { store, tenant } => {
             let tenant = tenant.map(|id| TenantId::parse(&id)).transpose()?;
-            let found = Inspection::open(&folder.path, Limits::default(), handles).await?;
+            let found = store.place()?.look(Limits::default(), handles).await?;
             block_list::print(&found.catalog, tenant.as_ref(), &mut out)?;
         }
-        BlockCommand::Verify { folder } => {
-            let found = Inspection::open(&folder.path, Limits::default(), handles).await?;
+        BlockCommand::Verify { store } => {
+            let found = store.place()?.look(Limits::default(), handles).await?;
             check_blocks(&found).await?;
         }
-        BlockCommand::Show { folder, object } => {
-            let object = bucket(&folder, &handles).get(&object).await?;
+        BlockCommand::Show { store, object } => {
+            let object = store.place()?.objects(&handles).await?.get(&object).await?;
             block_show::show(&object.bytes, &mut out)?;
         }
     }
@@ -113,9 +109,10 @@ async fn check_blocks(found: &Inspection) -> anyhow::Result<()> {
 /// # Errors
 /// Where the catalog cannot be read, or is damaged.
 pub(crate) async fn catalog(command: CatalogCommand) -> anyhow::Result<()> {
-    let CatalogCommand::Log { folder } = command;
+    let CatalogCommand::Log { store } = command;
     let (handles, tasks) = handles();
-    let summary = catalog_log::print(&bucket(&folder, &handles), &mut io::stdout()).await?;
+    let objects = store.place()?.objects(&handles).await?;
+    let summary = catalog_log::print(&objects, &mut io::stdout()).await?;
     tasks.stop(TASKS_WAIT).await;
     if summary.problems > 0 {
         bail!("{} manifests are damaged or missing", summary.problems);
@@ -132,12 +129,4 @@ fn handles() -> (Handles, Arc<ProcessTasks>) {
         disk: Arc::new(RealDisk),
     };
     (handles, tasks)
-}
-
-fn bucket(folder: &Folder, handles: &Handles) -> Objects {
-    let root = DataDir::new(&folder.path).bucket();
-    let store = Arc::new(LocalStore::inspect(root, Arc::clone(&handles.disk)));
-    // Nobody scrapes a command.
-    let mut registry = Registry::default();
-    Objects::new(store, Arc::clone(&handles.clock), Arc::clone(&handles.rng), &mut registry)
 }

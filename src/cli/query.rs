@@ -10,7 +10,6 @@ mod sql;
 mod table;
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -24,6 +23,7 @@ use tarn_query::api::prometheus::time::{parse_step, parse_time};
 
 use self::answer::Reply;
 use crate::cli::client::Server;
+use crate::cli::place::Access;
 use crate::cli::terminal::printable;
 
 /// How parameters are sent.
@@ -44,9 +44,12 @@ pub(crate) struct QueryArgs {
     sql: Option<String>,
     #[command(flatten)]
     server: Server,
-    /// A data folder to read instead of asking a server; beside a running one, what is committed.
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    /// A data folder or a bucket (s3://bucket/prefix) to read instead of asking a server; beside a
+    /// running one, what is committed.
+    #[arg(long, value_name = "DIR|URL")]
+    data: Option<String>,
+    #[command(flatten)]
+    access: Access,
     /// The time of the query, or the end of the range: seconds or RFC 3339; now by default.
     #[arg(long, value_name = "TIME")]
     time: Option<String>,
@@ -107,7 +110,7 @@ pub(crate) async fn run(args: QueryArgs) -> anyhow::Result<ExitCode> {
     let question = args.question(now_ms())?;
     let target = question.target;
     let body = match &args.data {
-        Some(folder) => local::ask(folder, args.tenant()?, question).await?,
+        Some(data) => local::ask(&args.access.data(data)?, args.tenant()?, question).await?,
         None => {
             let path = format!("/api/v1{}", target.path());
             args.server.send(Method::POST, &path, Some(FORM), question.form).await?.body

@@ -12,10 +12,11 @@ use tarn_ingest::{OtlpMetrics, Promote};
 use tarn_model::limits::Limits;
 use tarn_model::otel_names::Translation;
 use tarn_model::units::{ByteSize, format_duration, parse_duration};
+use tarn_storage::object::bucket::{Addressing, BucketUrl};
 use tarn_storage::{Options, WalSync};
 
 use super::retention::{self, Retention};
-use super::{Config, Listen, Log, LogFormat, Query, Shutdown, Telemetry, Tenants};
+use super::{Config, Listen, Log, LogFormat, Query, Shutdown, Telemetry, Tenants, secret};
 
 /// One setting.
 #[derive(Debug)]
@@ -127,6 +128,76 @@ pub(crate) static KEYS: &[Key] = &[
         |_| "./tarn-data".to_owned(),
         "Data folder: the write-ahead log and, under bucket/, blocks and catalog. Made if absent.",
         |c, v| put(&mut c.storage.path, folder(v))
+    ),
+    key!(
+        "storage.url",
+        "bucket",
+        |_| String::new(),
+        "Where blocks and catalog are kept: s3://bucket/prefix, gs://bucket/prefix, az://container/prefix, https://host/bucket/prefix (whatever speaks S3 there) or file:///folder. Empty: under bucket/ in the data folder. Several servers may share one. The log stays in storage.path.",
+        |c, v| put(&mut c.storage.bucket.url, optional(v, bucket))
+    ),
+    key!(
+        "storage.endpoint",
+        "address",
+        |_| String::new(),
+        "Base address of the service where it is not the provider's own, such as https://minio.example:9000. Without TLS (http://) everything travels readable.",
+        |c, v| put(&mut c.storage.bucket.endpoint, optional(v, endpoint))
+    ),
+    key!(
+        "storage.region",
+        "text",
+        |_| String::new(),
+        "Region of an S3 bucket. Empty: AWS_REGION, without it us-east-1.",
+        |c, v| put(&mut c.storage.bucket.region, optional(v, text))
+    ),
+    key!(
+        "storage.addressing",
+        "auto|path|virtual_host",
+        |_| "auto".to_owned(),
+        "How requests to S3 name the bucket: in the path, or in the host name. auto: in the host name at Amazon, in the path where there is an endpoint.",
+        |c, v| put(&mut c.storage.bucket.addressing, addressing(v))
+    ),
+    key!(
+        "storage.access_key_id",
+        "secret",
+        |_| String::new(),
+        "Key id for S3: file:/path (read again every minute), env:NAME or credential:NAME (systemd). Without keys AWS_ACCESS_KEY_ID and its companions count, then the identity of the pod, the task or the machine.",
+        |c, v| put(&mut c.storage.bucket.access_key_id, Ok(secret::parse(v)))
+    ),
+    key!(
+        "storage.secret_access_key",
+        "secret",
+        |_| String::new(),
+        "The secret that belongs to storage.access_key_id.",
+        |c, v| put(&mut c.storage.bucket.secret_access_key, Ok(secret::parse(v)))
+    ),
+    key!(
+        "storage.session_token",
+        "secret",
+        |_| String::new(),
+        "The token, where the two are temporary.",
+        |c, v| put(&mut c.storage.bucket.session_token, Ok(secret::parse(v)))
+    ),
+    key!(
+        "storage.azure_account",
+        "text",
+        |_| String::new(),
+        "Storage account of an Azure container. Empty: that of the address, or AZURE_STORAGE_ACCOUNT_NAME.",
+        |c, v| put(&mut c.storage.bucket.azure_account, optional(v, text))
+    ),
+    key!(
+        "storage.azure_access_key",
+        "secret",
+        |_| String::new(),
+        "Its key, given as those of S3. Without one AZURE_… variables count, then workload or managed identity.",
+        |c, v| put(&mut c.storage.bucket.azure_access_key, Ok(secret::parse(v)))
+    ),
+    key!(
+        "storage.google_credentials",
+        "secret",
+        |_| String::new(),
+        "Service account for Google Cloud Storage, the JSON document: file:/path above all. Without one GOOGLE_… variables count, then the default credentials of the machine.",
+        |c, v| put(&mut c.storage.bucket.google_credentials, Ok(secret::parse(v)))
     ),
     key!(
         "node.id",
@@ -709,6 +780,31 @@ fn folder(text: &str) -> Result<PathBuf, String> {
         return Err("must name a folder".to_owned());
     }
     Ok(PathBuf::from(text))
+}
+
+fn optional<T>(text: &str, parse: fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+    if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
+}
+
+fn text(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+fn bucket(text: &str) -> Result<BucketUrl, String> {
+    BucketUrl::parse(text).map_err(|e| e.message())
+}
+
+fn endpoint(text: &str) -> Result<String, String> {
+    match text.split_once("://") {
+        Some(("http" | "https", host)) if !host.is_empty() && !host.contains('@') => {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        _ => Err("is not an address such as https://minio.example:9000".to_owned()),
+    }
+}
+
+fn addressing(text: &str) -> Result<Addressing, String> {
+    Addressing::parse(text).ok_or_else(|| format!("{text:?} is none of auto, path, virtual_host"))
 }
 
 fn tenant(text: &str) -> Result<String, String> {

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde_saphyr::{Location, Spanned};
 use tarn_model::limits::Limits;
+use tarn_model::secret::Secret;
 use tarn_model::units::ByteSize;
 
 use super::keys::{KEYS, Key, blank};
 use super::tree::{self, Node};
-use super::{Config, Origin, Problem, Problems, Setting};
+use super::{Config, Origin, Problem, Problems, Setting, secret};
 
 /// Read when no file is named, if it is there.
 const FILE_DEFAULT: &str = "tarn.yaml";
@@ -45,7 +46,20 @@ pub(crate) fn load(sources: &Sources) -> Result<Config, Problems> {
             round.settings.push((key, text.clone(), Origin::Flag(format!("--{}", key.flag()))));
         }
     }
-    round.finish()
+    let mut config = round.finish()?;
+    config.storage.bucket.platform = platform(&sources.env);
+    Ok(config)
+}
+
+/// Returns the variables by which clouds tell their programs who they are.
+fn platform(env: &[(OsString, OsString)]) -> Vec<(String, Secret)> {
+    let named = env.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
+    let ours = named.filter(|(name, value)| {
+        let known = ["AWS_", "GOOGLE_", "AZURE_"].iter().any(|cloud| name.starts_with(cloud));
+        (known || *name == "IDENTITY_ENDPOINT") && !value.is_empty()
+    });
+    ours.map(|(name, value)| (name.to_owned(), Secret::fixed(format!("env:{name}"), value)))
+        .collect()
 }
 
 struct Round {
@@ -90,6 +104,9 @@ impl Round {
             match (key, node.value) {
                 (Some(key), Node::Text(text)) => self.settings.push((key, text, origin)),
                 (Some(key), Node::List(items)) => self.list(key, path, items, origin),
+                (Some(key), Node::Map(entries)) if key.takes == secret::TAKES => {
+                    self.secret(key, entries, origin);
+                }
                 (Some(key), Node::Map(_)) => {
                     self.problem(origin, key.name, format!("takes {}, not a section", key.takes));
                 }
@@ -119,6 +136,26 @@ impl Round {
             }
         }
         self.settings.push((key, texts.join(","), origin));
+    }
+
+    /// Takes `{file: /path}`, `{env: NAME}` or `{credential: name}`.
+    fn secret(
+        &mut self,
+        key: &'static Key,
+        mut entries: Vec<(Spanned<String>, Spanned<Node>)>,
+        origin: Origin,
+    ) {
+        match (entries.pop(), entries.is_empty()) {
+            (Some((source, Spanned { value: Node::Text(place), .. })), true)
+                if secret::SOURCES.contains(&source.value.as_str()) =>
+            {
+                self.settings.push((key, format!("{}:{place}", source.value), origin));
+            }
+            _ => {
+                let message = "takes one of {file: /path}, {env: NAME}, {credential: name}";
+                self.problem(origin, key.name, message.to_owned());
+            }
+        }
     }
 
     /// Takes `TARN_SECTION__KEY`. Variables without a double underscore are not settings.
@@ -151,6 +188,7 @@ impl Round {
                 self.problem(origin.clone(), key.name, message);
             }
             last.retain(|s| s.key != key.name);
+            let text = if key.takes == secret::TAKES { secret::shown(&text) } else { text };
             last.push(Setting { key: key.name, text, origin });
         }
         self.check_together(&config, &last);

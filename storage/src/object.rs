@@ -26,6 +26,8 @@ use tarn_model::error::{Error, Result};
 use tarn_model::rng::Rng;
 use tarn_model::time::Clock;
 
+pub mod bucket;
+pub mod check;
 pub mod local;
 mod metrics;
 

@@ -18,7 +18,7 @@ use object_store::ObjectStore;
 use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use tarn_model::error::{Error, Result};
+use tarn_model::error::{Error, ErrorKind, Result};
 use tarn_model::metrics;
 use tarn_model::units::ByteSize;
 use tokio::sync::watch;
@@ -31,8 +31,8 @@ use crate::file::OpenHow;
 use crate::flush::{self, Flusher, Trigger};
 use crate::head::Head;
 use crate::invariants::Invariants;
-use crate::object::Objects;
 use crate::object::local::LocalStore;
+use crate::object::{Objects, bucket, check};
 use crate::paths::DataDir;
 use crate::retain::{self, Retainer};
 use crate::usage::Usage;
@@ -66,18 +66,15 @@ pub(crate) async fn open(
     let lock = take_lock(&dir, &handles)?;
     mark_unclean(&dir, &handles, registry)?;
     // A folder of our own has no other writer: the lock sees to that.
-    let polls = store.is_some();
-    let store = match store {
-        Some(store) => store,
-        None => {
-            let disk = Arc::clone(&handles.disk);
-            let opened = LocalStore::open(dir.bucket(), disk);
-            Arc::new(opened.map_err(|e| disk_error("open", &dir.bucket(), e))?)
-        }
+    let polls = store.is_some() || options.bucket.url.is_some();
+    let (store, trouble) = match store {
+        Some(store) => (store, None),
+        None => open_bucket(&options, &dir, &handles).await?,
     };
     let (clock, rng) = (Arc::clone(&handles.clock), Arc::clone(&handles.rng));
     let objects = Objects::new(store, Arc::clone(&clock), Arc::clone(&rng), registry);
-    let catalog = Catalog::load(objects.clone(), clock, rng, registry).await?;
+    let catalog = Catalog::load(objects.clone(), clock, rng, registry).await;
+    let catalog = catalog.map_err(|error| told_better(error, trouble))?;
     let identity =
         writers::start(&dir, &*handles.disk, &*handles.rng, &catalog, &options.label).await?;
     let Identity { id, epoch } = &identity;
@@ -86,6 +83,35 @@ pub(crate) async fn open(
     let shared = assemble(options, handles, dir, lock, bucket, registry)?;
     start_tasks(&shared);
     Ok(shared)
+}
+
+/// Opens the bucket that the options name, and tests it; without one, the folder's own. What may pass
+/// by itself is handed back beside it: a start may be able to go on without the bucket.
+async fn open_bucket(
+    options: &Options,
+    dir: &DataDir,
+    handles: &Handles,
+) -> Result<(Arc<dyn ObjectStore>, Option<Error>)> {
+    let Some(url) = &options.bucket.url else {
+        let disk = Arc::clone(&handles.disk);
+        let opened = LocalStore::open(dir.bucket(), disk);
+        let opened = opened.map_err(|e| disk_error("open", &dir.bucket(), e))?;
+        return Ok((Arc::new(opened), None));
+    };
+    let opened = bucket::open(url, &options.bucket, handles)?;
+    match check::at_start(&opened, &*handles.clock, &*handles.rng).await {
+        Ok(()) => Ok((opened.store, None)),
+        Err(e) if matches!(e.kind(), ErrorKind::Unavailable { .. }) => Ok((opened.store, Some(e))),
+        Err(e) => Err(e),
+    }
+}
+
+/// Of two errors of a bucket that is away, the check's says what to do.
+fn told_better(error: Error, trouble: Option<Error>) -> Error {
+    match trouble {
+        Some(trouble) if matches!(error.kind(), ErrorKind::Unavailable { .. }) => trouble,
+        _ => error,
+    }
 }
 
 /// FEN-1: of two processes on one folder only one runs.

@@ -9,11 +9,15 @@ use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 use tarn_model::units::ByteSize;
 
+use crate::object::bucket::BucketOptions;
+
 /// What an operator decides about the store.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Data folder.
     pub path: PathBuf,
+    /// Where blocks and catalog are.
+    pub bucket: BucketOptions,
     /// Label of this writer, for humans.
     pub label: String,
     /// A head older than this is flushed.
@@ -41,6 +45,7 @@ impl Options {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
+            bucket: BucketOptions::default(),
             label: String::new(),
             flush_age: Duration::from_secs(300),
             flush_bytes: ByteSize::mib(128),

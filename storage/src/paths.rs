@@ -26,6 +26,13 @@ pub const CATALOG_PREFIX: &str = "catalog";
 pub const CHECKPOINT_PREFIX: &str = "checkpoints";
 /// Folder of blocks.
 pub const BLOCK_PREFIX: &str = "blocks";
+/// Folder of listings for readers that are not Tarn.
+pub const PUBLISHED_PREFIX: &str = "published";
+/// Folder of objects that a start writes to see what the bucket can, and removes.
+pub const PROBE_PREFIX: &str = "probes";
+/// Every folder of ours in a bucket; whatever else lies there is somebody else's.
+pub const PREFIXES: [&str; 5] =
+    [CATALOG_PREFIX, CHECKPOINT_PREFIX, BLOCK_PREFIX, PUBLISHED_PREFIX, PROBE_PREFIX];
 /// Folder inside a local bucket for files that have no name yet; never listed as objects.
 pub const BUCKET_TEMP: &str = ".tmp";
 
@@ -247,7 +254,12 @@ fn is_attempt(text: &str) -> bool {
 
 /// Returns the key of the listing of live blocks for readers that are not Tarn.
 pub fn published_key(tenant: &TenantId, signal: Signal) -> String {
-    format!("published/tenant={tenant}/{signal}.json")
+    format!("{PUBLISHED_PREFIX}/tenant={tenant}/{signal}.json")
+}
+
+/// Returns the key of an object that nobody else writes.
+pub fn probe_key(attempt: u64) -> String {
+    format!("{PROBE_PREFIX}/{attempt:016x}")
 }
 
 fn parse_number(digits: &str) -> Option<u64> {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tarn_testkit::http::Http;
 
 mod bad_input;
+mod bucket;
 mod crash_loop;
 mod crash_rows;
 mod first_steps;

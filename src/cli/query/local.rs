@@ -1,10 +1,9 @@
-//! Asks a data folder, without a server.
+//! Asks a data folder or a bucket, without a server.
 //!
 //! The folder is only looked at: nothing is written. Where no server has it, the log is read too, so
 //! that what was acknowledged is in the answer; beside a running server the answer holds what is
 //! committed and says so. The request goes to the same handler that a server would give it to.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,10 +22,10 @@ use tarn_query::api::prometheus::handle;
 use tarn_query::{Engine, EngineOptions};
 use tarn_storage::Handles;
 use tarn_storage::file::RealDisk;
-use tarn_storage::operate::inspect::Inspection;
 use tokio::runtime::Handle;
 
 use super::{FORM, Question, Target};
+use crate::cli::place::Place;
 use crate::clock::{SystemClock, SystemRng};
 use crate::host;
 use crate::runtime::ProcessTasks;
@@ -37,21 +36,21 @@ const ANSWER_MAX: ByteSize = ByteSize::mib(256);
 /// How long tasks and threads may take to end once nothing feeds them.
 const TASKS_WAIT: Duration = Duration::from_secs(5);
 
-/// Looks into the folder and asks.
+/// Looks into the folder or bucket and asks.
 pub(super) async fn ask(
-    folder: &Path,
+    place: &Place,
     tenant: TenantId,
     question: Question,
 ) -> anyhow::Result<Bytes> {
-    with_engine(folder, async |engine| ask_engine(engine, tenant, question).await).await
+    with_engine(place, async |engine| ask_engine(engine, tenant, question).await).await
 }
 
-/// Looks into the folder and lets `ask` do so.
+/// Looks into the folder or bucket and lets `ask` do so.
 ///
 /// # Errors
-/// Where it is no data folder, or those of `ask`.
+/// Where it is neither, or those of `ask`.
 pub(crate) async fn with_engine<T>(
-    folder: &Path,
+    place: &Place,
     ask: impl AsyncFnOnce(&Engine) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -63,12 +62,12 @@ pub(crate) async fn with_engine<T>(
         disk: Arc::new(RealDisk),
     };
     let limits = Limits { memory_budget: host::memory_budget(), ..Limits::default() };
-    let found = Inspection::open(folder, limits.clone(), handles).await;
+    let found = place.look(limits.clone(), handles).await;
     let answer = match found {
-        Ok(folder) => {
+        Ok(found) => {
             let options = EngineOptions { limits, ..EngineOptions::default() };
             let handles = tarn_query::Handles { clock, query_runtime: Handle::current() };
-            let engine = Engine::new(options, folder.reader, handles, &mut Registry::default());
+            let engine = Engine::new(options, found.reader, handles, &mut Registry::default());
             ask(&engine).await
         }
         Err(error) => Err(error).context("read --data"),

@@ -39,7 +39,7 @@ fn a_server_or_a_folder_is_asked() {
     command().debug_assert();
     // TARN_URL may be set for good, so the folder wins instead of being refused.
     let both = args(&["up", "--server", "http://127.0.0.1:1", "--data", "x"]);
-    assert_eq!(both.data.as_deref(), Some(std::path::Path::new("x")));
+    assert_eq!(both.data.as_deref(), Some("x"));
     assert_eq!(args(&["up"]).tenant().expect("valid").as_str(), "default");
     let several = args(&["up", "--tenant", "a|b"]).tenant().expect_err("one tenant only");
     assert!(format!("{several:#}").starts_with("read --tenant: "), "{several:#}");

@@ -15,6 +15,7 @@
 //! - [`tenant`], [`limits`]: whose data it is and how much of it is taken
 //! - [`error`]: the one error that crosses crate boundaries, and its table of replies
 //! - [`units`]: text forms of durations and byte sizes
+//! - [`secret`]: values that are never printed
 //! - [`metrics`]: the names of Tarn's own metrics
 //! - [`map`]: the hash map everybody uses
 
@@ -28,6 +29,7 @@ pub mod metrics;
 pub mod otel_names;
 pub mod rng;
 pub mod sample;
+pub mod secret;
 pub mod signal;
 pub mod slice;
 pub mod tasks;

@@ -1,24 +1,28 @@
-//! Opens a data folder for looking: nothing is written, no epoch is raised, no server is needed.
+//! Opens a data folder or a bucket for looking: nothing is written, no epoch is raised, no server is
+//! needed.
 //!
 //! The catalog is loaded and what the log has above it is read into memory, so the answer holds
 //! every acknowledged row. Where a server has the folder, its log is moving: then only what is
-//! committed is read, and the inspection says so.
+//! committed is read, and the inspection says so. Of a bucket the same is read, and its writers'
+//! logs are elsewhere: while one of them is live, answers say that its newest rows may lack (PAR-1).
 
 use std::path::Path;
 use std::sync::Arc;
 
+use object_store::ObjectStore;
 use prometheus_client::registry::Registry;
 use tarn_model::error::{Error, Result};
 use tarn_model::limits::Limits;
 use tarn_model::units::ByteSize;
 
 use crate::block::reader::Blocks;
-use crate::catalog::{Catalog, Identity, State};
+use crate::catalog::{Catalog, Identity, State, writers};
 use crate::disk::ReadOnly;
 use crate::head::Head;
 use crate::head::replay::{Replayer, decode};
-use crate::object::Objects;
+use crate::object::bucket::{self, BucketOptions};
 use crate::object::local::LocalStore;
+use crate::object::{Objects, check};
 use crate::paths::DataDir;
 use crate::view::{Reader, ViewCell};
 use crate::wal::{self, Lsn};
@@ -56,15 +60,8 @@ impl Inspection {
             Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => None,
             Err(e) => return Err(failed(e)),
         };
-        let store = Arc::new(LocalStore::inspect(dir.bucket(), Arc::clone(&handles.disk)));
-        let (clock, rng) = (Arc::clone(&handles.clock), Arc::clone(&handles.rng));
-        // Nobody scrapes an inspection.
-        let mut registry = Registry::default();
-        let objects = Objects::new(store, Arc::clone(&clock), Arc::clone(&rng), &mut registry);
-        let catalog = Catalog::load(objects.clone(), clock, rng, &mut registry).await?.state();
-        let head = Head::new(limits, Arc::clone(&handles.clock));
-        let blocks = Blocks::new(objects.clone());
-        let view = ViewCell::new(Arc::clone(&head), blocks, Arc::clone(&catalog));
+        let Found { objects, catalog, head, view } =
+            Found::load(objects(path, &handles), limits, &handles).await?;
         let note = match lock {
             Some(lock) => {
                 let (view, state) = (Arc::clone(&view), Arc::clone(&catalog));
@@ -86,6 +83,75 @@ impl Inspection {
             view.update(|view| view.with_replaying(Some(note)));
         }
         Ok(Self { reader: Reader::new(view), catalog, objects, note })
+    }
+
+    /// Reads a bucket, as far as its writers have committed.
+    ///
+    /// # Errors
+    /// `Invalid` or `Unavailable` with what to do where the bucket cannot be read; `NotFound` where
+    /// it holds no catalog; `Corrupt` where that is damaged.
+    pub async fn open_bucket(
+        options: &BucketOptions,
+        limits: Limits,
+        handles: Handles,
+    ) -> Result<Self> {
+        let objects = bucket_objects(options, &handles).await?;
+        let Found { objects, catalog, view, .. } = Found::load(objects, limits, &handles).await?;
+        if catalog.version() == 0 {
+            let place = options.url.as_ref().map(ToString::to_string).unwrap_or_default();
+            return Err(Error::not_found(format!("no catalog of Tarn in {place}")));
+        }
+        let note = writers::silent(&catalog, "");
+        if let Some(note) = &note {
+            view.update(|view| view.with_replaying(Some(note)));
+        }
+        Ok(Self { reader: Reader::new(view), catalog, objects, note })
+    }
+}
+
+/// Returns the objects of a data folder, whatever its catalog says.
+pub fn objects(path: &Path, handles: &Handles) -> Objects {
+    let disk = Arc::clone(&handles.disk);
+    wrap(Arc::new(LocalStore::inspect(DataDir::new(path).bucket(), disk)), handles)
+}
+
+/// Returns the objects of a bucket that can be read, whatever its catalog says.
+///
+/// # Errors
+/// `Invalid` or `Unavailable`, with what to do.
+pub async fn bucket_objects(options: &BucketOptions, handles: &Handles) -> Result<Objects> {
+    let Some(url) = &options.url else {
+        return Err(Error::invalid("no bucket is named"));
+    };
+    let bucket = bucket::inspect(url, options, handles)?;
+    check::readable(&bucket, &*handles.clock).await?;
+    Ok(wrap(bucket.store, handles))
+}
+
+fn wrap(store: Arc<dyn ObjectStore>, handles: &Handles) -> Objects {
+    // Nobody scrapes an inspection.
+    let mut registry = Registry::default();
+    let (clock, rng) = (Arc::clone(&handles.clock), Arc::clone(&handles.rng));
+    Objects::new(store, clock, rng, &mut registry)
+}
+
+/// What is in the objects, below an empty head.
+struct Found {
+    objects: Objects,
+    catalog: Arc<State>,
+    head: Arc<Head>,
+    view: Arc<ViewCell>,
+}
+
+impl Found {
+    async fn load(objects: Objects, limits: Limits, handles: &Handles) -> Result<Self> {
+        let mut registry = Registry::default();
+        let (clock, rng) = (Arc::clone(&handles.clock), Arc::clone(&handles.rng));
+        let catalog = Catalog::load(objects.clone(), clock, rng, &mut registry).await?.state();
+        let head = Head::new(limits, Arc::clone(&handles.clock));
+        let blocks = Blocks::new(objects.clone());
+        let view = ViewCell::new(Arc::clone(&head), blocks, Arc::clone(&catalog));
+        Ok(Self { objects, catalog, head, view })
     }
 }
 

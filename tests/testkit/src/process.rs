@@ -41,11 +41,39 @@ impl Tarn {
         Ok(tarn)
     }
 
+    /// As [`Tarn::start`], with variables in its environment.
+    ///
+    /// # Errors
+    /// As [`Tarn::start`].
+    pub async fn start_with(
+        binary: &str,
+        data: &Path,
+        flags: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Result<Self> {
+        let mut tarn = Self::spawn_with(binary, data, flags, variables)?;
+        tarn.wait_ready().await?;
+        Ok(tarn)
+    }
+
     /// Starts the binary without waiting.
     ///
     /// # Errors
     /// Where it cannot be started.
     pub fn spawn(binary: &str, data: &Path, flags: &[&str]) -> Result<Self> {
+        Self::spawn_with(binary, data, flags, &[])
+    }
+
+    /// As [`Tarn::spawn`], with variables in its environment.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn spawn_with(
+        binary: &str,
+        data: &Path,
+        flags: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Result<Self> {
         let [address, otlp_grpc, otlp_http] = free_addresses()?;
         let log = data.with_extension("log");
         let out = File::options().create(true).append(true).open(&log)?;
@@ -56,6 +84,7 @@ impl Tarn {
             .args(["--listen.otlp-grpc", &otlp_grpc, "--listen.otlp-http", &otlp_http])
             .args(["--log.format", "logfmt"])
             .args(flags)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(out.try_clone()?)
             .stderr(out);
