@@ -6,6 +6,7 @@
 //! - [`columns`]: which columns a block has; [`table`]: slices on their way into them
 //! - [`writer`]: the file of metrics, with its [`survey`] and [`pages`]; [`rows`]: that of logs and spans, with [`promote`] and
 //!   [`trace_order`]; [`index`]: what they are found by
+//! - [`extras`]: exemplars and metric families
 //! - [`seal`](mod@seal): the end of a file; [`directory`]: index parts and checksums between data and footer
 //! - [`summary`]: what the catalog knows of a block's label values
 //! - [`reader`]: opens by the tail, finds rows, decodes what is needed
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) mod columns;
 pub(crate) mod directory;
+pub(crate) mod extras;
 pub(crate) mod index;
 pub(crate) mod pages;
 pub(crate) mod promote;

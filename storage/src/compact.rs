@@ -10,6 +10,7 @@
 //! - [`worker`]: runs and commits; [`jobs`]: what waits, runs and failed
 
 pub mod classes;
+mod extras;
 pub mod jobs;
 pub mod merge;
 mod metrics;

@@ -41,7 +41,7 @@ mod cache;
 mod fetch;
 mod lists;
 pub(crate) mod pages;
-mod rows;
+pub(crate) mod rows;
 mod slices;
 pub(crate) mod stream;
 pub(crate) mod tables;

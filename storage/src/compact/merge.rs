@@ -13,12 +13,15 @@ use tarn_model::rng::Rng;
 use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 use tarn_model::units::ByteSize;
+use xxhash_rust::xxh3::xxh3_64;
 
-use crate::block::BlockMeta;
 use crate::block::reader::Blocks;
-use crate::block::seal::NewBlock;
-use crate::compact::{rows, slices};
+use crate::block::seal::{NewBlock, Origin};
+use crate::block::{BlockMeta, LsnRange};
+use crate::compact::{extras, rows, slices};
+use crate::flush::cut::day_name;
 use crate::options::Retention;
+use crate::paths::merge_block_name;
 use crate::retain::erase::Tombstone;
 use crate::schema::kind;
 use crate::schema::tables::Table;
@@ -42,6 +45,34 @@ pub struct MergeJob {
     pub inputs: Vec<Arc<BlockMeta>>,
     /// Erased rows of each input, applied before mixing; as many entries as inputs.
     pub erased: Vec<Vec<Arc<Tombstone>>>,
+}
+
+impl MergeJob {
+    /// Names an output; `shard` is its number among those of the job.
+    pub(super) fn origin(
+        &self,
+        context: &MergeContext<'_>,
+        day: i64,
+        class: &str,
+        shard: u32,
+    ) -> Origin<'_> {
+        let attempt = context.rng.next_u64();
+        let names: Vec<&str> = self.inputs.iter().map(|meta| meta.object.as_str()).collect();
+        let hash = xxh3_64(names.join("\n").as_bytes());
+        Origin {
+            tenant: &self.tenant,
+            day: day_name(day),
+            days: Vec::new(),
+            class: class.to_owned(),
+            level: self.level,
+            shard,
+            lsn: lsn_union(&self.inputs),
+            seq: self.inputs.iter().map(|meta| meta.seq).max().unwrap_or(0),
+            name: merge_block_name(hash, context.epoch, shard, attempt),
+            attempt,
+            overlaps: false,
+        }
+    }
 }
 
 /// What merges share.
@@ -122,6 +153,54 @@ pub async fn merge(job: &MergeJob, context: &MergeContext<'_>) -> Result<()> {
     match job.kind.as_str() {
         kind::SLICES => Box::pin(slices::merge(job, context)).await,
         kind if rows::is_kind(kind) => Box::pin(rows::merge(job, context)).await,
+        kind::EXEMPLARS => Box::pin(extras::exemplars(job, context)).await,
+        kind::FAMILIES => Box::pin(extras::families(job, context)).await,
         other => Err(Error::internal(format!("blocks of kind {other} are not merged"))),
+    }
+}
+
+/// Returns the log positions of all inputs; ranges that follow one another become one.
+fn lsn_union(inputs: &[Arc<BlockMeta>]) -> Vec<LsnRange> {
+    let mut all: Vec<&LsnRange> = inputs.iter().flat_map(|meta| &meta.lsn).collect();
+    all.sort_unstable_by_key(|range| (&range.writer, range.epoch, range.lo));
+    let mut union: Vec<LsnRange> = Vec::new();
+    for range in all {
+        match union.last_mut() {
+            Some(last)
+                if (&last.writer, last.epoch) == (&range.writer, range.epoch)
+                    && range.lo <= last.hi.saturating_add(1) =>
+            {
+                last.hi = last.hi.max(range.hi);
+            }
+            _ => union.push(range.clone()),
+        }
+    }
+    union
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(writer: &str, epoch: u64, lo: u64, hi: u64) -> LsnRange {
+        LsnRange { writer: writer.to_owned(), epoch, lo, hi }
+    }
+
+    #[test]
+    fn ranges_of_the_log_that_follow_one_another_become_one() {
+        let meta = |lsn: Vec<LsnRange>| {
+            let json = include_str!("../../../tests/compat/v1/block/metas.json");
+            let metas: Vec<BlockMeta> = serde_json::from_str(json).unwrap();
+            Arc::new(BlockMeta { lsn, ..metas[0].clone() })
+        };
+        let inputs = [
+            meta(vec![range("a", 1, 5, 9), range("b", 1, 1, 2)]),
+            meta(vec![range("a", 1, 10, 12)]),
+            meta(vec![range("a", 2, 13, 14), range("b", 1, 4, 4)]),
+            meta(vec![range("a", 1, 10, 12)]),
+        ];
+        let expected =
+            [range("a", 1, 5, 12), range("a", 2, 13, 14), range("b", 1, 1, 2), range("b", 1, 4, 4)];
+        assert_eq!(lsn_union(&inputs), expected);
     }
 }

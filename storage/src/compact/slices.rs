@@ -18,15 +18,12 @@ use std::sync::Arc;
 
 use tarn_model::error::Result;
 use tarn_model::units::ByteSize;
-use xxhash_rust::xxh3::xxh3_64;
 
+use crate::block::BlockMeta;
 use crate::block::columns::Present;
-use crate::block::seal::Origin;
-use crate::block::{BlockMeta, LsnRange};
 use crate::compact::classes::Classes;
 use crate::compact::merge::{MergeContext, MergeJob};
 use crate::flush::cut::{day_name, day_of};
-use crate::paths::merge_block_name;
 use crate::schema::column;
 use output::Writing;
 use walk::{Filter, Input, Walk};
@@ -134,27 +131,6 @@ impl Merging<'_> {
         }
         Ok(())
     }
-
-    /// Names the next output.
-    fn origin(&self, day: i64, class: &str, shard: u32) -> Origin<'_> {
-        let Self { job, context, .. } = self;
-        let attempt = context.rng.next_u64();
-        let names: Vec<&str> = job.inputs.iter().map(|meta| meta.object.as_str()).collect();
-        let hash = xxh3_64(names.join("\n").as_bytes());
-        Origin {
-            tenant: &job.tenant,
-            day: day_name(day),
-            days: Vec::new(),
-            class: class.to_owned(),
-            level: job.level,
-            shard,
-            lsn: lsn_union(&job.inputs),
-            seq: job.inputs.iter().map(|meta| meta.seq).max().unwrap_or(0),
-            name: merge_block_name(hash, context.epoch, shard, attempt),
-            attempt,
-            overlaps: false,
-        }
-    }
 }
 
 /// Returns the days that rows of the inputs lie on.
@@ -180,51 +156,5 @@ fn present(inputs: &[Input]) -> Present {
         start_lags: has(column::START_RULE),
         int_histograms: has(column::H_COUNT),
         float_histograms: has(column::H_COUNT_F),
-    }
-}
-
-/// Returns the log positions of all inputs; ranges that follow one another become one.
-pub(super) fn lsn_union(inputs: &[Arc<BlockMeta>]) -> Vec<LsnRange> {
-    let mut all: Vec<&LsnRange> = inputs.iter().flat_map(|meta| &meta.lsn).collect();
-    all.sort_unstable_by_key(|range| (&range.writer, range.epoch, range.lo));
-    let mut union: Vec<LsnRange> = Vec::new();
-    for range in all {
-        match union.last_mut() {
-            Some(last)
-                if (&last.writer, last.epoch) == (&range.writer, range.epoch)
-                    && range.lo <= last.hi.saturating_add(1) =>
-            {
-                last.hi = last.hi.max(range.hi);
-            }
-            _ => union.push(range.clone()),
-        }
-    }
-    union
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn range(writer: &str, epoch: u64, lo: u64, hi: u64) -> LsnRange {
-        LsnRange { writer: writer.to_owned(), epoch, lo, hi }
-    }
-
-    #[test]
-    fn ranges_of_the_log_that_follow_one_another_become_one() {
-        let meta = |lsn: Vec<LsnRange>| {
-            let json = include_str!("../../../tests/compat/v1/block/metas.json");
-            let metas: Vec<BlockMeta> = serde_json::from_str(json).unwrap();
-            Arc::new(BlockMeta { lsn, ..metas[0].clone() })
-        };
-        let inputs = [
-            meta(vec![range("a", 1, 5, 9), range("b", 1, 1, 2)]),
-            meta(vec![range("a", 1, 10, 12)]),
-            meta(vec![range("a", 2, 13, 14), range("b", 1, 4, 4)]),
-            meta(vec![range("a", 1, 10, 12)]),
-        ];
-        let expected =
-            [range("a", 1, 5, 12), range("a", 2, 13, 14), range("b", 1, 1, 2), range("b", 1, 4, 4)];
-        assert_eq!(lsn_union(&inputs), expected);
     }
 }

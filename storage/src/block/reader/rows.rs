@@ -23,7 +23,7 @@ use crate::block::columns::label_column;
 use crate::block::reader::{BlockSeries, Blocks, Matched, OpenBlock, RowSlice, Scan};
 use crate::schema::column;
 
-pub(super) type Texts = DictionaryArray<Int32Type>;
+pub(crate) type Texts = DictionaryArray<Int32Type>;
 
 impl Blocks {
     /// Returns the series that satisfy matchers, with their rows. Blocks never change, so the
@@ -156,7 +156,7 @@ fn on_map(block: &OpenBlock, matcher: Matcher) -> Box<dyn ArrowPredicate> {
 }
 
 /// Calls `each` with the labels of one row of the map.
-pub(super) fn each_entry<'a>(
+pub(crate) fn each_entry<'a>(
     map: &'a MapArray,
     row: usize,
     mut each: impl FnMut(&'a str, &'a str),
@@ -297,7 +297,7 @@ impl Found {
     }
 }
 
-pub(super) fn text(texts: &Texts, row: usize) -> Option<&str> {
+pub(crate) fn text(texts: &Texts, row: usize) -> Option<&str> {
     texts.key(row).map(|key| texts.values().as_string::<i32>().value(key))
 }
 

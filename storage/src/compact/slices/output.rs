@@ -136,7 +136,7 @@ impl<'a> Writing<'a> {
         let Filter { day, class } = self.filter;
         let class = class.map_or(self.merging.only, |(_, class)| class);
         let class = self.merging.classes.name(class);
-        let origin = self.merging.origin(day, class, *self.shard);
+        let origin = self.merging.job.origin(self.merging.context, day, class, *self.shard);
         *self.shard += 1;
         let block = writer.finish(&origin)?;
         self.merging.context.outputs.put(block).await

@@ -5,19 +5,21 @@ use std::sync::Arc;
 
 use tarn_model::error::Result;
 use tarn_model::sample::MetricType;
+use tarn_model::time::TimeRange;
 
 use crate::block::BlockMeta;
 use crate::block::reader::stream::{SeriesStream, StreamRow, StreamSeries, Texts};
 use crate::block::reader::{Blocks, OpenBlock};
 use crate::compact::classes::Classes;
 use crate::flush::cut::day_of;
-use crate::retain::erase::Tombstone;
+use crate::retain::erase::{Erased, Tombstone};
 use crate::schema::SeriesKey;
 
 /// A block that is merged.
 #[derive(Debug)]
 pub(super) struct Input {
     pub(super) block: Arc<OpenBlock>,
+    erased: Erased,
 }
 
 impl Input {
@@ -27,11 +29,29 @@ impl Input {
         meta: &Arc<BlockMeta>,
         erased: &[Arc<Tombstone>],
     ) -> Result<Self> {
-        if !erased.is_empty() {
-            return Err(tarn_model::error::Error::internal("erased rows are not left out yet"));
-        }
-        Ok(Self { block: blocks.open(meta).await? })
+        Ok(Self { block: blocks.open(meta).await?, erased: Erased::new(erased)? })
     }
+
+    /// Returns the times of a series at which samples of this block are erased.
+    fn erased(&self, key: &SeriesKey) -> Vec<TimeRange> {
+        if self.erased.is_empty() { Vec::new() } else { self.erased.times(&key.label_set()) }
+    }
+}
+
+/// Returns the ticks of a row that lie at no erased time.
+fn kept(row: &StreamRow, erased: &[TimeRange]) -> Vec<Range<usize>> {
+    let Range { mut start, end } = row.range();
+    let mut kept = Vec::new();
+    for range in erased {
+        let ticks = &row.ticks[start..end];
+        let from = start + ticks.partition_point(|t| *t < range.start_ms);
+        let to = start + ticks.partition_point(|t| *t <= range.end_ms);
+        kept.push(start..from);
+        start = to.max(from);
+    }
+    kept.push(start..end);
+    kept.retain(|part| !part.is_empty());
+    kept
 }
 
 /// Which rows are walked along.
@@ -165,11 +185,53 @@ impl<'a> Walk<'a> {
         if !unit.is_empty() {
             joined.unit = unit;
         }
+        let erased = self.inputs[input].erased(&joined.key);
         for row in rows {
+            // No row crosses midnight; only flushes of many days have rows of others.
             if day_of(row.row.ts_first) == self.filter.day {
-                let kept = vec![row.range()];
-                joined.rows.push(JoinedRow { input, row, kept });
+                let kept = kept(&row, &erased);
+                if !kept.is_empty() {
+                    joined.rows.push(JoinedRow { input, row, kept });
+                }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::reader::RowSlice;
+
+    #[test]
+    fn erased_times_are_cut_out_of_rows_to_the_tick() {
+        let ticks: Arc<[i64]> = (0..20).map(|i| i * 10).collect();
+        let row = |ts_offset, n, stale| StreamRow {
+            row: RowSlice {
+                row: 1,
+                n,
+                timeline: 0,
+                ts_offset,
+                stale,
+                ts_first: 0,
+                ts_last: 0,
+                scale: None,
+            },
+            ticks: Arc::clone(&ticks),
+        };
+        let range = |start_ms, end_ms| TimeRange { start_ms, end_ms };
+        type Case<'a> = (StreamRow, &'a [TimeRange], &'a [Range<usize>]);
+        let cases: [Case<'_>; 7] = [
+            (row(5, 5, false), &[], &[5..10]),
+            (row(5, 5, true), &[], &[5..11]),
+            (row(5, 5, false), &[range(60, 60)], &[5..6, 7..10]),
+            (row(5, 5, true), &[range(50, 90)], &[10..11]),
+            (row(5, 5, true), &[range(100, 100)], &[5..10]),
+            (row(5, 5, false), &[range(0, 55), range(61, 79), range(85, 1000)], &[6..7, 8..9]),
+            (row(5, 0, true), &[range(0, 1000)], &[]),
+        ];
+        for (row, erased, expected) in cases {
+            assert_eq!(kept(&row, erased), expected, "{erased:?}");
         }
     }
 }
