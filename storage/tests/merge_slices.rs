@@ -8,17 +8,23 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use support::{Row, SERIES, Seen, append, expected, read, rows};
+use tarn_model::error::ErrorKind;
 use tarn_model::labels::{Label, LabelSet};
 use tarn_model::matcher::Matcher;
-use tarn_model::sample::stale_nan;
+use tarn_model::sample::{Exemplar, Metadata, stale_nan};
 use tarn_model::tenant::TenantId;
 use tarn_model::time::TimeRange;
 use tarn_model::units::ByteSize;
 use tarn_storage::block::BlockMeta;
 use tarn_storage::options::{Retention, RetentionRule};
+use tarn_storage::retain::erase::Tombstone;
 use tarn_storage::view::Selector;
 use tarn_testkit::merge::Merge;
 use tarn_testkit::store::Store;
@@ -31,7 +37,13 @@ enum Step {
     Flush,
     /// Merges neighbours: from where, how many, and what bounds the merge has.
     Merge(Pick),
+    /// Merges all of every day, without what is erased: a set of series, from tick to tick.
+    Erase(usize, i64, i64),
 }
+
+/// What erases which of [`SERIES`].
+const ERASED: [&[&str]; 4] =
+    [&["job=\"a\""], &["__name__=\"up\"", "Job=\"\""], &["only=~\".+\""], &["nothing=\"here\""]];
 
 #[derive(Debug, Clone, Copy)]
 struct Pick {
@@ -54,13 +66,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => Just(Step::Flush),
         2 => picks().prop_map(Step::Merge),
     ];
-    (proptest::collection::vec(step, 2..16), proptest::collection::vec(picks(), 0..6)).prop_map(
-        |(mut steps, picks)| {
-            steps.push(Step::Flush);
-            steps.extend(picks.into_iter().map(Step::Merge));
-            steps
-        },
-    )
+    let erase = proptest::option::of((0..ERASED.len(), -2_i64..82, 0_i64..60));
+    let merges = proptest::collection::vec(picks(), 0..6);
+    (proptest::collection::vec(step, 2..16), merges, erase).prop_map(|(mut steps, picks, erase)| {
+        steps.push(Step::Flush);
+        steps.extend(picks.into_iter().map(Step::Merge));
+        steps.extend(erase.map(|(which, from, ticks)| Step::Erase(which, from, from + ticks)));
+        steps
+    })
 }
 
 fn retention() -> Retention {
@@ -111,6 +124,46 @@ async fn merge(store: &Store, live: &mut Metas, pick: Pick) {
     live.extend(outputs);
 }
 
+fn at(tick: i64) -> i64 {
+    support::BASE_MS + tick * 15_000
+}
+
+/// Merges every day, leaving out erased rows; the model forgets them too.
+async fn erase(
+    store: &Store,
+    live: &mut Metas,
+    model: &mut [Seen],
+    matchers: &[&str],
+    range: TimeRange,
+) {
+    let tombstone = Tombstone {
+        id: "1".to_owned(),
+        tenant: TenantId::default_tenant().to_string(),
+        signal: "metrics".to_owned(),
+        matchers: matchers.iter().map(|text| (*text).to_owned()).collect(),
+        start_ms: range.start_ms,
+        end_ms: range.end_ms,
+        positions: vec![(store.storage().writer_id().to_owned(), u64::MAX)],
+        time_ms: 0,
+    };
+    let parsed = tombstone.matchers().unwrap();
+    for (pairs, seen) in SERIES.iter().zip(model) {
+        let labels = LabelSet::from_pairs(pairs);
+        if parsed.iter().all(|matcher| matcher.matches_labels(&labels)) {
+            seen.retain(|time, _| !range.contains(*time));
+        }
+    }
+    let options = Merge { level: 2, erased: vec![Arc::new(tombstone)], ..Merge::default() };
+    let mut slices: Metas = live.iter().filter(|m| m.kind == "slices").cloned().collect();
+    slices.sort_by_key(|meta| place(meta));
+    live.clear();
+    for day in slices.chunk_by(|a, b| a.day == b.day) {
+        let outputs = options.run(store.storage().objects(), day.to_vec()).await.unwrap();
+        assert!(outputs.iter().all(|meta| options.erased.iter().all(|t| !t.covers(meta))));
+        live.extend(outputs);
+    }
+}
+
 fn check(output: &BlockMeta, inputs: &[Arc<BlockMeta>], pick: Pick) {
     let days =
         output.time_min_ms.div_euclid(86_400_000)..=output.time_max_ms.div_euclid(86_400_000);
@@ -158,6 +211,10 @@ async fn run(steps: Vec<Step>, seed: u64) {
                 added(&store, &mut live, &mut seen);
             }
             Step::Merge(pick) => merge(&store, &mut live, pick).await,
+            Step::Erase(which, from, to) => {
+                let range = TimeRange { start_ms: at(from) - 1, end_ms: at(to) };
+                erase(&store, &mut live, &mut model, ERASED[which], range).await;
+            }
         }
     }
     let view = store.view_of(owned(&live)).unwrap();
@@ -307,6 +364,118 @@ async fn damaged_inputs_are_not_merged() {
     damaged[middle] ^= 1;
     store_of.put_opts(&path, damaged.into(), Default::default()).await.unwrap();
     let error = Merge::default().run(store.storage().objects(), inputs).await.unwrap_err();
-    assert_eq!(error.kind(), tarn_model::error::ErrorKind::Corrupt, "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
     store.end().await;
+}
+
+/// A merge that is cancelled ends with an error, and leaves its inputs as they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelled_merges_end() {
+    let store = Store::open(6).await.unwrap();
+    let labels = |i: usize| LabelSet::from_pairs(&[("__name__", "up"), ("i", &i.to_string())]);
+    floats(&store, 3, (0..9).map(|i| DAY_MS + i), labels, |_, _| 1.0).await;
+    store.storage().flush().await.unwrap();
+    let merge = Merge { cancelled: true, ..Merge::default() };
+    let error = merge.run(store.storage().objects(), slices_of(&store)).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Unavailable { .. }), "{error:?}");
+    store.end().await;
+}
+
+fn exemplar(trace: u8, time_ms: i64, user: &str) -> Exemplar {
+    let trace = format!("{trace:032x}");
+    let labels =
+        LabelSet::from_pairs(&[("trace_id", &trace), ("span_id", "no hex"), ("user", user)]);
+    Exemplar { labels, value: f64::from(time_ms as i32 % 7) / 3.0, time_ms }
+}
+
+/// Exemplars come once each, in the order of their series and times, but for erased ones; of each
+/// family the last word stays, and when it was first heard of.
+#[tokio::test(flavor = "multi_thread")]
+async fn exemplars_and_families_are_merged() {
+    let mut store = Store::open(5).await.unwrap();
+    let tenant = TenantId::default_tenant();
+    for part in 0..3_i64 {
+        let mut appender = store.storage().writer().appender(&tenant).unwrap();
+        for (number, job) in ["b", "a", "erased"].into_iter().enumerate() {
+            let labels = LabelSet::from_pairs(&[("__name__", "up"), ("job", job), ("Job", "map")]);
+            let series = appender.series(&labels).unwrap();
+            appender.float(series, DAY_MS + part, 1.0, 0).unwrap();
+            for i in 0..4 {
+                let time_ms = DAY_MS + part * 2 + i;
+                // Every second one is sent with each part that it falls into.
+                let user = if i % 2 == 0 { "same".to_owned() } else { part.to_string() };
+                appender.exemplar(series, exemplar(number as u8, time_ms, &user)).unwrap();
+            }
+        }
+        let help = format!("help {part}");
+        let known = Metadata { help: help.as_str().into(), ..Metadata::default() };
+        appender.metadata("up", &known);
+        appender.metadata(["one", "two", "three"][part as usize], &known);
+        appender.commit().await.unwrap();
+        store.storage().flush().await.unwrap();
+        // A life of its own: exemplars of one life do not repeat.
+        store = store.close().await.unwrap();
+    }
+    let of_kind = |kind: &str| -> Metas {
+        store.storage().catalog().all_blocks().filter(|m| m.kind == kind).cloned().collect()
+    };
+    let tombstone = Tombstone {
+        id: "1".to_owned(),
+        tenant: tenant.to_string(),
+        signal: "metrics".to_owned(),
+        matchers: vec!["job=\"erased\"".to_owned()],
+        start_ms: i64::MIN,
+        end_ms: i64::MAX,
+        positions: vec![(store.storage().writer_id().to_owned(), u64::MAX)],
+        time_ms: 0,
+    };
+    let merge = Merge { erased: vec![Arc::new(tombstone)], ..Merge::default() };
+    let objects = store.storage().objects();
+    let families = merge.run(objects, of_kind("families")).await.unwrap();
+    assert_eq!((families.len(), families[0].rows), (1, 4));
+    let view = store.view_of(owned(&families)).unwrap();
+    let told: Vec<(String, String)> = view
+        .families(&tenant)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|(name, metadata)| (name.to_string(), metadata.help.to_string()))
+        .collect();
+    let expected = [("one", "help 0"), ("three", "help 2"), ("two", "help 1"), ("up", "help 2")];
+    assert_eq!(told, expected.map(|(name, help)| (name.to_owned(), help.to_owned())));
+
+    let inputs = of_kind("exemplars");
+    let before: u64 = inputs.iter().map(|meta| meta.rows).sum();
+    let exemplars = merge.run(objects, inputs).await.unwrap();
+    let [output] = exemplars.as_slice() else { panic!("{exemplars:?}") };
+    // Of 12 per series two are sent twice: at the third tick of a part and the first of the next.
+    assert_eq!((before, output.rows, output.series), (36, 20, 2));
+    let rows = exemplar_rows(&objects.get(&output.object).await.unwrap().bytes);
+    let mut sorted = rows.clone();
+    sorted.sort_by_key(|row| (row.0.clone(), row.1));
+    assert_eq!(rows, sorted);
+    assert!(rows.iter().all(|row| row.2 == format!("{:032x}", u8::from(row.0 == "a"))), "{rows:?}");
+    // Merged again they are the same.
+    let again = merge.run(objects, exemplars).await.unwrap();
+    assert_eq!(exemplar_rows(&objects.get(&again[0].object).await.unwrap().bytes), rows);
+    store.end().await;
+}
+
+/// Job, time and trace of every row.
+fn exemplar_rows(bytes: &bytes::Bytes) -> Vec<(String, i64, String)> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes.clone()).unwrap().build().unwrap();
+    let mut rows = Vec::new();
+    for batch in reader {
+        let batch = batch.unwrap();
+        let column = |name: &str| batch.column_by_name(name).unwrap();
+        for row in 0..batch.num_rows() {
+            let job = column("l_job").as_string::<i32>().value(row).to_owned();
+            let time = column("ts").as_primitive::<TimestampMicrosecondType>().value(row);
+            let trace = column("trace_id").as_fixed_size_binary().value(row);
+            let trace = trace.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(column("attributes").as_map().value(row).len(), 2, "user and odd span id");
+            rows.push((job, time, trace));
+        }
+    }
+    rows
 }

@@ -1,5 +1,6 @@
 //! How many bytes a sample takes, everything on disk included: real scrapes of the corpus, and
-//! integers in the shape of TSBS' cpu-only set. Prints the figures and holds their ceilings.
+//! integers in the shape of TSBS' cpu-only set, as they are flushed and as they are merged. Prints
+//! the figures and holds their ceilings.
 #![expect(clippy::disallowed_methods, reason = "real time, and a corpus outside any data folder")]
 #![expect(clippy::print_stdout, reason = "the figures are what the test is for")]
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
@@ -8,13 +9,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
 use object_store::ObjectStore;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tarn_model::labels::{Label, LabelSet};
 use tarn_model::slice::Samples;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::TimeRange;
 use tarn_storage::block::BlockMeta;
-use tarn_storage::view::{ScanLimits, Selector};
+use tarn_storage::view::{ScanLimits, Selector, View};
 use tarn_testkit::merge::Merge;
 use tarn_testkit::sim::SimRng;
 use tarn_testkit::store::Store;
@@ -196,8 +202,11 @@ async fn show(store: &Store, meta: &BlockMeta) {
 }
 
 async fn read_all(store: &Store) -> usize {
+    read_view(&store.storage().reader().view()).await
+}
+
+async fn read_view(view: &Arc<View>) -> usize {
     let selector = Selector { matchers: vec![], range: TimeRange::ALL };
-    let view = store.storage().reader().view();
     let tenant = TenantId::default_tenant();
     let mut selection = view.select(&tenant, &[selector], LIMITS).await.unwrap().remove(0);
     let (mut slices, mut read) = (Vec::new(), 0);
@@ -231,4 +240,148 @@ async fn bytes_per_sample_of_tsbs_like_integers() {
     let figure = figure("tsbs-like", &tsbs(25, 4320)).await;
     assert!(figure.flushed <= 0.45, "{} bytes per sample", figure.flushed);
     assert!(figure.merged <= 0.36, "{} bytes per sample", figure.merged);
+}
+
+/// Flushes a set in parts of its time, as a running store does.
+async fn flush_in_parts(store: &Store, set: &[Series], parts: i64) {
+    let tenant = TenantId::default_tenant();
+    let times = || set.iter().flat_map(|series| series.samples.iter().map(|sample| sample.0));
+    let (first, last) = (times().min().unwrap(), times().max().unwrap());
+    let step = (last - first) / parts + 1;
+    for part in 0..parts {
+        let range = first + part * step..first + (part + 1) * step;
+        for chunk in set.chunks(500) {
+            let mut appender = store.storage().writer().appender(&tenant).unwrap();
+            for series in chunk {
+                let inside = series.samples.iter().filter(|sample| range.contains(&sample.0));
+                let mut inside = inside.peekable();
+                if inside.peek().is_none() {
+                    continue;
+                }
+                let reference = appender.series(&series.labels).unwrap();
+                for (time_ms, value) in inside {
+                    appender.float(reference, *time_ms, *value, 0).unwrap();
+                }
+            }
+            appender.commit().await.unwrap();
+        }
+        store.storage().flush().await.unwrap();
+    }
+}
+
+type Metas = Vec<Arc<BlockMeta>>;
+
+/// Merges slices by so many neighbours, and prints what that costs.
+async fn merge_level(
+    store: &Store,
+    inputs: Metas,
+    level: u8,
+    neighbours: usize,
+    held: usize,
+) -> Metas {
+    let merge = Merge { level, ..Merge::default() };
+    let before = memory("VmRSS:");
+    // Begins the high-water mark anew, where the system lets us.
+    let resettable = std::fs::write("/proc/self/clear_refs", "5").is_ok();
+    let (begun, mut outputs) = (Instant::now(), Metas::new());
+    for inputs in inputs.chunks(neighbours) {
+        outputs.extend(merge.run(store.storage().objects(), inputs.to_vec()).await.unwrap());
+    }
+    let (taken, peak) = (begun.elapsed().as_secs_f64(), memory("VmHWM:").saturating_sub(before));
+    let sum = |metas: &Metas| metas.iter().map(|meta| meta.bytes).sum::<u64>() as f64;
+    let rows = |metas: &Metas| metas.iter().map(|meta| meta.rows).sum::<u64>();
+    println!(
+        "  level {level}: {} blocks, {} rows -> {} blocks, {} rows, {:.3} bytes per sample; {:.1} M \
+         samples/s, {:.1} MB/s, peak {} MiB{}",
+        inputs.len(),
+        rows(&inputs),
+        outputs.len(),
+        rows(&outputs),
+        sum(&outputs) / held as f64,
+        held as f64 / 1e6 / taken,
+        sum(&inputs) / 1e6 / taken,
+        peak >> 20,
+        if resettable { "" } else { " (since the start)" },
+    );
+    outputs
+}
+
+/// Returns a figure of this process in bytes, 0 where it is not told.
+fn memory(name: &str) -> usize {
+    let mut text = String::new();
+    let file = std::fs::File::open("/proc/self/status");
+    let read = file.and_then(|mut file| std::io::Read::read_to_string(&mut file, &mut text));
+    let line = read.ok().and_then(|_| text.lines().find(|line| line.starts_with(name)));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse::<usize>().ok()).unwrap_or(0) << 10
+}
+
+/// Timelines of a block, and their ticks.
+async fn timelines(store: &Store, metas: &Metas) -> (usize, i64) {
+    let (mut count, mut ticks) = (0, 0);
+    for meta in metas {
+        let bytes = store.storage().objects().get(&meta.object).await.unwrap().bytes;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+        let mask = ProjectionMask::columns(builder.parquet_schema(), ["timeline", "n"]);
+        for batch in builder.with_projection(mask).build().unwrap() {
+            let batch = batch.unwrap();
+            let int = |name: &str| batch.column_by_name(name).unwrap().as_primitive::<Int32Type>();
+            let (timeline, n) = (int("timeline"), int("n"));
+            let own = (0..batch.num_rows()).filter(|row| timeline.is_null(*row));
+            for row in own {
+                count += 1;
+                ticks += i64::from(n.value(row));
+            }
+        }
+    }
+    (count, ticks)
+}
+
+/// Flushes, merges twice, and returns bytes per sample of the final blocks.
+async fn merged_figure(name: &str, set: &[Series]) -> f64 {
+    let held: usize = set.iter().map(|s| s.samples.iter().filter(|s| !s.1.is_nan()).count()).sum();
+    let slices = |store: &Store| -> Metas {
+        let catalog = store.storage().catalog();
+        catalog.all_blocks().filter(|meta| meta.kind == "slices").cloned().collect()
+    };
+    // All at once: what the search finds with whole vectors before it.
+    let whole = Store::open(2).await.unwrap();
+    flush_in_parts(&whole, set, 1).await;
+    println!("{name}, {held} samples, one flush:");
+    let oracle = merge_level(&whole, slices(&whole), 2, 1, held).await;
+    let oracle = timelines(&whole, &oracle).await;
+    whole.end().await;
+
+    let store = Store::open(3).await.unwrap();
+    flush_in_parts(&store, set, 8).await;
+    let before = read_all(&store).await;
+    let flushed = slices(&store);
+    let bytes: u64 = flushed.iter().map(|meta| meta.bytes).sum();
+    println!("{name}, 8 flushes: {:.3} bytes per sample", bytes as f64 / held as f64);
+    let first = merge_level(&store, flushed, 1, 4, held).await;
+    let last = merge_level(&store, first, 2, 2, held).await;
+    let found = timelines(&store, &last).await;
+    println!("  timelines and ticks: {found:?}, of whole vectors {oracle:?}");
+    assert!(found.1 as f64 <= 1.5 * oracle.1 as f64, "{found:?} against {oracle:?}");
+    let metas: Vec<_> = last.iter().map(|meta| (**meta).clone()).collect();
+    assert_eq!(read_view(&store.view_of(metas).unwrap()).await, before);
+    show(&store, &last[0]).await;
+    let figure = last.iter().map(|meta| meta.bytes).sum::<u64>() as f64 / held as f64;
+    store.end().await;
+    figure
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_per_sample_of_merged_real_scrapes() {
+    let Some(file) = corpus() else {
+        println!("skipped: no corpus");
+        return;
+    };
+    let figure = merged_figure("node-10min", &node_10min(&file)).await;
+    assert!(figure <= 0.49, "{figure} bytes per sample");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_per_sample_of_merged_tsbs_like_integers() {
+    let figure = merged_figure("tsbs-like", &tsbs(100, 1000)).await;
+    assert!(figure <= 0.38, "{figure} bytes per sample");
 }

@@ -15,7 +15,7 @@ use tarn_storage::block::seal::NewBlock;
 use tarn_storage::compact::merge::{MergeContext, MergeJob, Outputs, Progress, merge};
 use tarn_storage::object::{CreateError, Objects};
 use tarn_storage::options::Retention;
-use tarn_storage::retain::erase::Tombstone;
+use tarn_storage::retain::erase::{Tombstone, after_merge};
 use tarn_storage::usage::Usage;
 
 use crate::sim::SimRng;
@@ -35,6 +35,8 @@ pub struct Merge {
     pub erased: Vec<Arc<Tombstone>>,
     /// Seed of names.
     pub seed: u64,
+    /// The merge shall end before it has begun.
+    pub cancelled: bool,
 }
 
 impl Default for Merge {
@@ -46,6 +48,7 @@ impl Default for Merge {
             memory_max: ByteSize::mib(512),
             erased: Vec::new(),
             seed: 1,
+            cancelled: false,
         }
     }
 }
@@ -53,13 +56,15 @@ impl Default for Merge {
 #[derive(Debug)]
 struct Kept<'a> {
     objects: &'a Objects,
+    erased: Vec<String>,
     metas: Mutex<Vec<Arc<BlockMeta>>>,
 }
 
 impl Outputs for Kept<'_> {
     fn put(&self, block: NewBlock) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            let NewBlock { meta, bytes } = block;
+            let NewBlock { mut meta, bytes } = block;
+            meta.erased.clone_from(&self.erased);
             match self.objects.create(&meta.object, &bytes).await {
                 Ok(_) => self.metas.lock().push(Arc::new(meta)),
                 Err(CreateError::Unknown(error)) => return Err(error),
@@ -97,7 +102,12 @@ impl Merge {
         };
         let (blocks, rng) = (Blocks::new(objects.clone()), SimRng::new(self.seed));
         let (usage, progress) = (Usage::default(), Progress::default());
-        let kept = Kept { objects, metas: Mutex::new(Vec::new()) };
+        if self.cancelled {
+            progress.cancel();
+        }
+        let blocks_before = job.inputs.iter().map(|block| &**block);
+        let erased = after_merge(blocks_before, job.erased.iter().flatten());
+        let kept = Kept { objects, erased, metas: Mutex::new(Vec::new()) };
         let context = MergeContext {
             blocks: &blocks,
             outputs: &kept,

@@ -4,16 +4,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use arrow_array::RecordBatch;
 use tarn_model::error::{Error, Result};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::Merging;
 use super::groups::cut_at;
 use crate::block::rows::{Order, RowRef, RowWriter, Source};
-use crate::block::seal::Origin;
 use crate::blocking;
-use crate::compact::slices::lsn_union;
-use crate::flush::cut::day_name;
-use crate::paths::merge_block_name;
 use crate::schema::tables::Table;
 
 /// Numbers the outputs of a merge.
@@ -58,29 +53,11 @@ impl Output {
             |writer: &mut RowWriter| writer.rows() > 0 && (end || writer.bytes() >= most);
         let Some(writer) = self.writer.take_if(is_ready) else { return Ok(()) };
         let shard = shards.0.fetch_add(1, Ordering::Relaxed);
-        let block = writer.finish(&self.origin(merging, shard))?;
+        let Merging { job, context, classes, .. } = merging;
+        let origin = job.origin(context, self.day, classes.name(self.class), shard);
+        let block = writer.finish(&origin)?;
         self.bytes = self.bytes.saturating_sub(block.meta.bytes);
         merging.context.outputs.put(block).await
-    }
-
-    fn origin<'a>(&self, merging: &Merging<'a>, shard: u32) -> Origin<'a> {
-        let Merging { job, context, classes, .. } = merging;
-        let attempt = context.rng.next_u64();
-        let names: Vec<&str> = job.inputs.iter().map(|meta| meta.object.as_str()).collect();
-        let hash = xxh3_64(names.join("\n").as_bytes());
-        Origin {
-            tenant: &job.tenant,
-            day: day_name(self.day),
-            days: Vec::new(),
-            class: classes.name(self.class).to_owned(),
-            level: job.level,
-            shard,
-            lsn: lsn_union(&job.inputs),
-            seq: job.inputs.iter().map(|meta| meta.seq).max().unwrap_or(0),
-            name: merge_block_name(hash, context.epoch, shard, attempt),
-            attempt,
-            overlaps: false,
-        }
     }
 }
 
