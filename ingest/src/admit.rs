@@ -13,6 +13,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 use tarn_model::error::{Error, ErrorKind, Result};
+use tarn_model::limits::{Hits, Limit, Limits};
 use tarn_model::map::HashMap;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::Clock;
@@ -33,6 +34,7 @@ pub struct Admission {
     drain: Mutex<Drain>,
     clock: Arc<dyn Clock>,
     gauge: Gauge,
+    hits: Hits,
 }
 
 /// How fast requests have been finishing.
@@ -53,15 +55,26 @@ impl fmt::Debug for Admission {
 impl Admission {
     /// Admits up to `capacity`; `gauge` shows what is in use.
     pub fn new(capacity: ByteSize, clock: Arc<dyn Clock>, gauge: Gauge) -> Arc<Self> {
+        Arc::new(Self::empty(capacity, clock, gauge, Hits::default()))
+    }
+
+    /// Admits up to the share that limits give to requests in flight.
+    pub fn within(limits: &Limits, clock: Arc<dyn Clock>, gauge: Gauge) -> Arc<Self> {
+        let capacity = limits.memory_share(limits.inflight_memory_percent);
+        Arc::new(Self::empty(capacity, clock, gauge, limits.hits.clone()))
+    }
+
+    fn empty(capacity: ByteSize, clock: Arc<dyn Clock>, gauge: Gauge, hits: Hits) -> Self {
         let drain = Drain { at: clock.monotonic(), released: 0, rate: DRAIN_RATE_MIN };
-        Arc::new(Self {
+        Self {
             capacity: capacity.0,
             used: AtomicU64::new(0),
             released: AtomicU64::new(0),
             drain: Mutex::new(drain),
             clock,
             gauge,
-        })
+            hits,
+        }
     }
 
     /// Returns an empty permit.
@@ -71,13 +84,17 @@ impl Admission {
 
     fn take(&self, bytes: u64) -> Result<()> {
         if bytes > self.capacity {
+            self.hits.count(Limit::InflightMemory, 1);
             let capacity = ByteSize(self.capacity);
-            let message = format!("request needs {bytes} bytes of memory, limit is {capacity}");
+            let message = format!(
+                "request needs {bytes} bytes of memory, limit is {capacity} (memory.inflight_percent)"
+            );
             return Err(Error::limit(message));
         }
         let before = self.used.fetch_add(bytes, Ordering::Relaxed);
         if before.saturating_add(bytes) > self.capacity {
             self.used.fetch_sub(bytes, Ordering::Relaxed);
+            self.hits.count(Limit::InflightMemory, 1);
             let message = format!(
                 "requests in flight hold {before} bytes, limit is {}, this one needs {bytes} more",
                 ByteSize(self.capacity)
@@ -161,51 +178,80 @@ impl Drop for Permit {
 /// request larger than the burst is delayed and not refused for ever.
 #[derive(Debug)]
 pub(crate) struct Rates {
-    rate: Option<ByteSize>,
-    burst: f64,
-    buckets: Mutex<HashMap<TenantId, Bucket>>,
+    buckets: Mutex<Buckets>,
     clock: Arc<dyn Clock>,
+}
+
+#[derive(Debug, Default)]
+struct Buckets {
+    by_tenant: HashMap<TenantId, Bucket>,
+    /// Shared by whoever comes while all others are in use: names are free, memory is not.
+    rest: Option<Bucket>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     tokens: f64,
     at: Duration,
+    /// What it may hold and what it gains in a second, when it was last used.
+    burst: f64,
+    rate: f64,
+}
+
+impl Bucket {
+    fn refilled(self, now: Duration) -> Self {
+        let gained = now.saturating_sub(self.at).as_secs_f64() * self.rate;
+        Self { tokens: (self.tokens + gained).min(self.burst), at: now, ..self }
+    }
+
+    fn is_full(self, now: Duration) -> bool {
+        self.refilled(now).tokens >= self.burst
+    }
 }
 
 impl Rates {
-    /// Makes full buckets; without a rate everything is admitted.
-    pub(crate) fn new(rate: Option<ByteSize>, burst: ByteSize, clock: Arc<dyn Clock>) -> Self {
-        Self { rate, burst: burst.0 as f64, buckets: Mutex::new(HashMap::default()), clock }
+    /// Makes full buckets.
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { buckets: Mutex::default(), clock }
     }
 
-    /// Takes the bytes of a request from its tenant's bucket.
+    /// Takes the bytes of a request from its tenant's bucket; `limits` are the tenant's.
     ///
     /// # Errors
     /// `LimitExceeded` with the time after which the bucket is above zero again.
-    pub(crate) fn take(&self, tenant: &TenantId, bytes: usize) -> Result<()> {
-        let Some(rate) = self.rate else { return Ok(()) };
-        let per_second = (rate.0 as f64).max(1.0);
+    pub(crate) fn take(&self, tenant: &TenantId, bytes: usize, limits: &Limits) -> Result<()> {
+        let Some(rate) = limits.ingest_rate() else { return Ok(()) };
         let now = self.clock.monotonic();
-        let refilled = |bucket: &Bucket| {
-            let gained = now.saturating_sub(bucket.at).as_secs_f64() * per_second;
-            (bucket.tokens + gained).min(self.burst)
-        };
+        let (burst, per_second) = (limits.ingest_burst.0 as f64, (rate.0 as f64).max(1.0));
+        let full = Bucket { tokens: burst, at: now, burst, rate: per_second };
         let mut buckets = self.buckets.lock();
-        if buckets.len() >= BUCKETS_MAX && !buckets.contains_key(tenant) {
-            buckets.retain(|_, bucket| refilled(bucket) < self.burst);
-        }
-        let bucket =
-            buckets.entry(tenant.clone()).or_insert(Bucket { tokens: self.burst, at: now });
-        *bucket = Bucket { tokens: refilled(bucket), at: now };
+        let kept = buckets.of(tenant, now, full);
+        let bucket = Bucket { burst, rate: per_second, ..*kept }.refilled(now);
+        *kept = bucket;
         if bucket.tokens <= 0.0 {
+            limits.hit(Limit::IngestRate);
             let retry_after = Some(Duration::from_secs_f64(-bucket.tokens / per_second));
-            let message =
-                format!("tenant {tenant:?} sends more than {rate}/s", tenant = tenant.as_str());
+            let tenant = tenant.as_str();
+            let message = format!(
+                "tenant {tenant:?} sends more than {rate}/s (ingest.rate), this request has {bytes} bytes"
+            );
             return Err(Error::new(ErrorKind::LimitExceeded { retry_after }, message));
         }
-        bucket.tokens -= bytes as f64;
+        kept.tokens -= bytes as f64;
         Ok(())
+    }
+}
+
+impl Buckets {
+    fn of(&mut self, tenant: &TenantId, now: Duration, full: Bucket) -> &mut Bucket {
+        if self.by_tenant.len() >= BUCKETS_MAX && !self.by_tenant.contains_key(tenant) {
+            // One walk makes room for many: full buckets are the same as none.
+            self.by_tenant.retain(|_, bucket| !bucket.is_full(now));
+            if self.by_tenant.len() >= BUCKETS_MAX {
+                return self.rest.get_or_insert(full);
+            }
+        }
+        self.by_tenant.entry(tenant.clone()).or_insert(full)
     }
 }
 

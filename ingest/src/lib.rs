@@ -36,7 +36,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::registry::Registry;
 use tarn_model::error::{Error, ErrorKind};
-use tarn_model::limits::Limits;
+use tarn_model::limits::{Limit, Limits};
 use tarn_model::rng::Rng;
 use tarn_model::tasks::Tasks;
 use tarn_model::tenant::TenantId;
@@ -92,7 +92,7 @@ pub struct Ingest {
 
 #[derive(Debug)]
 struct Inner {
-    limits: Limits,
+    limits: Arc<Limits>,
     otlp: OtlpMetrics,
     writer: Writer,
     clock: Arc<dyn Clock>,
@@ -139,6 +139,13 @@ pub(crate) fn log_refusal(inner: &Inner, tenant: &TenantId, error: &Error) {
     }
 }
 
+/// Counts a body that is larger than a limit allows; other errors are not its.
+pub(crate) fn limits_hit(limits: &Limits, limit: Limit, error: &Error) {
+    if error.kind() == (ErrorKind::LimitExceeded { retry_after: None }) {
+        limits.hit(limit);
+    }
+}
+
 impl Ingest {
     /// Makes the way into a storage. `otlp` says how OTLP metrics become series. Metrics are
     /// registered in `registry`.
@@ -151,16 +158,15 @@ impl Ingest {
     ) -> Self {
         let Handles { clock, rng, tasks } = handles;
         let metrics = Metrics::register(registry);
-        let inflight = limits.memory_share(limits.inflight_memory_percent);
         let memory = Memory {
             seed: rng.next_u64(),
             series: KeyCache::new(limits.memory_share(KEY_CACHE_PERCENT).as_usize()),
             families: KeyCache::new(limits.memory_share(FAMILY_CACHE_PERCENT).as_usize()),
         };
         let inner = Inner {
-            admission: Admission::new(inflight, Arc::clone(&clock), metrics.inflight.clone()),
-            rates: Rates::new(limits.ingest_rate, limits.ingest_burst, Arc::clone(&clock)),
-            limits,
+            admission: Admission::within(&limits, Arc::clone(&clock), metrics.inflight.clone()),
+            rates: Rates::new(Arc::clone(&clock)),
+            limits: Arc::new(limits),
             otlp,
             writer,
             clock,

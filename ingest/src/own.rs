@@ -45,10 +45,11 @@ impl Ingest {
     pub async fn accept(&self, tenant: &TenantId, rows: Vec<Series>) -> Result<Accepted> {
         let inner = &self.inner;
         let protocol = Protocol::Own;
+        let limits = inner.limits.for_tenant(tenant);
         let mut permit = inner.admission.permit();
         let space = KeySpace::new(inner.memory.seed, tenant, protocol.as_str());
         let context = BatchContext {
-            limits: &inner.limits,
+            limits: &limits,
             memory: &inner.memory,
             permit: &mut permit,
             space,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use tarn_model::error::{Error, ErrorKind};
-use tarn_model::limits::Limits;
+use tarn_model::limits::{Limit, Limits};
 use tarn_model::tenant::TenantId;
 use tarn_model::time::{Clock, UnixNanos};
 use tarn_promql::ast::{Expr, ParseOptions};
@@ -112,6 +112,7 @@ pub struct Engine(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     options: EngineOptions,
+    limits: Arc<Limits>,
     reader: Reader,
     clock: Arc<dyn Clock>,
     runtime: Handle,
@@ -144,6 +145,7 @@ impl Engine {
         let governor = Governor::new(limits, *slow_query, *allocated, Arc::clone(&clock), registry);
         Self(Arc::new(Inner {
             started: clock.now(),
+            limits: Arc::new(options.limits.clone()),
             options,
             reader,
             clock,
@@ -210,8 +212,9 @@ impl Engine {
         request: Request,
         cancel: Cancel,
     ) -> Result<Answer, QueryError> {
-        let timeout = request.options.timeout;
-        let running = self.0.governor.admit(Language::Promql, timeout, cancel).await?;
+        let limits = self.limits_of(&request.tenant);
+        let timeout = shorter(request.options.timeout, limits.query_timeout);
+        let running = self.admit(Language::Promql, timeout, cancel).await?;
         let result = tokio::select! {
             biased;
             () = running.expired() => Err(QueryError::Timeout),
@@ -226,11 +229,13 @@ impl Engine {
             bytes_peak: stats.bytes_peak,
         };
         running.finish(outcome(&result), &report);
+        count(&result, &limits);
         result
     }
 
     async fn evaluate(&self, request: &Request, running: &Running) -> Result<Answer, QueryError> {
-        let expr = self.parse(&request.text)?;
+        let limits = self.limits_of(&request.tenant);
+        let expr = self.parse(&request.text, &limits)?;
         let account = Arc::new(running.account());
         let hooks: Arc<dyn Hooks> = Arc::clone(&account) as Arc<dyn Hooks>;
         let memory = running.memory_bytes_max();
@@ -239,11 +244,10 @@ impl Engine {
         let source = ViewSource {
             view,
             tenant: request.tenant.clone(),
-            limits: self.scan_limits(),
+            limits: scan_limits(&limits),
             hooks: Arc::clone(&hooks),
         };
         let lookback = request.options.lookback.unwrap_or(self.0.options.lookback);
-        let limits = &self.0.options.limits;
         let params = QueryParams {
             start_ms: request.start_ms,
             end_ms: request.end_ms,
@@ -265,7 +269,7 @@ impl Engine {
         if !account.reserve(bytes) {
             let message =
                 format!("memory of all queries is used up: the answer needs {bytes} bytes");
-            return Err(QueryError::Limit(message));
+            return Err(QueryError::Limit(Limit::QueriesMemory, message));
         }
         let (elapsed, waited) = running.elapsed();
         Ok(Answer {
@@ -280,36 +284,42 @@ impl Engine {
     }
 
     /// Parses an expression with the options and limits of the engine.
-    pub(crate) fn parse(&self, text: &str) -> Result<Expr, QueryError> {
-        parse::parse(text, &self.0.options.parse, ParseLimits::from(&self.0.options.limits))
+    pub(crate) fn parse(&self, text: &str, limits: &Limits) -> Result<Expr, QueryError> {
+        parse::parse(text, &self.0.options.parse, ParseLimits::from(limits))
             .map_err(|e| QueryError::BadData(e.to_string()))
     }
 
     /// Waits for a slot for a question about names.
-    pub(crate) async fn admit_names(&self, cancel: Cancel) -> Result<Running, Error> {
-        self.0.governor.admit(Language::Labels, None, cancel).await
+    pub(crate) async fn admit_names(
+        &self,
+        tenant: &TenantId,
+        cancel: Cancel,
+    ) -> Result<Running, Error> {
+        self.admit(Language::Labels, self.limits_of(tenant).query_timeout, cancel).await
     }
 
     /// Waits for a slot for a question in another language.
     pub(crate) async fn admit(
         &self,
         language: Language,
-        timeout: Option<Duration>,
+        timeout: Duration,
         cancel: Cancel,
     ) -> Result<Running, Error> {
-        self.0.governor.admit(language, timeout, cancel).await
+        let admitted = self.0.governor.admit(language, timeout, cancel).await;
+        admitted.inspect_err(|error| error.count_in(&self.0.limits.hits))
     }
 
     pub(crate) fn view(&self) -> Arc<View> {
         self.0.reader.view()
     }
 
-    pub(crate) fn scan_limits(&self) -> ScanLimits {
-        let limits = &self.0.options.limits;
-        ScanLimits {
-            series_max: limits.query_series_max,
-            bytes_max: limits.memory_share(limits.query_memory_percent).0,
-        }
+    /// Returns the limits that hold for a tenant.
+    pub(crate) fn limits_of(&self, tenant: &TenantId) -> Arc<Limits> {
+        self.0.limits.for_tenant(tenant)
+    }
+
+    pub(crate) fn scan_limits(&self, tenant: &TenantId) -> ScanLimits {
+        scan_limits(&self.limits_of(tenant))
     }
 
     pub(crate) fn options(&self) -> &EngineOptions {
@@ -326,6 +336,28 @@ impl Engine {
 
     pub(crate) fn started(&self) -> UnixNanos {
         self.0.started
+    }
+}
+
+/// Returns how long a query may run that asks for `asked`.
+pub(crate) fn shorter(asked: Option<Duration>, max: Duration) -> Duration {
+    asked.map_or(max, |asked| asked.min(max))
+}
+
+fn scan_limits(limits: &Limits) -> ScanLimits {
+    ScanLimits {
+        series_max: limits.query_series_max,
+        bytes_max: limits.memory_share(limits.query_memory_percent).0,
+    }
+}
+
+/// Counts the limit that ended a query.
+fn count(result: &Result<Answer, QueryError>, limits: &Limits) {
+    match result {
+        Err(QueryError::Limit(limit, _)) => limits.hit(*limit),
+        Err(QueryError::Timeout) => limits.hit(Limit::QueryTimeout),
+        Err(QueryError::Source(error)) => error.count_in(&limits.hits),
+        _ => {}
     }
 }
 

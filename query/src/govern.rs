@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use tarn_model::error::{Error, Result};
-use tarn_model::limits::Limits;
+use tarn_model::limits::{Limit, Limits};
 use tarn_model::time::Clock;
 use tarn_promql::query::Interrupt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -38,7 +38,6 @@ pub(crate) struct Governor {
     waiting: AtomicUsize,
     waiting_max: usize,
     wait_max: Duration,
-    timeout_max: Duration,
     slow: Duration,
     memory_per_query: u64,
     pool: Arc<Pool>,
@@ -64,7 +63,6 @@ impl Governor {
             waiting: AtomicUsize::new(0),
             waiting_max: limits.query_queue_max,
             wait_max: limits.query_wait,
-            timeout_max: limits.query_timeout,
             slow,
             memory_per_query: limits.memory_share(limits.query_memory_percent).0,
             pool: Arc::new(Pool::new(pool_bytes, watch, Arc::clone(&metrics))),
@@ -78,11 +76,10 @@ impl Governor {
     pub(crate) async fn admit(
         self: &Arc<Self>,
         language: Language,
-        timeout: Option<Duration>,
+        timeout: Duration,
         cancel: Cancel,
     ) -> Result<Running> {
         let arrived = self.clock.monotonic();
-        let timeout = timeout.map_or(self.timeout_max, |t| t.min(self.timeout_max));
         let permit = match self.slot().await {
             Ok(permit) => permit,
             Err(error) => {
@@ -112,7 +109,8 @@ impl Governor {
         if waiting.place > self.waiting_max {
             let max = self.waiting_max;
             let message = format!("query queue is full, limit is {max} waiting queries");
-            return Err(Error::unavailable(message, self.wait_max));
+            let error = Error::unavailable(message, self.wait_max);
+            return Err(error.because_of(Limit::QueryQueue));
         }
         let closed = || Error::internal("wait for a query slot: the governor is gone");
         tokio::select! {
@@ -120,7 +118,7 @@ impl Governor {
             () = self.clock.sleep(self.wait_max) => {
                 let wait = self.wait_max.as_secs_f64();
                 let message = format!("query timed out in query queue, limit is {wait} s");
-                Err(Error::unavailable(message, self.wait_max))
+                Err(Error::unavailable(message, self.wait_max).because_of(Limit::QueryWait))
             }
         }
     }

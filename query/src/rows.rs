@@ -14,11 +14,12 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 use tarn_model::error::Error;
+use tarn_model::limits::{Limit, Limits};
 use tarn_model::tenant::TenantId;
 use tarn_model::time::TimeRange;
 use tokio::sync::oneshot;
 
-use crate::engine::{Engine, names_outcome};
+use crate::engine::{Engine, names_outcome, shorter};
 use crate::govern::memory::Account;
 use crate::govern::metrics::{Language, Outcome};
 use crate::govern::{Cancel, Report, Running};
@@ -81,14 +82,13 @@ pub(crate) struct Rows {
     request: RowsRequest,
     rows: u64,
     bytes: u64,
-    rows_max: u64,
-    bytes_max: u64,
+    limits: Arc<Limits>,
 }
 
 impl Engine {
     /// Answers SQL.
     pub(crate) async fn sql(&self, request: RowsRequest, cancel: Cancel) -> Result<Rows, SqlError> {
-        let (text, limits) = (request.text.clone(), self.options().limits.clone());
+        let (text, limits) = (request.text.clone(), self.limits_of(&request.tenant));
         let plan = move |parts| {
             futures::executor::block_on(async {
                 let (session, plan) = sql::plan(&text, &limits, parts).await?;
@@ -104,16 +104,15 @@ impl Engine {
         cancel: Cancel,
         plan: impl FnOnce(Parts) -> Result<Planned, SqlError> + Send + 'static,
     ) -> Result<Rows, SqlError> {
-        let limits = &self.options().limits;
-        let timeout = request.timeout.map_or(limits.sql_timeout, |t| t.min(limits.sql_timeout));
-        let admitted = self.admit(request.language, Some(timeout), cancel).await;
+        let limits = self.limits_of(&request.tenant);
+        let timeout = shorter(request.timeout, limits.sql_timeout.min(limits.query_timeout));
+        let admitted = self.admit(request.language, timeout, cancel).await;
         let running = admitted.map_err(SqlError::from)?;
         let opened = tokio::select! {
             biased;
             () = running.expired() => Err(SqlError::Timeout),
             opened = self.open(&request, &running, plan), if !running.is_over() => opened,
         };
-        let (rows_max, bytes_max) = (limits.sql_rows_max, limits.sql_result_bytes_max.0);
         match opened {
             Ok(Opened { stream, context, pool, partial }) => Ok(Rows {
                 schema: stream.schema(),
@@ -126,10 +125,10 @@ impl Engine {
                 request,
                 rows: 0,
                 bytes: 0,
-                rows_max,
-                bytes_max,
+                limits,
             }),
             Err(error) => {
+                count(&error, &limits);
                 let text = &request.text;
                 let tenant = &request.tenant;
                 let report = Report { tenant, text, series: 0, samples: 0, bytes_peak: 0 };
@@ -159,7 +158,7 @@ impl Engine {
             context: Arc::clone(&context),
             pool: Arc::clone(&pool) as Arc<_>,
             now: self.clock().now(),
-            scan_limits: self.scan_limits(),
+            scan_limits: self.scan_limits(&request.tenant),
             cross_joins: self.options().sql_cross_joins,
         };
         let Planned { plan, task } = on_deep_stack(move || plan(parts)).await?;
@@ -178,7 +177,7 @@ impl Engine {
         if request.language != Language::Sql || !asked {
             return Ok(Arc::default());
         }
-        let limits = self.scan_limits();
+        let limits = self.scan_limits(&request.tenant);
         let names = view.label_names(&request.tenant, &[], TimeRange::ALL, limits).await?;
         Ok(names.into())
     }
@@ -267,6 +266,7 @@ impl Rows {
                 Ok(None)
             }
             Err(error) => {
+                count(&error, &self.limits);
                 self.finish(outcome(&error));
                 Err(error)
             }
@@ -278,15 +278,17 @@ impl Rows {
         let Some(batch) = batch else { return Ok(None) };
         self.rows += batch.num_rows() as u64;
         self.bytes += bytes_of(&batch);
-        if self.rows > self.rows_max {
-            let max = self.rows_max;
+        let max = self.limits.sql_rows_max;
+        if self.rows > max {
+            self.limits.hit(Limit::SqlRows);
             let message = format!(
                 "answer has more than {max} rows (query.sql_rows_max); use LIMIT, or aggregate"
             );
             return Err(SqlError::limit(message));
         }
-        if self.bytes > self.bytes_max {
-            let max = tarn_model::units::ByteSize(self.bytes_max);
+        let max = self.limits.sql_result_bytes_max;
+        if self.bytes > max.0 {
+            self.limits.hit(Limit::SqlResultBytes);
             let message = format!(
                 "answer has more than {max} (query.sql_result_bytes_max); use LIMIT, or fewer columns"
             );
@@ -315,6 +317,15 @@ fn bytes_of(batch: &RecordBatch) -> u64 {
         column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
     };
     batch.columns().iter().map(bytes).sum::<usize>() as u64
+}
+
+/// Counts the limit that ended a query, where it is not counted where it was seen.
+fn count(error: &SqlError, limits: &Limits) {
+    match error {
+        SqlError::Timeout => limits.hit(Limit::SqlTimeout),
+        SqlError::Source(error) => error.count_in(&limits.hits),
+        _ => {}
+    }
 }
 
 fn outcome(error: &SqlError) -> Outcome {

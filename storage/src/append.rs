@@ -14,6 +14,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tarn_model::error::{Error, Result};
 use tarn_model::labels::LabelSet;
+use tarn_model::limits::Limit;
 use tarn_model::sample::{Exemplar, Histogram, Metadata};
 use tarn_model::tenant::TenantId;
 
@@ -125,7 +126,7 @@ impl Writer {
     /// head is at its memory bound.
     pub fn appender(&self, tenant: &TenantId) -> Result<Appender> {
         self.ready()?;
-        let limits = &self.head.limits;
+        let limits = self.head.limits.for_tenant(tenant);
         let tenant = self.head.tenant(tenant);
         let now_ms = self.head.clock.now().as_millis();
         Ok(Appender {
@@ -152,7 +153,8 @@ impl Writer {
         let limits = &self.head.limits;
         let (held, bound) = (self.head.bytes(), limits.memory_share(limits.head_memory_percent).0);
         if held >= bound {
-            let message = format!("head holds {held} bytes, limit is {bound}");
+            limits.hit(Limit::HeadMemory);
+            let message = format!("head holds {held} bytes, limit is {bound} (memory.head_percent)");
             return Err(Error::unavailable(message, RETRY_FULL));
         }
         Ok(())

@@ -47,7 +47,7 @@ const REQUESTS_PERCENT: u8 = 2;
 
 /// Everything in memory: the series tables of all tenants, and how much the generations hold.
 pub struct Head {
-    pub(crate) limits: Limits,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) clock: Arc<dyn Clock>,
     tenants: RwLock<HashMap<TenantId, Arc<TenantHead>>>,
     held: Arc<Held>,
@@ -124,6 +124,7 @@ impl Head {
         let period = Arc::new(AtomicU32::new(1));
         let share = limits.memory_share(REQUESTS_PERCENT).as_usize();
         let requests = Requests::new(Arc::clone(&clock), share);
+        let limits = Arc::new(limits);
         Arc::new(Self { limits, clock, tenants, held, requests, period })
     }
 

@@ -1,3 +1,5 @@
+use tarn_model::limits::Rate;
+
 use super::*;
 use crate::fuzz::HandClock;
 
@@ -62,29 +64,55 @@ fn the_wait_follows_the_drain_rate() {
 fn tenants_have_buckets_of_their_own() {
     let clock = Arc::new(HandClock::default());
     let handle: Arc<dyn Clock> = Arc::<HandClock>::clone(&clock);
-    let rates = Rates::new(Some(ByteSize(100)), ByteSize(300), handle);
+    let rates = Rates::new(handle);
+    let limits = slow();
     let (a, b) = (TenantId::parse("a").expect("valid"), TenantId::parse("b").expect("valid"));
-    rates.take(&a, 200).expect("burst");
-    rates.take(&a, 600).expect("into debt");
-    let error = rates.take(&a, 1).expect_err("in debt");
+    rates.take(&a, 200, &limits).expect("burst");
+    rates.take(&a, 600, &limits).expect("into debt");
+    let error = rates.take(&a, 1, &limits).expect_err("in debt");
     let retry_after = Some(Duration::from_secs(5));
     assert_eq!(error.kind(), ErrorKind::LimitExceeded { retry_after });
-    assert_eq!(error.message(), "tenant \"a\" sends more than 100B/s");
-    rates.take(&b, 1).expect("not its fault");
+    assert_eq!(error.message(), "tenant \"a\" sends more than 100B/s (ingest.rate), this request has 1 bytes");
+    rates.take(&b, 1, &limits).expect("not its fault");
     clock.advance(Duration::from_secs(6));
-    rates.take(&a, 1).expect("drained");
+    rates.take(&a, 1, &limits).expect("drained");
 }
 
 #[test]
 fn idle_tenants_are_forgotten() {
     let clock = Arc::new(HandClock::default());
     let handle: Arc<dyn Clock> = Arc::<HandClock>::clone(&clock);
-    let rates = Rates::new(Some(ByteSize(100)), ByteSize(300), handle);
+    let rates = Rates::new(handle);
+    let limits = slow();
     for n in 0..3 * BUCKETS_MAX {
-        rates.take(&TenantId::parse(&format!("t{n}")).expect("valid"), 1).expect("first");
+        rates.take(&tenant(n), 1, &limits).expect("first");
         if n % 1000 == 0 {
             clock.advance(Duration::from_secs(1));
         }
     }
-    assert!(rates.buckets.lock().len() <= BUCKETS_MAX);
+    assert!(rates.buckets.lock().by_tenant.len() <= BUCKETS_MAX);
+}
+
+#[test]
+fn busy_tenants_beyond_all_buckets_share_one() {
+    let rates = Rates::new(Arc::new(HandClock::default()));
+    let limits = slow();
+    for n in 0..BUCKETS_MAX {
+        rates.take(&tenant(n), 300, &limits).expect("first");
+    }
+    rates.take(&tenant(BUCKETS_MAX), 300, &limits).expect("the common one is full");
+    let other = TenantId::parse("other").expect("valid");
+    rates.take(&other, 1, &limits).expect_err("the common one is empty");
+    assert_eq!(rates.buckets.lock().by_tenant.len(), BUCKETS_MAX);
+    assert_eq!(limits.hits.of(Limit::IngestRate), 1);
+}
+
+fn tenant(n: usize) -> TenantId {
+    TenantId::parse(&format!("t{n}")).expect("valid")
+}
+
+/// 100 bytes a second, 300 at once.
+fn slow() -> Limits {
+    let ingest_rate = Rate::PerSecond(ByteSize(100));
+    Limits { ingest_rate, ingest_burst: ByteSize(300), ..Limits::default() }
 }

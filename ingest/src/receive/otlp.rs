@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tarn_model::error::{Error, Result};
+use tarn_model::limits::{Limit, Limits};
 use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 use tarn_storage::wal::ReplyCounts;
@@ -19,7 +20,7 @@ use crate::body::{self, Encoding};
 use crate::decode::otlp::Report;
 use crate::idempotency::{Turn, request_hash};
 use crate::reply::otlp::Outcome;
-use crate::{Inner, log_refusal};
+use crate::{Inner, limits_hit, log_refusal};
 
 mod decode;
 
@@ -89,6 +90,8 @@ pub(crate) struct Request {
     pub(crate) format: Format,
     pub(crate) encoding: Encoding,
     pub(crate) tenant: TenantId,
+    /// Those of the tenant.
+    pub(crate) limits: Arc<Limits>,
     /// Compressed as `encoding` says.
     pub(crate) body: Bytes,
     /// Holds the body, and grows with what is made of it.
@@ -158,10 +161,10 @@ async fn store(inner: Arc<Inner>, request: Request) -> Result<Outcome> {
 
 /// Decompresses the body of a request, and takes it from the rate of its tenant.
 fn unpack(inner: &Inner, request: Request) -> Result<Request> {
-    let Request { encoding, ref tenant, body, mut permit, .. } = request;
-    let max = inner.limits.otlp_bytes_max;
-    let body = body::decompress(body, encoding, max, &inner.limits, &mut permit)?;
-    inner.rates.take(tenant, body.len())?;
+    let Request { encoding, ref tenant, ref limits, body, mut permit, .. } = request;
+    let body = body::decompress(body, encoding, limits.otlp_bytes_max, limits, &mut permit)
+        .inspect_err(|error| limits_hit(limits, Limit::OtlpBytes, error))?;
+    inner.rates.take(tenant, body.len(), limits)?;
     Ok(Request { encoding: Encoding::Identity, body, permit, ..request })
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::{HeaderMap, Response};
 use tarn_model::error::{Error, Result};
+use tarn_model::limits::Limit;
 use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 
@@ -45,10 +46,15 @@ async fn take(
     let tenant = tenant.map_err(failed)?;
     let refused = |error: &Error| log_refusal(inner, &tenant, error);
     let mut permit = otlp::begin(inner).inspect_err(refused).map_err(failed)?;
-    let max = inner.limits.otlp_bytes_max;
-    let message = grpc::read(inner, headers, body, max, &mut permit).await?;
+    let limits = inner.limits.for_tenant(&tenant);
+    let max = limits.otlp_bytes_max;
+    let message = grpc::read(inner, headers, body, max, &mut permit).await.inspect_err(|status| {
+        if status.code == Code::RESOURCE_EXHAUSTED && status.retry_after.is_none() {
+            limits.hit(Limit::OtlpBytes);
+        }
+    })?;
     let (body, encoding) = (message.bytes, message.encoding);
     let (door, format) = (Door::Grpc, Format::Protobuf);
-    let request = Request { door, signal, format, encoding, tenant, body, permit };
+    let request = Request { door, signal, format, encoding, tenant, limits, body, permit };
     otlp::take(inner, request).await.map_err(failed)
 }

@@ -8,13 +8,14 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::Value;
 use tarn_model::error::{Direction, Error, Result};
+use tarn_model::limits::Limit;
 use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 
 use super::otlp::{self, Door, Format, Request};
 use crate::body::{self, Encoding};
 use crate::reply::otlp::{Code, Outcome, Status};
-use crate::{Ingest, Inner, log_refusal};
+use crate::{Ingest, Inner, limits_hit, log_refusal};
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
@@ -58,10 +59,13 @@ async fn take(
     let tenant = tenant?;
     let refused = |error: &Error| log_refusal(inner, &tenant, error);
     let mut permit = otlp::begin(inner).inspect_err(refused)?;
-    let max = inner.limits.otlp_bytes_max;
+    let limits = inner.limits.for_tenant(&tenant);
+    let max = limits.otlp_bytes_max;
     let body = body::read(body, headers, max, &mut permit, &*inner.clock).await;
-    let body = body.inspect_err(refused)?;
-    let request = Request { door: Door::Http, signal, format, encoding, tenant, body, permit };
+    let counted = |error: &Error| limits_hit(&limits, Limit::OtlpBytes, error);
+    let body = body.inspect_err(counted).inspect_err(refused)?;
+    let door = Door::Http;
+    let request = Request { door, signal, format, encoding, tenant, limits, body, permit };
     otlp::take(inner, request).await
 }
 

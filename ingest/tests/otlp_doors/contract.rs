@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse
 use prost::Message as _;
 use serde_json::Value;
 use tarn_ingest::receive::otlp::SIGNALS;
-use tarn_model::limits::Limits;
+use tarn_model::limits::{Limits, Rate};
 use tarn_model::signal::Signal;
 use tarn_model::units::ByteSize;
 
@@ -204,7 +204,7 @@ async fn frames_that_are_none_are_bugs_of_the_client() {
 
 #[tokio::test]
 async fn who_sends_too_fast_is_told_when_to_come_again() {
-    let (ingest_rate, ingest_burst) = (Some(ByteSize(100)), ByteSize(100));
+    let (ingest_rate, ingest_burst) = (Rate::PerSecond(ByteSize(100)), ByteSize(100));
     let doors = Doors::open(Limits { ingest_rate, ingest_burst, ..Limits::default() }).await;
     let (first, _) = request(Signal::Logs, &"x".repeat(1000));
     assert_eq!(doors.http(Signal::Logs, &[PROTOBUF], first).await.status, 200);

@@ -8,7 +8,7 @@ use futures::stream;
 use prost::Message as _;
 use tarn_ingest::own;
 use tarn_model::labels::LabelSet;
-use tarn_model::limits::Limits;
+use tarn_model::limits::{Limits, Rate};
 use tarn_model::sample::{Counts, Metadata, MetricType, STALE_NAN_BITS};
 use tarn_model::tenant::TenantId;
 use tarn_model::units::ByteSize;
@@ -329,7 +329,7 @@ async fn bodies_over_the_limits() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tenants_over_their_rate_are_told_when_to_come_again() {
     let limits =
-        Limits { ingest_rate: Some(ByteSize(10)), ingest_burst: ByteSize(50), ..Limits::default() };
+        Limits { ingest_rate: Rate::PerSecond(ByteSize(10)), ingest_burst: ByteSize(50), ..Limits::default() };
     let receiver = start(limits).await;
     let send = || receiver.send1(vec![series1(&[("__name__", "m")], &[(NOW_MS, 1.0)]); 10]);
     assert_eq!(send().await.status, 204);

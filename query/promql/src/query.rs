@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use tarn_model::error::{Error, ErrorKind};
 use tarn_model::labels::LabelSet;
+use tarn_model::limits::Limit;
+use tarn_model::limits::Limit;
 use tarn_model::sample::Histogram;
 
 /// Why a query must stop before it is done.
@@ -240,7 +242,7 @@ pub enum QueryError {
     /// The query is valid, but this version does not answer it.
     Unsupported(String),
     /// A limit of the query was reached.
-    Limit(String),
+    Limit(Limit, String),
     /// It ran for too long.
     Timeout,
     /// Nobody waits for the answer any more.
@@ -257,7 +259,7 @@ impl QueryError {
     pub fn error_type(&self) -> &'static str {
         match self {
             Self::BadData(_) => "bad_data",
-            Self::Execution(_) | Self::Unsupported(_) | Self::Limit(_) => "execution",
+            Self::Execution(_) | Self::Unsupported(_) | Self::Limit(..) => "execution",
             Self::Timeout => "timeout",
             Self::Canceled => "canceled",
             Self::Source(error) => match error.kind() {
@@ -283,7 +285,7 @@ impl QueryError {
 impl fmt::Display for QueryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BadData(m) | Self::Execution(m) | Self::Unsupported(m) | Self::Limit(m) => {
+            Self::BadData(m) | Self::Execution(m) | Self::Unsupported(m) | Self::Limit(_, m) => {
                 f.write_str(m)
             }
             Self::Timeout => f.write_str("query timed out in expression evaluation"),

@@ -121,14 +121,14 @@ impl Call {
 
     /// Returns the time limit. A search is answered with what was found until then.
     fn timeout(&self) -> Result<Duration, Failure> {
-        let max = self.engine.options().limits.sql_timeout;
+        let max = self.engine.limits_of(&self.tenant).sql_timeout;
         Ok(self.params.timeout()?.map_or(max, |timeout| timeout.min(max)))
     }
 
     /// Reads the parameters of a search.
     fn asked(&self, table: Table) -> Result<Asked, Failure> {
         let text = self.params.get("q").to_owned();
-        let limits = ParseLimits::from(&self.engine.options().limits);
+        let limits = ParseLimits::from(&*self.engine.limits_of(&self.tenant));
         let planned = parse(&text, limits).and_then(|query| plan(&query, table));
         let plan = planned.map_err(|error| {
             let message = error.describe(&text);
@@ -162,7 +162,7 @@ impl Call {
     /// Waits for a slot.
     async fn admit(&self) -> Result<Running, Failure> {
         let timeout = self.timeout()?;
-        Ok(self.engine.admit(Language::Search, Some(timeout), self.cancel.clone()).await?)
+        Ok(self.engine.admit(Language::Search, timeout, self.cancel.clone()).await?)
     }
 
     /// Gives the slot back.

@@ -121,7 +121,7 @@ pub async fn handle(
     let call = Call { engine: engine.clone(), tenant, params, cancel: Cancel::default() };
     let cancel = call.cancel.clone();
     let path = parts.uri.path().to_owned();
-    let timeout_max = engine.options().limits.query_timeout;
+    let timeout_max = engine.limits_of(&call.tenant).query_timeout;
     // A timeout that cannot be read is told by the one who needs it.
     let timeout = call.params.timeout().ok().flatten().unwrap_or(timeout_max);
     let patience = timeout.min(timeout_max) + GRACE;
@@ -226,7 +226,7 @@ impl From<QueryError> for Failure {
     fn from(error: QueryError) -> Self {
         let status = match &error {
             QueryError::BadData(_) => StatusCode::BAD_REQUEST,
-            QueryError::Execution(_) | QueryError::Unsupported(_) | QueryError::Limit(_) => {
+            QueryError::Execution(_) | QueryError::Unsupported(_) | QueryError::Limit(..) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
             QueryError::Timeout => StatusCode::SERVICE_UNAVAILABLE,

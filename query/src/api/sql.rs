@@ -41,7 +41,7 @@ pub async fn handle(engine: &Engine, tenant: TenantId, request: Request<Body>) -
         Ok(asked) => asked,
         Err(failure) => return failure.response(),
     };
-    let limits = &engine.options().limits;
+    let limits = engine.limits_of(&tenant);
     let limit = limits.sql_timeout.min(limits.query_timeout);
     let patience = asked.timeout.unwrap_or(limit).min(limit) + GRACE;
     let (runtime, clock) = (engine.runtime(), engine.clock());

@@ -51,7 +51,7 @@ fn metric(registry: &Registry, line: &str) -> bool {
 }
 
 async fn admit(governor: &Arc<Governor>) -> Result<Running> {
-    governor.admit(Language::Promql, None, Cancel::default()).await
+    governor.admit(Language::Promql, Duration::from_secs(120), Cancel::default()).await
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn memory_is_shared_and_comes_back() {
 async fn an_account_knows_why_to_stop() {
     let (governor, _registry) = governor(&limits());
     let cancel = Cancel::default();
-    let timeout = Some(Duration::from_millis(20));
+    let timeout = Duration::from_millis(20);
     let running =
         governor.admit(Language::Promql, timeout, cancel.clone()).await.expect("admitted");
     let account = running.account();
@@ -129,7 +129,7 @@ async fn an_account_knows_why_to_stop() {
 #[tokio::test]
 async fn a_query_that_does_not_look_up_is_counted_as_overdue() {
     let (governor, registry) = governor(&limits());
-    let second = Some(Duration::from_secs(1));
+    let second = Duration::from_secs(1);
     for (moved, overdue) in [(5, 0), (7, 1), (60, 2)] {
         MOVED.set(Duration::ZERO);
         let running = governor.admit(Language::Sql, second, Cancel::default()).await;

@@ -8,6 +8,7 @@ use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{BooleanArray, RecordBatch};
 use futures::StreamExt as _;
 use tarn_model::error::{Error, Result};
+use tarn_model::limits::Limit;
 use tarn_model::tenant::TenantId;
 use tarn_promql::query::Hooks as _;
 use tarn_storage::schema::tables::Table;
@@ -151,13 +152,14 @@ impl<'a> Scanner<'a> {
     fn hold(&mut self, bytes: u64) -> Result<()> {
         let max = self.running.memory_bytes_max();
         if bytes > max {
-            return Err(Error::limit(format!("the search needs {bytes} bytes, limit is {max}")));
+            let message = format!("the search needs {bytes} bytes, limit is {max}");
+            return Err(Error::over(Limit::QueryMemory, message));
         }
         if bytes > self.reserved {
             if !self.account.reserve(bytes - self.reserved) {
                 let message =
                     format!("memory of all queries is used up: the search needs {bytes} bytes");
-                return Err(Error::limit(message));
+                return Err(Error::over(Limit::QueriesMemory, message));
             }
         } else {
             self.account.release(self.reserved - bytes);

@@ -9,6 +9,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use crate::limits::{Hits, Limit};
+
 /// Result with the project's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -86,13 +88,14 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     message: String,
+    limit: Option<Limit>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     /// Makes an error of a kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), source: None }))
+        Self(Box::new(Inner { kind, message: message.into(), limit: None, source: None }))
     }
 
     /// The request must change.
@@ -108,6 +111,13 @@ impl Error {
     /// The request is too big, and always will be.
     pub fn limit(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::LimitExceeded { retry_after: None }, message)
+    }
+
+    /// The request is beyond a limit, and always will be while the limit stays.
+    pub fn over(limit: Limit, message: impl Into<String>) -> Self {
+        let mut error = Self::limit(message);
+        error.0.limit = Some(limit);
+        error
     }
 
     /// The same request may succeed later.
@@ -139,6 +149,20 @@ impl Error {
         self
     }
 
+    /// Says which limit it was.
+    #[must_use]
+    pub fn because_of(mut self, limit: Limit) -> Self {
+        self.0.limit = Some(limit);
+        self
+    }
+
+    /// Counts the limit that it was, if it was one.
+    pub fn count_in(&self, hits: &Hits) {
+        if let Some(limit) = self.0.limit {
+            hits.count(limit, 1);
+        }
+    }
+
     /// Returns what the caller should do.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -165,7 +189,9 @@ impl Error {
     /// many requests.
     #[must_use]
     pub fn duplicate(&self) -> Self {
-        Self::new(self.kind(), self.message())
+        let mut same = Self::new(self.kind(), self.message());
+        same.0.limit = self.0.limit;
+        same
     }
 }
 

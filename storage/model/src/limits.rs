@@ -1,11 +1,21 @@
 //! Every limit, its default and its reason, in one place.
 //!
-//! Limits on rows and requests hold per tenant; those on memory hold for the process and are shares
-//! of [`Limits::memory_budget`].
+//! Limits on rows and requests hold per tenant and can be overridden for each
+//! ([`Limits::for_tenant`]); those on memory and connections hold for the process, the former as
+//! shares of [`Limits::memory_budget`]. Who enforces a limit counts what it turned away
+//! ([`Limits::hit`]), so that an operator sees which one to raise.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::tenant::TenantId;
 use crate::units::ByteSize;
+
+mod hits;
+mod overrides;
+
+pub use hits::{Hits, Limit};
+pub use overrides::Overrides;
 
 /// The limits in force. The defaults below are those of an installation that configures nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,15 +55,24 @@ pub struct Limits {
     /// Total bytes of the labels of one exemplar (OpenMetrics allows 128 characters; trace ids and
     /// URLs in practice need more room).
     pub exemplar_bytes_max: usize,
-    /// Active series per tenant; `None`: what 15 % of the memory budget holds.
+    /// Active series per tenant; `None`: what 15 % of the memory budget holds, and with many tenants
+    /// no more than a million.
     pub series_max: Option<u64>,
+    /// New series per minute and tenant; `None`: off. A sender's first minute is all new series, so
+    /// what is over it is delayed (429), never lost.
+    pub new_series_max: Option<u64>,
+    /// All series of all tenants, labels included, may use this share of the budget, in percent.
+    pub series_memory_percent: u8,
     /// Samples further ahead of the clock are rejected: a wrong clock must not poison a series.
     pub future_max: Duration,
     /// Samples further behind the newest admitted of their series are rejected.
     pub out_of_order_window: Duration,
-    /// Ingest bytes per second and tenant, decompressed; `None`: off (single-tenant mode).
-    pub ingest_rate: Option<ByteSize>,
-    /// Burst above the rate.
+    /// Whether requests must name a tenant: some defaults are meant for an installation with one
+    /// owner, and are stricter here.
+    pub many_tenants: bool,
+    /// Ingest bytes per second and tenant, decompressed.
+    pub ingest_rate: Rate,
+    /// Burst above the rate. Loki: 6 MB above 4 MB/s.
     pub ingest_burst: ByteSize,
     /// Text of one PromQL query. VictoriaMetrics: 16 KiB; generated dashboards go beyond.
     pub promql_bytes_max: ByteSize,
@@ -111,6 +130,23 @@ pub struct Limits {
     pub uri_bytes_max: ByteSize,
     /// Connections per listener.
     pub connections_max: usize,
+    /// Requests at once on one HTTP/2 connection.
+    pub http2_streams_max: u32,
+    /// Limits of single tenants, over these.
+    pub overrides: Overrides,
+    /// How often each limit turned something away.
+    pub hits: Hits,
+}
+
+/// Bytes per second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rate {
+    /// 16 MiB with many tenants, else unlimited.
+    Auto,
+    /// Unlimited.
+    Off,
+    /// At most so many.
+    PerSecond(ByteSize),
 }
 
 impl Default for Limits {
@@ -133,9 +169,12 @@ impl Default for Limits {
             histogram_buckets_max: 1024,
             exemplar_bytes_max: 1024,
             series_max: None,
+            new_series_max: None,
+            series_memory_percent: 15,
             future_max: Duration::from_secs(600),
             out_of_order_window: Duration::from_secs(7200),
-            ingest_rate: None,
+            many_tenants: false,
+            ingest_rate: Rate::Auto,
             ingest_burst: ByteSize::mib(32),
             promql_bytes_max: ByteSize::kib(256),
             promql_depth_max: 500,
@@ -164,6 +203,9 @@ impl Default for Limits {
             header_bytes_max: ByteSize::kib(32),
             uri_bytes_max: ByteSize::kib(8),
             connections_max: 10_000,
+            http2_streams_max: 256,
+            overrides: Overrides::default(),
+            hits: Hits::default(),
         }
     }
 }
@@ -171,10 +213,44 @@ impl Default for Limits {
 /// What one active series costs in memory, for turning a share of memory into a number of series.
 pub const SERIES_BYTES: u64 = 700;
 
+/// Active series of one tenant among many.
+const SERIES_OF_MANY: u64 = 1_000_000;
+
+/// Ingest rate of one tenant among many. Loki: 4 MB/s.
+const RATE_OF_MANY: ByteSize = ByteSize::mib(16);
+
 impl Limits {
+    /// Returns the limits that hold for a tenant: its own, where it has some.
+    #[must_use]
+    pub fn for_tenant(self: &Arc<Self>, tenant: &TenantId) -> Arc<Self> {
+        self.overrides.get(tenant).unwrap_or_else(|| Arc::clone(self))
+    }
+
+    /// Counts that a limit turned something away.
+    pub fn hit(&self, limit: Limit) {
+        self.hits.count(limit, 1);
+    }
+
     /// Returns how many active series a tenant may have.
     pub fn series_max(&self) -> u64 {
-        self.series_max.unwrap_or(self.memory_budget.0 / 100 * 15 / SERIES_BYTES)
+        self.series_max.unwrap_or_else(|| {
+            let held = self.series_memory().0 / SERIES_BYTES;
+            if self.many_tenants { held.min(SERIES_OF_MANY) } else { held }
+        })
+    }
+
+    /// Returns how many bytes all series of all tenants may use.
+    pub fn series_memory(&self) -> ByteSize {
+        self.memory_share(self.series_memory_percent)
+    }
+
+    /// Returns how many bytes a second a tenant may send; `None`: as many as it likes.
+    pub fn ingest_rate(&self) -> Option<ByteSize> {
+        match self.ingest_rate {
+            Rate::Auto => self.many_tenants.then_some(RATE_OF_MANY),
+            Rate::Off => None,
+            Rate::PerSecond(rate) => Some(rate),
+        }
     }
 
     /// Returns `percent` of the memory budget.
@@ -182,3 +258,6 @@ impl Limits {
         ByteSize(self.memory_budget.0 / 100 * u64::from(percent))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tarn_model::error::{Error, Result};
 use tarn_model::labels::{LabelSet, METRIC_NAME};
+use tarn_model::limits::Limit;
 use tarn_model::matcher::{MatchOp, Matcher};
 use tarn_model::sample::Metadata;
 use tarn_model::signal::Signal;
@@ -149,7 +150,8 @@ fn check_bytes(values: &BTreeSet<String>, limits: ScanLimits) -> Result<()> {
     let bytes: u64 = values.iter().map(|v| (size_of::<String>() + v.len()) as u64).sum();
     let ScanLimits { bytes_max, .. } = limits;
     if bytes > bytes_max {
-        return Err(Error::limit(format!("label values take {bytes} bytes, limit is {bytes_max}")));
+        let message = format!("label values take {bytes} bytes, limit is {bytes_max}");
+        return Err(Error::over(Limit::QueryMemory, message));
     }
     Ok(())
 }

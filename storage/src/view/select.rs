@@ -10,6 +10,7 @@ use std::sync::Arc;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tarn_model::error::{Error, Result};
 use tarn_model::labels::{LabelSet, METRIC_NAME, SeriesId};
+use tarn_model::limits::Limit;
 use tarn_model::map::HashMap;
 use tarn_model::sample::MetricType;
 use tarn_model::signal::Signal;
@@ -157,7 +158,9 @@ impl Budget {
         self.series += 1;
         let series_max = self.limits.series_max;
         if self.series > series_max {
-            return Err(Error::limit(format!("query touches more than {series_max} series")));
+            let message =
+                format!("query touches more than {series_max} series (query.series_max)");
+            return Err(Error::over(Limit::QuerySeries, message));
         }
         self.check(SERIES_BYTES + labels.len() as u64 * LABEL_BYTES)
     }
@@ -167,7 +170,7 @@ impl Budget {
         let bytes_max = self.limits.bytes_max;
         if self.bytes > bytes_max {
             let message = format!("labels of the query's series take more than {bytes_max} bytes");
-            return Err(Error::limit(message));
+            return Err(Error::over(Limit::QueryMemory, message));
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 //! and wait for the commit.
 
 use tarn_model::error::Result;
+use tarn_model::limits::Limits;
 use tarn_model::signal::Signal;
+use tarn_model::tenant::TenantId;
 use tarn_storage::append::rows::TableRows;
 use tarn_storage::append::{Appender, EncodedRows, RequestMark};
 use tarn_storage::wal::ReplyCounts;
@@ -36,7 +38,7 @@ pub(super) struct Decoded {
 
 /// Decodes a body, which is decompressed. `hash` is that of the request.
 pub(super) fn decode(inner: &Inner, request: Request, hash: u128) -> Result<Decoded> {
-    let Request { signal, format, ref tenant, body, mut permit, .. } = request;
+    let Request { signal, format, ref tenant, ref limits, body, mut permit, .. } = request;
     let (body, unknown) = match format {
         Format::Protobuf => (body, Vec::new()),
         Format::Json => {
@@ -47,7 +49,7 @@ pub(super) fn decode(inner: &Inner, request: Request, hash: u128) -> Result<Deco
         }
     };
     let now = inner.clock.now();
-    let mut context = Context::new(&inner.limits, now, &mut permit);
+    let mut context = Context::new(limits, now, &mut permit);
     let (rows, report) = match signal {
         Signal::Logs => {
             let (rows, report) = otlp::logs(&body, &mut context)?;
@@ -58,7 +60,7 @@ pub(super) fn decode(inner: &Inner, request: Request, hash: u128) -> Result<Deco
             (TableRows::Spans(rows), report)
         }
         Signal::Metrics => {
-            let (rows, report) = samples(inner, tenant, &body, hash, &mut permit)?;
+            let (rows, report) = samples(inner, (tenant, limits), &body, hash, &mut permit)?;
             return Ok(Decoded { rows, report, unknown, _permit: permit });
         }
     };
@@ -69,14 +71,14 @@ pub(super) fn decode(inner: &Inner, request: Request, hash: u128) -> Result<Deco
 
 fn samples(
     inner: &Inner,
-    tenant: &tarn_model::tenant::TenantId,
+    (tenant, limits): (&TenantId, &Limits),
     body: &[u8],
     hash: u128,
     permit: &mut Permit,
 ) -> Result<(Rows, Report)> {
     let protocol = Protocol::Otlp;
     let context = BatchContext {
-        limits: &inner.limits,
+        limits,
         memory: &inner.memory,
         permit,
         space: KeySpace::new(inner.memory.seed, tenant, protocol.as_str()),

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use crate::exec::steps::STEP_BYTES;
 use crate::query::{
+use tarn_model::limits::Limit;
     Annotations, Hooks, Interrupt, QueryError, QueryLimits, QueryParams, QueryStats, Result,
 };
 
@@ -69,7 +70,7 @@ impl Drop for Reservation {
 
 /// Returns the error of a query over `samples_max`.
 pub(crate) fn too_many_samples() -> QueryError {
-    QueryError::Limit(TOO_MANY_SAMPLES.to_owned())
+    QueryError::Limit(Limit::QuerySamples, TOO_MANY_SAMPLES.to_owned())
 }
 
 /// Adds a remark once, in order.
@@ -125,10 +126,11 @@ impl Context {
         self.matched.push((selector, series));
         let limit = self.params.limits.series_max;
         if total > limit {
-            return Err(QueryError::Limit(format!(
+            let message = format!(
                 "query touches {total} series, limit is {limit}; {}",
                 self.largest()
-            )));
+            );
+            return Err(QueryError::Limit(Limit::QuerySeries, message));
         }
         Ok(())
     }
@@ -187,16 +189,18 @@ impl Context {
         let used = budget.bytes.load(Ordering::Relaxed).saturating_add(bytes);
         let limit = budget.limits.memory_bytes_max;
         if used > limit {
-            return Err(QueryError::Limit(format!(
+            let message = format!(
                 "query needs {used} bytes of memory, limit is {limit}; {}",
                 self.largest()
-            )));
+            );
+            return Err(QueryError::Limit(Limit::QueryMemory, message));
         }
         if !budget.hooks.reserve(bytes) {
-            return Err(QueryError::Limit(format!(
+            let message = format!(
                 "query needs {used} bytes of memory, the memory of all queries is used up; {}",
                 self.largest()
-            )));
+            );
+            return Err(QueryError::Limit(Limit::QueriesMemory, message));
         }
         budget.bytes.fetch_add(bytes, Ordering::Relaxed);
         budget.samples.fetch_add(samples, Ordering::Relaxed);

@@ -158,7 +158,7 @@ impl Asked {
         }
         let limit = params.limit()?;
         let range = params.range()?;
-        let mut limits = ParseLimits::from(&call.engine.options().limits);
+        let mut limits = ParseLimits::from(&*call.engine.limits_of(&call.tenant));
         // Upstream names the parameter where it is required, and does not where it is optional.
         let wrong = |e: &dyn Display| match needs_match {
             true => Failure::parameter("match[]", e),
@@ -238,13 +238,13 @@ where
     F: Future<Output = Result<Vec<T>, Error>>,
 {
     let engine = &call.engine;
-    let running = engine.admit_names(call.cancel.clone()).await?;
+    let running = engine.admit_names(&call.tenant, call.cancel.clone()).await?;
     let account = running.account();
     let view = engine.view();
     let partial = view.partial();
     let tenant = call.tenant.clone();
     let result = tokio::select! {
-        result = ask(Scan { view, tenant, limits: engine.scan_limits() }) => Some(result),
+        result = ask(Scan { view, tenant, limits: engine.scan_limits(&call.tenant) }) => Some(result),
         () = running.expired() => None,
     };
     let outcome = match &result {

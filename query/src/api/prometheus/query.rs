@@ -25,14 +25,15 @@ pub(super) async fn instant(call: Call, sink: Sink) -> Result<(), Gone> {
 
 /// Evaluates an expression at every step of a range.
 pub(super) async fn range(call: Call, sink: Sink) -> Result<(), Gone> {
-    let points_max = call.engine.options().limits.query_points_max;
+    let points_max = call.engine.limits_of(&call.tenant).query_points_max;
     let asked = Asked::read(&call.params, |params| params.steps(points_max));
     respond(call, asked, sink).await
 }
 
 /// Lays out an expression.
 pub(super) async fn format(call: &Call, mut sink: Sink) -> Result<(), Gone> {
-    match call.engine.parse(call.params.get("query")) {
+    let limits = call.engine.limits_of(&call.tenant);
+    match call.engine.parse(call.params.get("query"), &limits) {
         Ok(expr) => {
             sink.open();
             json::string(&mut sink.out, &tarn_promql::print::pretty(&expr));

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use tarn_model::limits::Limit;
 
 #[test]
 fn every_error_has_its_code_and_type() {
@@ -10,7 +11,7 @@ fn every_error_has_its_code_and_type() {
         (QueryError::BadData(text("x")), 400, "bad_data"),
         (QueryError::Execution(text("x")), 422, "execution"),
         (QueryError::Unsupported(text("x")), 422, "execution"),
-        (QueryError::Limit(text("x")), 422, "execution"),
+        (QueryError::Limit(Limit::QuerySamples, text("x")), 422, "execution"),
         (QueryError::Timeout, 503, "timeout"),
         (QueryError::Canceled, 499, "canceled"),
         (QueryError::Source(Error::invalid("x")), 400, "bad_data"),
