@@ -9,7 +9,6 @@ use std::sync::Arc;
 use tarn_model::error::{Error, ErrorKind};
 use tarn_model::labels::LabelSet;
 use tarn_model::limits::Limit;
-use tarn_model::limits::Limit;
 use tarn_model::sample::Histogram;
 
 /// Why a query must stop before it is done.
