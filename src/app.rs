@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::clock::{SystemClock, SystemRng};
+use crate::config::overrides::Reload;
 use crate::config::{Config, Listen, Shutdown, Telemetry};
 use crate::listen::guard::{Guard, HttpMetrics};
 use crate::listen::{self, Bounds, Listener, Port};
@@ -98,6 +99,8 @@ pub(crate) async fn start(
     let tasks = ProcessTasks::new(Handle::current());
     let mut registry = registry::new();
     let http = HttpMetrics::register(&mut registry);
+    registry.register_collector(Box::new(registry::LimitHits(config.limits.hits.clone())));
+    let reload = Reload::register(&config, Arc::clone(&clock), &mut registry);
     let rng: Arc<dyn Rng> = Arc::new(SystemRng::new());
     let handles = tarn_storage::Handles {
         clock: Arc::clone(&clock),
@@ -135,7 +138,10 @@ pub(crate) async fn start(
     let app = App { config, addresses, storage, ingest, engine, registry, clock, rng, stopping };
     let app = Arc::new(app);
     let feed_stop = CancellationToken::new();
-    let feeds = start_feeds(&app, feed, caught, &feed_stop);
+    let mut feeds = start_feeds(&app, feed, caught, &feed_stop);
+    if let Some(reload) = reload {
+        feeds.spawn(reload.run(feed_stop.clone()));
+    }
     let listeners = bound.into_iter().map(|bound| serve(&app, bound, &http)).collect();
     Ok(Running { app, addresses, listeners, tasks, feeds, feed_stop })
 }
@@ -205,6 +211,7 @@ fn serve(app: &Arc<App>, (port, listener, address): Bound, http: &HttpMetrics) -
         connections_max: config.limits.connections_max,
         header_bytes_max: config.limits.header_bytes_max.as_usize(),
         header_timeout: config.listen.header_timeout,
+        http2_streams_max: config.limits.http2_streams_max,
     };
     let guard = Guard {
         hosts: config.listen.hosts.clone().into(),

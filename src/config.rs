@@ -19,6 +19,7 @@ use crate::telemetry::capture::Wants;
 
 pub(crate) mod keys;
 pub(crate) mod load;
+pub(crate) mod overrides;
 pub(crate) mod reference;
 pub(crate) mod retention;
 pub(crate) mod secret;
@@ -87,6 +88,8 @@ pub(crate) struct Query {
 #[derive(Debug, Clone)]
 pub(crate) struct Tenants {
     pub(crate) required: bool,
+    /// Limits of single tenants; empty: there are none.
+    pub(crate) limits_file: String,
 }
 
 #[derive(Debug, Clone)]

@@ -26,9 +26,6 @@ pub(crate) mod linger;
 #[cfg(test)]
 mod tests;
 
-/// Streams of one HTTP/2 connection.
-const HTTP2_STREAMS_MAX: u32 = 256;
-
 /// Pause after an accept that failed for want of file descriptors; trying at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -74,6 +71,7 @@ pub(crate) struct Bounds {
     pub(crate) connections_max: usize,
     pub(crate) header_bytes_max: usize,
     pub(crate) header_timeout: Duration,
+    pub(crate) http2_streams_max: u32,
 }
 
 /// A bound address that serves until it is drained.
@@ -218,7 +216,7 @@ async fn connection(
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(HTTP2_STREAMS_MAX)
+        .max_concurrent_streams(bounds.http2_streams_max)
         .max_header_list_size(u32::try_from(bounds.header_bytes_max).unwrap_or(u32::MAX));
     let service = TowerToHyperService::new(router);
     let served = builder.serve_connection(TokioIo::new(stream), service);

@@ -29,6 +29,7 @@ use crate::health;
 use crate::listen::Port;
 use crate::listen::guard::{self, Guard, OnPanic};
 use crate::listen::linger::Linger;
+use crate::tenant;
 
 pub(crate) mod admin;
 mod calls;
@@ -161,6 +162,7 @@ pub(crate) static ROUTES: &[Route] = &[
     route("/api/v1/metadata", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Prometheus(Endpoint::Metadata)),
     route("/api/v1/status/buildinfo", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Prometheus(Endpoint::BuildInfo)),
     route("/api/v1/status/runtimeinfo", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Prometheus(Endpoint::RuntimeInfo)),
+    route("/api/v1/status/tsdb", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Prometheus(Endpoint::Tsdb)),
     route("/api/v1/logs/search", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::LogsSearch)),
     route("/api/v1/traces/search", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::TracesSearch)),
     route("/api/v1/traces/{id}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Native(native::Endpoint::Trace)),
@@ -279,7 +281,10 @@ async fn answer(app: Arc<App>, route: &'static Route, request: Request) -> Respo
 }
 
 async fn handle(app: Arc<App>, route: &'static Route, request: Request) -> Response {
-    let limit = route.body.bytes(&app.config.limits);
+    let limits = &app.config.limits;
+    let tenant = tenant::of(request.headers(), app.config.tenants.required).ok();
+    let own = tenant.and_then(|tenant| limits.overrides.get(&tenant));
+    let limit = route.body.bytes(own.as_deref().unwrap_or(limits));
     let request = request.map(|body| Body::new(Limited::new(Linger::new(body), limit)));
     match route.handler {
         Handler::Root => admin::root(&app),

@@ -153,6 +153,15 @@ impl Permit {
         Ok(())
     }
 
+    /// Refuses what would not fit if nothing else were in flight; asks for nothing yet.
+    ///
+    /// # Errors
+    /// `LimitExceeded`.
+    pub fn could_grow(&self, bytes: usize) -> Result<()> {
+        let all = self.bytes.saturating_add(bytes as u64);
+        if all > self.admission.capacity { self.admission.take(all) } else { Ok(()) }
+    }
+
     /// Gives back what is no longer used.
     pub fn shrink(&mut self, bytes: usize) {
         let less = (bytes as u64).min(self.bytes);

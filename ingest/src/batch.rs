@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tarn_model::error::{Error, Result};
+use tarn_model::error::{Error, ErrorKind, Result};
 use tarn_model::limits::Limits;
 use tarn_model::sample::{Exemplar, Histogram, Metadata};
 use tarn_storage::append::{Rejection, SeriesRef};
@@ -190,6 +190,11 @@ impl<'c, S: RowSink> Batch<'c, S> {
             }
             Ok(labels) => match self.sink.series(&labels) {
                 Ok(series) => Known::Series(series),
+                Err(rejection @ Rejection::SeriesRate { retry_after, .. }) => {
+                    let retry_after = Some(retry_after);
+                    let kind = ErrorKind::LimitExceeded { retry_after };
+                    return Err(Error::new(kind, rejection.to_string()));
+                }
                 Err(rejection) => {
                     let detail = || format!("{}: {rejection}", place(number, raw));
                     self.problems.add(rejection.reason(), rows, detail);
@@ -285,7 +290,9 @@ impl<'c, S: RowSink> Batch<'c, S> {
             return Ok(());
         }
         let mut result = self.sink.exemplar(series, exemplar.clone());
-        if let (Err(Rejection::StaleReference), Some(series)) = (result, self.reopen(open)?) {
+        if result == Err(Rejection::StaleReference)
+            && let Some(series) = self.reopen(open)?
+        {
             result = self.sink.exemplar(series, exemplar.clone());
         }
         match result {

@@ -1,7 +1,7 @@
 //! Bodies: read no more than allowed, and decompress no more than declared and allowed.
 //!
-//! Memory is asked for before it is used: the whole body where its length is announced, else as it
-//! comes. The length that a snappy block declares is checked, against the limit and against what
+//! Memory is asked for before it is used, as the body comes: an announced length is only believed when
+//! a quarter of it is there, so that announcing costs nobody anything. The length that a snappy block declares is checked, against the limit and against what
 //! the compressed bytes can plausibly hold, before anything of that length is allocated. The other
 //! encodings declare nothing that can be trusted: they are decompressed piece by piece, and stop at
 //! the limit or at an implausible ratio.
@@ -23,6 +23,13 @@ use crate::admit::Permit;
 
 /// A sender that sends nothing for so long holds memory for nothing.
 const STALL_MAX: Duration = Duration::from_secs(30);
+/// Nobody sends slower than this who is not holding on to a connection and its memory for nothing:
+/// bytes a second, on the average since the beginning, asked from [`STALL_MAX`] on.
+const RATE_MIN: u64 = 1 << 10;
+/// An announced length up to which room is made at once: most bodies are smaller.
+const BELIEVED: usize = 1 << 20;
+/// How much more than is there an announced length makes room for.
+const BELIEVED_TIMES: usize = 4;
 /// What is asked for at least, where the length is not announced.
 const GROW_MIN: usize = 16 << 10;
 /// Up to here any ratio of decompressed to compressed bytes is fine.
@@ -80,9 +87,9 @@ pub async fn read(
     }
     let mut buffer = Buffer::default();
     if let Some(bytes) = announced {
-        buffer.reserve(ByteSize(bytes).as_usize(), permit)?;
+        buffer.expect(ByteSize(bytes).as_usize(), permit)?;
     }
-    let mut pieces = Pieces { body, clock };
+    let mut pieces = Pieces::new(body, clock);
     while let Some(data) = pieces.next().await? {
         let bytes = buffer.bytes.len() + data.len();
         if bytes as u64 > max.0 {
@@ -95,11 +102,31 @@ pub async fn read(
 
 /// The pieces of a body as they come.
 pub(crate) struct Pieces<'c> {
-    pub(crate) body: Body,
-    pub(crate) clock: &'c dyn Clock,
+    body: Body,
+    clock: &'c dyn Clock,
+    begun: Duration,
+    bytes: u64,
 }
 
-impl Pieces<'_> {
+impl<'c> Pieces<'c> {
+    /// Takes the pieces of a body that begins to come now.
+    pub(crate) fn new(body: Body, clock: &'c dyn Clock) -> Self {
+        Self { body, clock, begun: clock.monotonic(), bytes: 0 }
+    }
+
+    /// Refuses a sender that keeps the connection busy and sends next to nothing.
+    fn check_rate(&self) -> Result<()> {
+        let seconds = self.clock.monotonic().saturating_sub(self.begun).as_secs();
+        if seconds > STALL_MAX.as_secs() && self.bytes / seconds < RATE_MIN {
+            let bytes = self.bytes;
+            let message = format!(
+                "only {bytes} bytes of the request body came in {seconds} s, expected {RATE_MIN} a second"
+            );
+            return Err(Error::unavailable(message, Duration::from_secs(1)));
+        }
+        Ok(())
+    }
+
     /// Waits for the next piece; `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>> {
         loop {
@@ -113,6 +140,8 @@ impl Pieces<'_> {
             let Some(frame) = frame else { return Ok(None) };
             let frame = frame.map_err(|e| Error::invalid("read request body").with_source(e))?;
             if let Ok(data) = frame.into_data() {
+                self.bytes += data.len() as u64;
+                self.check_rate()?;
                 return Ok(Some(data));
             }
         }
@@ -124,9 +153,18 @@ impl Pieces<'_> {
 pub(crate) struct Buffer {
     pub(crate) bytes: Vec<u8>,
     held: usize,
+    /// Announced length, 0 where there is none.
+    expected: usize,
 }
 
 impl Buffer {
+    /// Notes the announced length, refuses what can never fit, and makes room for the beginning.
+    pub(crate) fn expect(&mut self, bytes: usize, permit: &mut Permit) -> Result<()> {
+        permit.could_grow(bytes)?;
+        self.expected = bytes;
+        self.reserve(bytes.min(BELIEVED), permit)
+    }
+
     /// Makes room for `more` bytes beyond those that are there.
     pub(crate) fn reserve(&mut self, more: usize, permit: &mut Permit) -> Result<()> {
         permit.grow(more)?;
@@ -139,7 +177,11 @@ impl Buffer {
     pub(crate) fn push(&mut self, data: &[u8], permit: &mut Permit) -> Result<()> {
         let bytes = self.bytes.len() + data.len();
         if bytes > self.held {
-            let step = self.held.clamp(GROW_MIN, GROW_MAX);
+            let step = if self.expected > self.held {
+                self.held.saturating_mul(BELIEVED_TIMES).min(self.expected) - self.held
+            } else {
+                self.held.clamp(GROW_MIN, GROW_MAX)
+            };
             self.reserve((bytes - self.held).max(step), permit)?;
         }
         self.bytes.extend_from_slice(data);

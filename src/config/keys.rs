@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tarn_ingest::{OtlpMetrics, Promote};
-use tarn_model::limits::Limits;
+use tarn_model::limits::{Limits, Rate};
 use tarn_model::otel_names::Translation;
 use tarn_model::units::{ByteSize, format_duration, parse_duration};
 use tarn_storage::object::bucket::{Addressing, BucketUrl};
@@ -121,6 +121,13 @@ pub(crate) static KEYS: &[Key] = &[
         |l| l.connections_max.to_string(),
         "Connections that are served at once; further ones wait to be accepted. Watch tarn_http_connections.",
         |c, v| put(&mut c.limits.connections_max, count(v))
+    ),
+    key!(
+        "http.http2_streams_max",
+        "number",
+        |l| l.http2_streams_max.to_string(),
+        "Requests at once on one HTTP/2 connection; a client waits with further ones.",
+        |c, v| put(&mut c.limits.http2_streams_max, count(v))
     ),
     key!(
         "storage.path",
@@ -337,7 +344,18 @@ pub(crate) static KEYS: &[Key] = &[
         "true|false",
         |_| "false".to_owned(),
         "Whether a request without X-Scope-OrgID is refused with 401. Otherwise it belongs to the tenant \"default\".",
-        |c, v| put(&mut c.tenants.required, boolean(v))
+        |c, v| {
+            put(&mut c.tenants.required, boolean(v))?;
+            c.limits.many_tenants = c.tenants.required;
+            Ok(())
+        }
+    ),
+    key!(
+        "tenants.limits_file",
+        "file",
+        |_| String::new(),
+        "YAML file with limits of single tenants, as tenant, section, setting. Read again within ten seconds of a change; while it cannot be read, what was read last stays in force. Which settings it may hold: limits.md.",
+        |c, v| put(&mut c.tenants.limits_file, Ok(v.to_owned()))
     ),
     key!(
         "metrics.otlp.translation",
@@ -413,8 +431,15 @@ pub(crate) static KEYS: &[Key] = &[
         "metrics.series_max",
         "number or auto",
         |_| "auto".to_owned(),
-        "Active series per tenant; new ones beyond are rejected, existing ones go on. auto: what 15 % of memory.budget holds. Watch tarn_head_series.",
+        "Active series per tenant; new ones beyond are rejected, existing ones go on. auto: what memory.series_percent holds, and with tenants.required no more than a million. Watch tarn_head_series.",
         |c, v| put(&mut c.limits.series_max, auto(v, count))
+    ),
+    key!(
+        "metrics.new_series_max",
+        "number or off",
+        |_| "off".to_owned(),
+        "New series per minute and tenant; requests with more are answered 429 and stored when they are sent again. Prometheus drops on 429 unless it is told to retry.",
+        |c, v| put(&mut c.limits.new_series_max, off(v, count))
     ),
     key!(
         "metrics.labels_max",
@@ -438,6 +463,20 @@ pub(crate) static KEYS: &[Key] = &[
         |c, v| put(&mut c.limits.label_value_bytes_max, count(v))
     ),
     key!(
+        "metrics.histogram_buckets_max",
+        "number",
+        |l| l.histogram_buckets_max.to_string(),
+        "Buckets of one native histogram sample.",
+        |c, v| put(&mut c.limits.histogram_buckets_max, count(v))
+    ),
+    key!(
+        "metrics.exemplar_bytes_max",
+        "number",
+        |l| l.exemplar_bytes_max.to_string(),
+        "Bytes of all labels of one exemplar.",
+        |c, v| put(&mut c.limits.exemplar_bytes_max, count(v))
+    ),
+    key!(
         "ingest.remote_write_bytes_max",
         "bytes",
         |l| l.remote_write_bytes_max.to_string(),
@@ -452,11 +491,70 @@ pub(crate) static KEYS: &[Key] = &[
         |c, v| put(&mut c.limits.otlp_bytes_max, bytes(v))
     ),
     key!(
+        "ingest.decompress_ratio_max",
+        "number",
+        |l| l.decompress_ratio_max.to_string(),
+        "How many times larger than it came a body may become, beyond its first MiB.",
+        |c, v| put(&mut c.limits.decompress_ratio_max, count(v))
+    ),
+    key!(
+        "ingest.log_body_bytes_max",
+        "bytes",
+        |l| l.log_body_bytes_max.to_string(),
+        "Body of a log record; what is beyond is cut, and attribute tarn.truncated says how long it was.",
+        |c, v| put(&mut c.limits.log_body_bytes_max, bytes(v))
+    ),
+    key!(
+        "ingest.attributes_max",
+        "number",
+        |l| l.attributes_max.to_string(),
+        "Attributes of one record, span, event, link, resource or scope; the rest is dropped and counted.",
+        |c, v| put(&mut c.limits.attributes_max, count(v))
+    ),
+    key!(
+        "ingest.attribute_value_bytes_max",
+        "bytes",
+        |l| l.attribute_value_bytes_max.to_string(),
+        "Value of an attribute; what is beyond is cut.",
+        |c, v| put(&mut c.limits.attribute_value_bytes_max, bytes(v))
+    ),
+    key!(
+        "ingest.attribute_key_bytes_max",
+        "number",
+        |l| l.attribute_key_bytes_max.to_string(),
+        "Key of an attribute; attributes with longer ones are dropped and counted.",
+        |c, v| put(&mut c.limits.attribute_key_bytes_max, count(v))
+    ),
+    key!(
+        "ingest.value_depth_max",
+        "number",
+        |l| l.any_value_depth_max.to_string(),
+        "Nesting of an attribute or a log body; what lies deeper is cut.",
+        |c, v| put(
+            &mut c.limits.any_value_depth_max,
+            at_most(v, Limits::default().any_value_depth_max)
+        )
+    ),
+    key!(
+        "ingest.span_events_max",
+        "number",
+        |l| l.span_events_max.to_string(),
+        "Events of one span; the rest is dropped and counted.",
+        |c, v| put(&mut c.limits.span_events_max, count(v))
+    ),
+    key!(
+        "ingest.span_links_max",
+        "number",
+        |l| l.span_links_max.to_string(),
+        "Links of one span; the rest is dropped and counted.",
+        |c, v| put(&mut c.limits.span_links_max, count(v))
+    ),
+    key!(
         "ingest.rate",
-        "bytes or off",
-        |_| "off".to_owned(),
-        "Decompressed bytes per second that one tenant may send; beyond, requests are answered 429. Prometheus drops on 429 unless it is told to retry.",
-        |c, v| put(&mut c.limits.ingest_rate, off(v, bytes))
+        "bytes, off or auto",
+        |_| "auto".to_owned(),
+        "Decompressed bytes per second that one tenant may send; beyond, requests are answered 429. Prometheus drops on 429 unless it is told to retry. auto: 16MiB where tenants.required is set, else off.",
+        |c, v| put(&mut c.limits.ingest_rate, rate(v))
     ),
     key!(
         "ingest.burst",
@@ -522,6 +620,27 @@ pub(crate) static KEYS: &[Key] = &[
         |c, v| put(&mut c.limits.query_points_max, count(v))
     ),
     key!(
+        "promql.bytes_max",
+        "bytes",
+        |l| l.promql_bytes_max.to_string(),
+        "Text of one PromQL query.",
+        |c, v| put(&mut c.limits.promql_bytes_max, bytes(v))
+    ),
+    key!(
+        "promql.depth_max",
+        "number",
+        |l| l.promql_depth_max.to_string(),
+        "Nesting of one PromQL query.",
+        |c, v| put(&mut c.limits.promql_depth_max, at_most(v, Limits::default().promql_depth_max))
+    ),
+    key!(
+        "promql.regexes_max",
+        "number",
+        |l| l.promql_regexes_max.to_string(),
+        "Regular expressions of one query that are no plain list or prefix; each may hold 1 MiB.",
+        |c, v| put(&mut c.limits.promql_regexes_max, count(v))
+    ),
+    key!(
         "promql.lookback",
         "duration",
         |_| "5m".to_owned(),
@@ -557,11 +676,95 @@ pub(crate) static KEYS: &[Key] = &[
         |c, v| put(&mut c.limits.sql_timeout, positive_duration(v))
     ),
     key!(
+        "query.sql_bytes_max",
+        "bytes",
+        |l| l.sql_bytes_max.to_string(),
+        "Text of one SQL query.",
+        |c, v| put(&mut c.limits.sql_bytes_max, bytes(v))
+    ),
+    key!(
+        "query.sql_nodes_max",
+        "number",
+        |l| l.sql_nodes_max.to_string(),
+        "Parts of one SQL query: names, operators, calls.",
+        |c, v| put(&mut c.limits.sql_nodes_max, at_most(v, Limits::default().sql_nodes_max))
+    ),
+    key!(
+        "query.sql_depth_max",
+        "number",
+        |l| l.sql_depth_max.to_string(),
+        "Nesting of one SQL query.",
+        |c, v| put(&mut c.limits.sql_depth_max, at_most(v, Limits::default().sql_depth_max))
+    ),
+    key!(
+        "query.sql_joins_max",
+        "number",
+        |l| l.sql_joins_max.to_string(),
+        "Joins of one SQL query.",
+        |c, v| put(&mut c.limits.sql_joins_max, number(v))
+    ),
+    key!(
+        "query.search_bytes_max",
+        "bytes",
+        |l| l.search_bytes_max.to_string(),
+        "Text of one search.",
+        |c, v| put(&mut c.limits.search_bytes_max, bytes(v))
+    ),
+    key!(
+        "query.search_depth_max",
+        "number",
+        |l| l.search_depth_max.to_string(),
+        "Nesting of one search.",
+        |c, v| put(&mut c.limits.search_depth_max, at_most(v, Limits::default().search_depth_max))
+    ),
+    key!(
+        "query.form_bytes_max",
+        "bytes",
+        |l| l.form_bytes_max.to_string(),
+        "Form that carries a query; larger is answered 413.",
+        |c, v| put(&mut c.limits.form_bytes_max, bytes(v))
+    ),
+    key!(
         "memory.budget",
         "bytes or auto",
         |_| "auto".to_owned(),
         "Memory that limits are shares of. auto: 80 % of the control group's limit, without one half of the machine's memory.",
         |c, v| put(&mut c.limits.memory_budget, auto(v, bytes).map(|b| b.unwrap_or(ByteSize(0))))
+    ),
+    key!(
+        "memory.inflight_percent",
+        "percent",
+        |l| l.inflight_memory_percent.to_string(),
+        "Share of memory.budget for requests on their way in, with what is decoded of them; beyond, they are answered 503.",
+        |c, v| put(&mut c.limits.inflight_memory_percent, percent(v))
+    ),
+    key!(
+        "memory.head_percent",
+        "percent",
+        |l| l.head_memory_percent.to_string(),
+        "Share for rows that no block has yet; beyond, writes are answered 503 until a flush has made room.",
+        |c, v| put(&mut c.limits.head_memory_percent, percent(v))
+    ),
+    key!(
+        "memory.series_percent",
+        "percent",
+        |l| l.series_memory_percent.to_string(),
+        "Share for the labels of all active series of all tenants; beyond, new series are rejected, existing ones go on.",
+        |c, v| put(&mut c.limits.series_memory_percent, percent(v))
+    ),
+    key!(
+        "memory.query_percent",
+        "percent",
+        |l| l.query_memory_percent.to_string(),
+        "Share for one query; more is answered 422.",
+        |c, v| put(&mut c.limits.query_memory_percent, percent(v))
+    ),
+    key!(
+        "memory.queries_percent",
+        "percent",
+        |l| l.queries_memory_percent.to_string(),
+        "Share for all queries together.",
+        |c, v| put(&mut c.limits.queries_memory_percent, percent(v))
     ),
     key!(
         "telemetry.own_metrics",
@@ -657,7 +860,7 @@ pub(super) fn blank() -> Config {
         storage: Options::new(""),
         retention: Retention::default(),
         query: Query { slow: nothing, lookback: nothing, sql_cross_joins: false },
-        tenants: Tenants { required: false },
+        tenants: Tenants { required: false, limits_file: String::new() },
         telemetry: Telemetry {
             interval: nothing,
             own_metrics: false,
@@ -765,6 +968,30 @@ fn count<T: std::str::FromStr + PartialEq + From<u8>>(text: &str) -> Result<T, S
         return Err("must be at least 1".to_owned());
     }
     Ok(parsed)
+}
+
+/// A number that may be made smaller only: beyond its default, stacks are not deep enough.
+fn at_most(text: &str, max: usize) -> Result<usize, String> {
+    match count(text)? {
+        more if more > max => Err(format!("{more} is more than {max}, which is tested")),
+        fine => Ok(fine),
+    }
+}
+
+fn percent(text: &str) -> Result<u8, String> {
+    let text = text.strip_suffix('%').unwrap_or(text).trim();
+    number(text)
+        .ok()
+        .filter(|n| (1..=100).contains(n))
+        .ok_or_else(|| format!("{text:?} is not a percentage from 1 to 100"))
+}
+
+fn rate(text: &str) -> Result<Rate, String> {
+    match text {
+        "auto" => Ok(Rate::Auto),
+        "off" => Ok(Rate::Off),
+        _ => bytes(text).map(Rate::PerSecond),
+    }
 }
 
 fn auto<T>(text: &str, parse: fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {

@@ -11,7 +11,7 @@ use tarn_model::units::ByteSize;
 
 use super::keys::{KEYS, Key, blank};
 use super::tree::{self, Node};
-use super::{Config, Origin, Problem, Problems, Setting, secret};
+use super::{Config, Origin, Problem, Problems, Setting, overrides, secret};
 
 /// Read when no file is named, if it is there.
 const FILE_DEFAULT: &str = "tarn.yaml";
@@ -199,6 +199,11 @@ impl Round {
             config.limits.memory_budget = crate::host::memory_budget();
         }
         config.storage.retention.rules = config.retention.rules();
+        let file = config.tenants.limits_file.clone();
+        if !file.is_empty() {
+            let tenants = overrides::load(Path::new(&file), &config)?;
+            config.limits.overrides.replace(tenants);
+        }
         config.changed = last.into_iter().filter(|s| s.origin != Origin::Default).collect();
         Ok(config)
     }
@@ -233,12 +238,12 @@ impl Round {
     }
 }
 
-fn at_location(path: &Path, at: Location) -> Origin {
+pub(super) fn at_location(path: &Path, at: Location) -> Origin {
     Origin::File { path: path.to_owned(), line: at.line(), column: at.column() }
 }
 
 /// Says that a name is unknown, and which one it may have been meant to be.
-fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let nearest = known.map(|k| (distance(name, k), k)).min_by_key(|(d, _)| *d);
     match nearest {
         Some((d, near)) if d <= name.len() / 3 => {

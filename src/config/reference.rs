@@ -5,6 +5,7 @@
 use tarn_model::limits::Limits;
 
 use super::keys::KEYS;
+use super::overrides::is_per_tenant;
 
 /// Renders the page as Markdown.
 pub(crate) fn page() -> String {
@@ -14,6 +15,7 @@ pub(crate) fn page() -> String {
          working folder (or `--config FILE`), environment, flag. Dots are nesting in `tarn.yaml`:\n\n\
          ```yaml\nlisten:\n  http: 127.0.0.1:4320\nflush:\n  age: 5m\n```\n\n\
          Durations are written as Prometheus does (`90s`, `1h30m`), sizes as `64MiB`.\n\
+         What may differ between tenants says so: `tenants.limits_file`.\n\
          `tarn check` reads a configuration and prints everything that is wrong with it.\n",
     );
     let limits = Limits::default();
@@ -29,8 +31,9 @@ pub(crate) fn page() -> String {
         let short = key.short.map(|s| format!(", `--{s}`")).unwrap_or_default();
         let (name, takes, help) = (key.name, key.takes, key.help);
         let (env, flag) = (key.env(), key.flag());
+        let own = if is_per_tenant(name) { " Also per tenant." } else { "" };
         page.push_str(&format!(
-            "\n### `{name}`\n{help}\n\nTakes {takes}; default {default}. `{env}`, `--{flag}`{short}\n"
+            "\n### `{name}`\n{help}\n\nTakes {takes}; default {default}. `{env}`, `--{flag}`{short}{own}\n"
         ));
     }
     page

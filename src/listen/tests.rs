@@ -48,7 +48,12 @@ async fn start(connections_max: usize, registry: &mut Registry) -> Listener {
         .layer(from_fn_with_state(guard, count));
     let listener = bind(Port::Http, SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let bounds = Bounds { connections_max, header_bytes_max: 8192, header_timeout: TIMEOUT };
+    let bounds = Bounds {
+        connections_max,
+        header_bytes_max: 8192,
+        header_timeout: TIMEOUT,
+        http2_streams_max: 256,
+    };
     serve(listener, address, router, bounds, Gauge::default())
 }
 

@@ -9,8 +9,9 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
+use tarn_model::limits::Hits;
 use tarn_model::metrics::{
-    ALLOCATOR_ALLOCATED_BYTES, ALLOCATOR_RESIDENT_BYTES, BUILD_INFO, MetricName,
+    ALLOCATOR_ALLOCATED_BYTES, ALLOCATOR_RESIDENT_BYTES, BUILD_INFO, LIMIT_HITS, MetricName,
     PROCESS_CPU_SECONDS, PROCESS_OPEN_FDS, PROCESS_RESIDENT_MEMORY_BYTES,
     PROCESS_START_TIME_SECONDS,
 };
@@ -67,6 +68,22 @@ impl Collector for Process {
                 let value = value.unwrap_or_default() as f64;
                 put(&mut encoder, name, &ConstGauge::new(value))?;
             }
+        }
+        Ok(())
+    }
+}
+
+/// How often each limit turned something away.
+#[derive(Debug)]
+pub(crate) struct LimitHits(pub(crate) Hits);
+
+impl Collector for LimitHits {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let kind = ConstCounter::new(0u64).metric_type();
+        let mut family = encoder.encode_descriptor(LIMIT_HITS.name, LIMIT_HITS.help, None, kind)?;
+        for (limit, count) in self.0.all() {
+            let labels = [("limit", limit.setting())];
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tarn_model::error::{Error, Result};
 use tarn_model::labels::LabelSet;
-use tarn_model::limits::Limit;
+use tarn_model::limits::{Limit, Limits};
 use tarn_model::sample::{Exemplar, Histogram, Metadata};
 use tarn_model::tenant::TenantId;
 
@@ -129,14 +129,16 @@ impl Writer {
         let limits = self.head.limits.for_tenant(tenant);
         let tenant = self.head.tenant(tenant);
         let now_ms = self.head.clock.now().as_millis();
+        let newest_ms = now_ms.saturating_add(limits.future_max.as_millis() as i64);
         Ok(Appender {
             places: tenant.table.places(),
             tenant,
             log: Arc::clone(&self.log),
             now_ms,
-            newest_ms: now_ms.saturating_add(limits.future_max.as_millis() as i64).min(TIME_MAX_MS),
+            newest_ms: newest_ms.min(TIME_MAX_MS),
             window_ms: limits.out_of_order_window.as_millis() as i64,
-            series_max: limits.series_max(),
+            head: Arc::clone(&self.head),
+            limits,
             rows: Rows::default(),
             mark: RequestMark::default(),
         })
@@ -154,7 +156,8 @@ impl Writer {
         let (held, bound) = (self.head.bytes(), limits.memory_share(limits.head_memory_percent).0);
         if held >= bound {
             limits.hit(Limit::HeadMemory);
-            let message = format!("head holds {held} bytes, limit is {bound} (memory.head_percent)");
+            let message =
+                format!("head holds {held} bytes, limit is {bound} (memory.head_percent)");
             return Err(Error::unavailable(message, RETRY_FULL));
         }
         Ok(())
@@ -259,7 +262,9 @@ pub struct Appender {
     now_ms: i64,
     newest_ms: i64,
     window_ms: i64,
-    series_max: u64,
+    head: Arc<Head>,
+    /// Those of the tenant.
+    limits: Arc<Limits>,
     rows: Rows,
     mark: RequestMark,
 }
@@ -268,11 +273,42 @@ impl Appender {
     /// Returns the reference of the series with these labels, and creates it on first sight.
     ///
     /// # Errors
-    /// [`Rejection::SeriesLimit`] where the tenant has its limit of active series.
+    /// [`Rejection::SeriesLimit`] where there are too many active series,
+    /// [`Rejection::SeriesRate`] where too many are new.
     pub fn series(&mut self, labels: &LabelSet) -> Result<SeriesRef, Rejection> {
-        let limit = self.series_max;
-        let found = self.tenant.table.find_or_create(labels, self.now_ms, limit);
-        found.ok_or(Rejection::SeriesLimit { limit })
+        let (table, limits) = (&self.tenant.table, &self.limits);
+        if let Some(found) = table.find(labels, self.now_ms) {
+            return Ok(found);
+        }
+        let now = self.head.clock.monotonic();
+        self.tenant.growth.note(labels, now);
+        let (held, room) = (self.head.series_bytes(), limits.series_memory());
+        if held >= room.0 {
+            limits.hit(Limit::SeriesMemory);
+            let held = format!("series of all tenants hold {held} bytes, limit is {room}");
+            return Err(self.over(format!("{held} (memory.series_percent)"), now));
+        }
+        let limit = limits.series_max();
+        if table.active() < limit
+            && let Some(per_minute) = limits.new_series_max
+        {
+            self.tenant.growth.take(per_minute, now).map_err(|retry_after| {
+                limits.hit(Limit::NewSeriesMax);
+                Rejection::SeriesRate { per_minute, retry_after }
+            })?;
+        }
+        if let Some(made) = table.find_or_create(labels, self.now_ms, limit) {
+            return Ok(made);
+        }
+        limits.hit(Limit::SeriesMax);
+        let (tenant, active) = (self.tenant.id.as_str(), table.active());
+        let held = format!("tenant {tenant:?} has {active} active series, limit is {limit}");
+        Err(self.over(format!("{held} (metrics.series_max)"), now))
+    }
+
+    fn over(&self, held: String, now: Duration) -> Rejection {
+        let told = self.tenant.growth.told(now);
+        Rejection::SeriesLimit { told: format!("{held}{told}").into() }
     }
 
     /// Takes a float sample, a staleness marker included. `start_ms` 0 means unknown.
@@ -399,7 +435,7 @@ fn known_start(start_ms: i64) -> i64 {
 }
 
 /// Why one row was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rejection {
     /// Further behind the newest sample of its series than the out-of-order window.
     OutOfOrder {
@@ -415,10 +451,18 @@ pub enum Rejection {
         /// Newest time that would have been taken.
         newest_ms: i64,
     },
-    /// A new series over the limit of active series.
+    /// A new series over the limit of active series; those that are known go on.
     SeriesLimit {
+        /// Whose limit it is, and which labels make so many series.
+        told: Arc<str>,
+    },
+    /// More new series than a tenant may begin in a minute. The whole request should come again:
+    /// what it has begun until now is known then.
+    SeriesRate {
         /// The limit.
-        limit: u64,
+        per_minute: u64,
+        /// When to try again.
+        retry_after: Duration,
     },
     /// The reference is no longer valid: ask for the series again.
     StaleReference,
@@ -426,11 +470,12 @@ pub enum Rejection {
 
 impl Rejection {
     /// Returns the value of the `reason` label of the metric that counts it.
-    pub fn reason(self) -> &'static str {
+    pub fn reason(&self) -> &'static str {
         match self {
             Self::OutOfOrder { .. } => "out_of_order",
             Self::TooFarAhead { .. } => "too_far_ahead",
             Self::SeriesLimit { .. } => "series_limit",
+            Self::SeriesRate { .. } => "series_rate",
             Self::StaleReference => "stale_reference",
         }
     }
@@ -445,7 +490,10 @@ impl fmt::Display for Rejection {
             Self::TooFarAhead { time_ms, newest_ms } => {
                 write!(f, "sample time {time_ms} is in the future, newest accepted is {newest_ms}")
             }
-            Self::SeriesLimit { limit } => write!(f, "active series are at the limit of {limit}"),
+            Self::SeriesLimit { told } => f.write_str(told),
+            Self::SeriesRate { per_minute, .. } => {
+                write!(f, "more new series in a minute than {per_minute} (metrics.new_series_max)")
+            }
             Self::StaleReference => f.write_str("series reference is stale"),
         }
     }

@@ -4,6 +4,7 @@
 //! and drops it. The series tables outlive generations, because senders keep references into them.
 //!
 //! - [`series`], [`pairs`]: who a series is; references, interned labels
+//! - [`growth`]: which labels make new series
 //! - [`column`], [`columns`]: its samples, and the postings by which queries find it
 //! - [`tables`]: log records and spans, in batches
 //! - [`sink`]: the commit thread's end: frames requests, inserts what is durable, cuts
@@ -26,12 +27,14 @@ use tarn_model::time::Clock;
 
 use crate::append::requests::Requests;
 use crate::head::columns::{Rows, TenantColumns};
+use crate::head::growth::Growth;
 use crate::head::series::SeriesTable;
 use crate::head::tables::{TableBatch, TenantTables};
 use crate::wal::Lsn;
 
 pub(crate) mod column;
 pub(crate) mod columns;
+pub(crate) mod growth;
 pub(crate) mod pairs;
 pub mod replay;
 pub(crate) mod series;
@@ -71,6 +74,8 @@ struct Held {
     bytes_gauge: Gauge,
     rows_gauge: Gauge,
     series_gauge: Gauge,
+    /// What the series tables of all tenants hold, labels included.
+    series_bytes: Arc<AtomicU64>,
 }
 
 /// What a tenant has outside generations.
@@ -78,6 +83,7 @@ struct Held {
 pub(crate) struct TenantHead {
     pub(crate) id: TenantId,
     pub(crate) table: Arc<SeriesTable>,
+    pub(crate) growth: Growth,
     pub(crate) families: RwLock<HashMap<Arc<str>, Metadata>>,
     /// Time of the newest exemplar by place of its series.
     pub(crate) exemplars: Mutex<HashMap<u32, i64>>,
@@ -145,6 +151,11 @@ impl Head {
         self.held.bytes.load(Ordering::Relaxed)
     }
 
+    /// Returns the estimated bytes of all series of all tenants.
+    pub(crate) fn series_bytes(&self) -> u64 {
+        self.held.series_bytes.load(Ordering::Relaxed)
+    }
+
     /// Begins a generation whose first record is `first`.
     pub fn generation(&self, first: Lsn) -> Arc<HeadGeneration> {
         Arc::new(HeadGeneration {
@@ -185,7 +196,11 @@ impl Head {
         let tenant = tenants.entry(id.clone()).or_insert_with(|| {
             Arc::new(TenantHead {
                 id: id.clone(),
-                table: Arc::new(SeriesTable::new(self.held.series_gauge.clone())),
+                table: Arc::new(SeriesTable::new(
+                    self.held.series_gauge.clone(),
+                    Arc::clone(&self.held.series_bytes),
+                )),
+                growth: Growth::default(),
                 families: RwLock::default(),
                 exemplars: Mutex::default(),
                 period: Arc::clone(&self.period),

@@ -49,6 +49,7 @@ pub mod compact;
 pub mod disk;
 pub mod file;
 pub mod flush;
+pub mod fuzz;
 pub mod head;
 mod invariants;
 pub mod object;

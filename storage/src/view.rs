@@ -8,6 +8,7 @@
 //! - [`select`]: matchers → series, over blocks and generations
 //! - [`cursor`]: their samples, merged per series
 //! - [`rows`]: rows of logs and spans
+//! - [`cardinality`]: what the active series are made of
 //! - [`names`]: label names, values, series and metadata, without reading samples
 
 use std::fmt;
@@ -31,11 +32,13 @@ use crate::head::{Head, HeadGeneration};
 use crate::schema::tables::Table;
 use crate::usage::Usage;
 
+mod cardinality;
 mod cursor;
 mod names;
 pub mod rows;
 mod select;
 
+pub use cardinality::Cardinality;
 pub use cursor::SeriesCursor;
 
 /// The current view, which changes as one pointer.

@@ -55,6 +55,8 @@ pub use self::recover::{Recovery, RecoveryReport, Truncation, inspect, recover};
 pub use self::replay::Records;
 pub use self::upkeep::Upkeep;
 pub use self::walk::fuzz_segment;
+#[cfg(test)]
+pub(crate) use self::walk::records;
 
 use self::queue::{Job, Owner, Shared, ended};
 use crate::disk::ReadOnly;

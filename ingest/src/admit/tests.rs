@@ -72,7 +72,10 @@ fn tenants_have_buckets_of_their_own() {
     let error = rates.take(&a, 1, &limits).expect_err("in debt");
     let retry_after = Some(Duration::from_secs(5));
     assert_eq!(error.kind(), ErrorKind::LimitExceeded { retry_after });
-    assert_eq!(error.message(), "tenant \"a\" sends more than 100B/s (ingest.rate), this request has 1 bytes");
+    assert_eq!(
+        error.message(),
+        "tenant \"a\" sends more than 100B/s (ingest.rate), this request has 1 bytes"
+    );
     rates.take(&b, 1, &limits).expect("not its fault");
     clock.advance(Duration::from_secs(6));
     rates.take(&a, 1, &limits).expect("drained");

@@ -32,7 +32,7 @@ impl RowSink for Scripted<'_> {
         let name = labels.metric();
         if !self.names.iter().any(|n| n == name) {
             if self.names.len() == 2 {
-                return Err(Rejection::SeriesLimit { limit: 2 });
+                return Err(Rejection::SeriesLimit { told: "2 active series, limit is 2".into() });
             }
             self.names.push(name.to_owned());
         }

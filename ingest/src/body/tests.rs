@@ -51,6 +51,36 @@ fn announced_bodies_are_refused_before_a_byte_is_read() {
     assert_eq!(error.kind(), NEVER_FITS);
 }
 
+/// Who announces much and sends little holds little.
+#[test]
+fn announcing_a_length_takes_no_memory() {
+    let clock = Arc::new(HandClock::default());
+    let handle: Arc<dyn Clock> = clock;
+    let mut permit = Admission::new(ByteSize::mib(100), handle, Gauge::default()).permit();
+    let mut buffer = Buffer::default();
+    buffer.expect(64 << 20, &mut permit).expect("could fit");
+    let mut most = 0.0f64;
+    for _ in 0..64 {
+        buffer.push(&[0; 1 << 20], &mut permit).expect("fits");
+        most = most.max(permit.bytes() as f64 / buffer.bytes.len() as f64);
+        assert!(buffer.bytes.capacity() as u64 <= permit.bytes());
+    }
+    assert_eq!(permit.bytes(), 64 << 20);
+    assert!(most <= 4.0, "held {most} times what came");
+    assert_eq!(buffer.expect(200 << 20, &mut permit).expect_err("never").kind(), NEVER_FITS);
+}
+
+#[test]
+fn a_trickle_is_cut_off_and_a_slow_line_is_not() {
+    for (seconds, bytes, fine) in [(29, 1, true), (60, 1, false), (60, 61 << 10, true)] {
+        let clock = HandClock::default();
+        let mut pieces = Pieces::new(Body::empty(), &clock);
+        clock.advance(Duration::from_secs(seconds));
+        pieces.bytes = bytes;
+        assert_eq!(pieces.check_rate().is_ok(), fine, "{bytes} bytes in {seconds} s");
+    }
+}
+
 #[test]
 fn bodies_of_unknown_length_are_refused_when_memory_ends() {
     let frames = vec![vec![0; 10_000]; 100];

@@ -118,7 +118,7 @@ pub(crate) async fn read(
 ) -> Result<Message, Status> {
     let encoding = encoding(headers)?;
     let failed = |e: Error| Status::of(&e, &*inner.rng);
-    let mut pieces = Pieces { body, clock: &*inner.clock };
+    let mut pieces = Pieces::new(body, &*inner.clock);
     let mut rest = Bytes::new();
     let mut head = Vec::with_capacity(HEAD_BYTES);
     while head.len() < HEAD_BYTES {
@@ -137,7 +137,7 @@ pub(crate) async fn read(
         return Err(Status::new(Code::RESOURCE_EXHAUSTED, message));
     }
     let mut buffer = Buffer::default();
-    buffer.reserve(len, permit).map_err(failed)?;
+    buffer.expect(len, permit).map_err(failed)?;
     loop {
         if buffer.bytes.len() + rest.len() > len {
             return Err(broken(format_args!("more than one message of {len} bytes came")));

@@ -48,11 +48,12 @@ async fn take(
     let mut permit = otlp::begin(inner).inspect_err(refused).map_err(failed)?;
     let limits = inner.limits.for_tenant(&tenant);
     let max = limits.otlp_bytes_max;
-    let message = grpc::read(inner, headers, body, max, &mut permit).await.inspect_err(|status| {
-        if status.code == Code::RESOURCE_EXHAUSTED && status.retry_after.is_none() {
-            limits.hit(Limit::OtlpBytes);
-        }
-    })?;
+    let message =
+        grpc::read(inner, headers, body, max, &mut permit).await.inspect_err(|status| {
+            if status.code == Code::RESOURCE_EXHAUSTED && status.retry_after.is_none() {
+                limits.hit(Limit::OtlpBytes);
+            }
+        })?;
     let (body, encoding) = (message.bytes, message.encoding);
     let (door, format) = (Door::Grpc, Format::Protobuf);
     let request = Request { door, signal, format, encoding, tenant, limits, body, permit };

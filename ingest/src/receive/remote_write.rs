@@ -122,7 +122,8 @@ async fn take(
     inner.metrics.bytes(SIGNAL, protocol.as_str(), bytes);
     let appender = inner.writer.appender(tenant)?;
     let space = KeySpace::new(inner.memory.seed, tenant, protocol.as_str());
-    let work = Work { inner: Arc::clone(inner), limits, protocol, space, compressed, bytes, permit };
+    let work =
+        Work { inner: Arc::clone(inner), limits, protocol, space, compressed, bytes, permit };
     let decoded = if bytes <= INLINE_BYTES_MAX {
         work.run(appender)?
     } else {

@@ -328,8 +328,11 @@ async fn bodies_over_the_limits() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tenants_over_their_rate_are_told_when_to_come_again() {
-    let limits =
-        Limits { ingest_rate: Rate::PerSecond(ByteSize(10)), ingest_burst: ByteSize(50), ..Limits::default() };
+    let limits = Limits {
+        ingest_rate: Rate::PerSecond(ByteSize(10)),
+        ingest_burst: ByteSize(50),
+        ..Limits::default()
+    };
     let receiver = start(limits).await;
     let send = || receiver.send1(vec![series1(&[("__name__", "m")], &[(NOW_MS, 1.0)]); 10]);
     assert_eq!(send().await.status, 204);
@@ -398,7 +401,11 @@ async fn series_beyond_the_limit_are_rejected_and_known_ones_stay() {
         let answer = receiver.send1((0..20).map(series).collect()).await;
         assert_eq!(answer.status, 400);
         assert!(answer.text.starts_with("17 rows rejected, 3 stored\n"), "{}", answer.text);
-        assert!(answer.text.contains("active series are at the limit of 3"), "{}", answer.text);
+        assert!(
+            answer.text.contains("active series, limit is 3 (metrics.series_max)"),
+            "{}",
+            answer.text
+        );
     }
     assert_eq!(receiver.read("default").await.floats.len(), 3);
     let line = receiver.metrics("tarn_ingest_rejected_rows_total");

@@ -8,8 +8,10 @@
 //! - `query`: query, query_range, format_query
 //! - `names`: labels, label values, series, metadata
 //! - `status`: buildinfo, runtimeinfo
+//! - `cardinality`: tsdb
 //! - [`time`]: times and durations as text
 
+mod cardinality;
 mod names;
 pub(crate) mod params;
 mod query;
@@ -55,11 +57,13 @@ pub enum Endpoint {
     BuildInfo,
     /// State of the process.
     RuntimeInfo,
+    /// What the active series are made of.
+    Tsdb,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Query,
         Self::QueryRange,
         Self::FormatQuery,
@@ -69,6 +73,7 @@ impl Endpoint {
         Self::Metadata,
         Self::BuildInfo,
         Self::RuntimeInfo,
+        Self::Tsdb,
     ];
 
     /// Returns the path below `/api/v1`, with axum's placeholder for the label name.
@@ -83,6 +88,7 @@ impl Endpoint {
             Self::Metadata => "/metadata",
             Self::BuildInfo => "/status/buildinfo",
             Self::RuntimeInfo => "/status/runtimeinfo",
+            Self::Tsdb => "/status/tsdb",
         }
     }
 
@@ -92,9 +98,11 @@ impl Endpoint {
             Self::Query | Self::QueryRange | Self::FormatQuery | Self::Labels | Self::Series => {
                 &[Method::GET, Method::POST]
             }
-            Self::LabelValues | Self::Metadata | Self::BuildInfo | Self::RuntimeInfo => {
-                &[Method::GET]
-            }
+            Self::LabelValues
+            | Self::Metadata
+            | Self::BuildInfo
+            | Self::RuntimeInfo
+            | Self::Tsdb => &[Method::GET],
         }
     }
 }
@@ -153,6 +161,7 @@ impl Call {
             Endpoint::Metadata => names::metadata(&self, sink).await,
             Endpoint::BuildInfo => status::build_info(&self.engine, sink).await,
             Endpoint::RuntimeInfo => status::runtime_info(&self.engine, sink).await,
+            Endpoint::Tsdb => cardinality::tsdb(&self, sink).await,
         }
     }
 }

@@ -31,6 +31,8 @@ names! {
     INGEST_REJECTED_ROWS = "tarn_ingest_rejected_rows", "Rows rejected by signal, protocol and reason";
     INGEST_DUPLICATE_REQUESTS = "tarn_ingest_duplicate_requests", "Requests that were stored before and acknowledged again, by signal and protocol";
     INGEST_MENDED_ROWS = "tarn_ingest_mended_rows", "Rows of which something was truncated, and texts that were repaired, by signal";
+    LIMIT_HITS = "tarn_limit_hits", "Requests, queries and series that a limit turned away, by the setting that changes it";
+    LIMITS_RELOAD_FAILURES = "tarn_limits_reload_failures", "Changes of tenants.limits_file that could not be read";
     INGEST_INFLIGHT_BYTES = "tarn_ingest_inflight_bytes", "Bytes of write requests admitted and not yet answered";
     INGEST_KEY_CACHE_MISSES = "tarn_ingest_key_cache_misses", "Series keys parsed because the key cache did not know them";
     INGEST_IDEMPOTENCY_WINDOW_SECONDS = "tarn_ingest_idempotency_window_seconds", "For how long a request is recognised when it is sent again";

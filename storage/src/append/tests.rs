@@ -121,7 +121,12 @@ fn new_series_over_the_limit_are_rejected() {
     let fixture = Fixture::new(limits);
     let mut appender = fixture.writer.appender(&fixture.tenant).unwrap();
     let a = appender.series(&job("a")).unwrap();
-    assert_eq!(appender.series(&job("b")), Err(Rejection::SeriesLimit { limit: 1 }));
+    let told = appender.series(&job("b")).unwrap_err().to_string();
+    assert_eq!(
+        told,
+        "tenant \"default\" has 1 active series, limit is 1 (metrics.series_max); \
+         new series differ most in \"job\" (about 2 values)"
+    );
     assert_eq!(appender.series(&job("a")), Ok(a));
 }
 

@@ -25,9 +25,9 @@ use crate::retain::erase::Tombstone;
 pub const VERSION: u16 = 1;
 
 /// Bytes before the payload.
-const HEADER_BYTES: usize = 24;
+pub(crate) const HEADER_BYTES: usize = 24;
 /// Position of the CRC.
-const CRC_AT: usize = 20;
+pub(crate) const CRC_AT: usize = 20;
 /// Bound on a decompressed body, checked before anything is allocated. A page of 16,000 blocks with
 /// statistics of 16 KiB each stays below.
 const RAW_BYTES_MAX: usize = 256 << 20;

@@ -82,12 +82,12 @@ impl Identity {
         disk.sync_dir(dir.root())
     }
 
-    fn print(&self) -> String {
+    pub(crate) fn print(&self) -> String {
         let body = format!("{FIRST_LINE}\nid {}\nepoch {}\n", self.id, self.epoch);
         format!("{body}crc {:08x}\n", crc32c::crc32c(body.as_bytes()))
     }
 
-    fn parse(content: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(content: &[u8]) -> Option<Self> {
         let text = str::from_utf8(content).ok()?;
         let mut lines = text.lines();
         let first = lines.next()?;

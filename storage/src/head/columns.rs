@@ -69,6 +69,9 @@ impl Rows {
     }
 }
 
+/// What a list of postings takes with one series in it: its place in the map, and room for four.
+const POSTING_BYTES: usize = 48;
+
 /// One tenant's part of a generation.
 #[derive(Debug)]
 pub(crate) struct TenantColumns {
@@ -271,7 +274,10 @@ impl Inner {
         }
         let slot = self.series;
         for pair in &entry.pairs {
-            self.postings.entry(*pair).or_default().push(slot);
+            let list = self.postings.entry(*pair).or_default();
+            // Pairs of one series alone, which hostile labels are, cost far more than shared ones.
+            *bytes += if list.is_empty() { POSTING_BYTES } else { 0 };
+            list.push(slot);
         }
         if self.columns.last().is_none_or(|block| block.len() == BLOCK) {
             self.columns.push(Vec::with_capacity(BLOCK));

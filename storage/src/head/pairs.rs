@@ -5,6 +5,7 @@
 //! afterwards.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 use tarn_model::labels::{Label, LabelSet};
@@ -14,9 +15,21 @@ use tarn_model::matcher::Matcher;
 /// Number of an interned pair.
 pub(crate) type PairId = u32;
 
+/// What a pair takes beside its text: two counted strings, their places in the map and the list.
+const PAIR_BYTES: u64 = 112;
+
 #[derive(Debug, Default)]
 pub(crate) struct Pairs {
     inner: RwLock<Inner>,
+    /// Bytes of the series of all tenants.
+    held: Arc<AtomicU64>,
+}
+
+/// A label with the series that have it.
+#[derive(Debug, Clone)]
+pub(crate) struct PairCount {
+    pub(crate) label: Label,
+    pub(crate) series: u64,
 }
 
 #[derive(Debug, Default)]
@@ -24,6 +37,7 @@ struct Inner {
     names: HashMap<Arc<str>, HashMap<Arc<str>, PairId>>,
     pairs: Vec<Pair>,
     free: Vec<PairId>,
+    bytes: u64,
 }
 
 #[derive(Debug)]
@@ -34,18 +48,45 @@ struct Pair {
 }
 
 impl Pairs {
+    /// Makes an empty table that counts its bytes in `held`.
+    pub(crate) fn new(held: Arc<AtomicU64>) -> Self {
+        Self { inner: RwLock::default(), held }
+    }
+
+    /// Counts bytes of what refers to pairs.
+    pub(crate) fn hold(&self, bytes: u64) {
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Gives back what [`Pairs::hold`] counted.
+    pub(crate) fn let_go(&self, bytes: u64) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Returns every pair with how many series have it.
+    pub(crate) fn counts(&self) -> Vec<PairCount> {
+        let inner = self.inner.read();
+        let live = inner.pairs.iter().filter(|pair| pair.users > 0);
+        live.map(|p| PairCount { label: p.label.clone(), series: u64::from(p.users) }).collect()
+    }
+
     /// Interns the labels of a new series entry.
     pub(crate) fn acquire(&self, labels: &LabelSet) -> Box<[PairId]> {
         let mut inner = self.inner.write();
-        labels.iter().map(|label| inner.acquire(label)).collect()
+        let before = inner.bytes;
+        let ids = labels.iter().map(|label| inner.acquire(label)).collect();
+        self.hold(inner.bytes - before);
+        ids
     }
 
     /// Gives back what [`Pairs::acquire`] took.
     pub(crate) fn release(&self, ids: &[PairId]) {
         let mut inner = self.inner.write();
+        let before = inner.bytes;
         for id in ids {
             inner.release(*id);
         }
+        self.let_go(before - inner.bytes);
     }
 
     /// Returns the labels of an entry, in name order.
@@ -104,6 +145,7 @@ impl Inner {
         };
         let pair = Pair { label: Label { name, value: Arc::clone(&label.value) }, users: 1 };
         let (name, value) = (Arc::clone(&pair.label.name), Arc::clone(&pair.label.value));
+        self.bytes += PAIR_BYTES + value.len() as u64;
         let id = match self.free.pop() {
             Some(id) => {
                 self.pairs[id as usize] = pair;
@@ -125,6 +167,7 @@ impl Inner {
             return;
         }
         let label = std::mem::replace(&mut pair.label, Label::new("", ""));
+        self.bytes -= PAIR_BYTES + label.value.len() as u64;
         if let Some(values) = self.names.get_mut(&label.name) {
             values.remove(&label.value);
             if values.is_empty() {

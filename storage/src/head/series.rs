@@ -22,6 +22,10 @@ const BLOCK: usize = 1024;
 /// `last_seen` of a place whose series was forgotten.
 const FORGOTTEN: i64 = i64::MAX;
 
+/// What a series takes beside its pairs: entry, place, the slot of the table, and what the key cache
+/// and the generations keep to find it.
+const ENTRY_BYTES: u64 = 280;
+
 /// What is known of a series: immutable, shared by the table and the head generations.
 #[derive(Debug)]
 pub(crate) struct SeriesEntry {
@@ -33,6 +37,17 @@ pub(crate) struct SeriesEntry {
 }
 
 impl SeriesEntry {
+    fn new(id: SeriesId, index: u32, labels: &LabelSet, interner: &Arc<Pairs>) -> Arc<Self> {
+        let interner = Arc::clone(interner);
+        let entry = Self { id, index, pairs: interner.acquire(labels), interner };
+        entry.interner.hold(entry.bytes());
+        Arc::new(entry)
+    }
+
+    fn bytes(&self) -> u64 {
+        ENTRY_BYTES + size_of_val(&*self.pairs) as u64
+    }
+
     /// Returns the labels.
     pub(crate) fn labels(&self) -> LabelSet {
         self.interner.labels(&self.pairs)
@@ -41,6 +56,7 @@ impl SeriesEntry {
 
 impl Drop for SeriesEntry {
     fn drop(&mut self) {
+        self.interner.let_go(self.bytes());
         self.interner.release(&self.pairs);
     }
 }
@@ -141,10 +157,10 @@ struct Inner {
 }
 
 impl SeriesTable {
-    /// Makes an empty table that counts its series in a gauge.
-    pub(crate) fn new(gauge: Gauge) -> Self {
+    /// Makes an empty table that counts its series in a gauge, and their bytes in `held`.
+    pub(crate) fn new(gauge: Gauge, held: Arc<AtomicU64>) -> Self {
         Self {
-            pairs: Arc::default(),
+            pairs: Arc::new(Pairs::new(held)),
             inner: RwLock::default(),
             places: ArcSwap::from_pointee(Vec::new()),
             active: AtomicU64::new(0),
@@ -157,6 +173,18 @@ impl SeriesTable {
         self.active.load(Ordering::Relaxed)
     }
 
+    /// Returns the earliest and the latest of the newest times of all series.
+    pub(crate) fn newest_times(&self) -> Option<(i64, i64)> {
+        let places = self.places();
+        let all = places.iter().flat_map(|block| block.iter());
+        let known = all.filter(|place| place.last_seen_ms.load(Ordering::Relaxed) != FORGOTTEN);
+        let times = known.map(Place::newest_ms).filter(|time| *time != i64::MIN);
+        times.fold(None, |found, time| {
+            let (low, high) = found.unwrap_or((time, time));
+            Some((time.min(low), time.max(high)))
+        })
+    }
+
     /// Returns the places as they are now.
     pub(crate) fn places(&self) -> PlaceList {
         self.places.load_full()
@@ -165,6 +193,12 @@ impl SeriesTable {
     /// Returns the entry at an index.
     pub(crate) fn entry(&self, index: u32) -> Option<Arc<SeriesEntry>> {
         self.inner.read().entries.get(index as usize).cloned().flatten()
+    }
+
+    /// Finds the series.
+    pub(crate) fn find(&self, labels: &LabelSet, now_ms: i64) -> Option<SeriesRef> {
+        let index = self.inner.read().find(labels.series_id())?;
+        Some(self.seen(index, now_ms))
     }
 
     /// Finds the series, or creates it unless the tenant has `limit` already: then `None`.
@@ -242,8 +276,7 @@ impl SeriesTable {
             blocks.push(Arc::new(std::array::from_fn(|_| Place::default())));
             self.places.store(Arc::new(blocks));
         }
-        let interner = Arc::clone(&self.pairs);
-        let entry = Arc::new(SeriesEntry { id, index, pairs: interner.acquire(labels), interner });
+        let entry = SeriesEntry::new(id, index, labels, &self.pairs);
         if index as usize == inner.entries.len() {
             inner.entries.push(Some(entry));
         } else {

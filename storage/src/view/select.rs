@@ -158,8 +158,7 @@ impl Budget {
         self.series += 1;
         let series_max = self.limits.series_max;
         if self.series > series_max {
-            let message =
-                format!("query touches more than {series_max} series (query.series_max)");
+            let message = format!("query touches more than {series_max} series (query.series_max)");
             return Err(Error::over(Limit::QuerySeries, message));
         }
         self.check(SERIES_BYTES + labels.len() as u64 * LABEL_BYTES)

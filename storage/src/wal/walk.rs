@@ -302,3 +302,18 @@ pub fn fuzz_segment(bytes: &[u8]) -> usize {
     });
     counted.map_or(0, |()| found)
 }
+
+/// Returns the records of a segment that is whole.
+#[cfg(test)]
+pub(crate) fn records(bytes: &[u8]) -> Vec<Record> {
+    let header = SegmentHeader::decode(bytes).expect("a segment");
+    let mut found = Vec::new();
+    let visited = visit(&Bytes::copy_from_slice(bytes), header, |place| {
+        if let Visit::Record { record: Some(record), .. } = place {
+            found.push(record.clone());
+        }
+        Ok(())
+    });
+    visited.expect("nothing fails here");
+    found
+}

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
+use tarn_model::limits::Limit;
 
 use crate::exec::steps::STEP_BYTES;
 use crate::query::{
-use tarn_model::limits::Limit;
     Annotations, Hooks, Interrupt, QueryError, QueryLimits, QueryParams, QueryStats, Result,
 };
 
@@ -126,10 +126,8 @@ impl Context {
         self.matched.push((selector, series));
         let limit = self.params.limits.series_max;
         if total > limit {
-            let message = format!(
-                "query touches {total} series, limit is {limit}; {}",
-                self.largest()
-            );
+            let message =
+                format!("query touches {total} series, limit is {limit}; {}", self.largest());
             return Err(QueryError::Limit(Limit::QuerySeries, message));
         }
         Ok(())
@@ -189,10 +187,8 @@ impl Context {
         let used = budget.bytes.load(Ordering::Relaxed).saturating_add(bytes);
         let limit = budget.limits.memory_bytes_max;
         if used > limit {
-            let message = format!(
-                "query needs {used} bytes of memory, limit is {limit}; {}",
-                self.largest()
-            );
+            let message =
+                format!("query needs {used} bytes of memory, limit is {limit}; {}", self.largest());
             return Err(QueryError::Limit(Limit::QueryMemory, message));
         }
         if !budget.hooks.reserve(bytes) {

@@ -135,6 +135,11 @@ impl Saved {
     }
 }
 
+/// Returns whether the bytes are such a file.
+pub(crate) fn is_readable(bytes: &[u8]) -> bool {
+    decode(bytes).is_some()
+}
+
 /// Returns what the bytes say; `None` where they are damaged.
 fn decode(bytes: &[u8]) -> Option<Saved> {
     let (content, crc) = bytes.split_last_chunk::<4>()?;
