@@ -69,6 +69,19 @@ pub fn snappy(version: Version, bytes: &[u8]) {
     drop(Decoder::new(limits).compressed(version, bytes));
 }
 
+/// Decompresses a body in each encoding that a header can name.
+pub fn compressed(bytes: &[u8]) {
+    let limits = Limits { memory_budget: ByteSize::mib(64), ..Limits::default() };
+    for name in ["identity", "gzip", "deflate", "zstd"] {
+        let Some(encoding) = body::Encoding::parse(name) else { continue };
+        let clock = Arc::new(HandClock::default());
+        let mut permit = Admission::within(&limits, clock, Gauge::default()).permit();
+        let bytes = bytes::Bytes::copy_from_slice(bytes);
+        // Any verdict will do.
+        drop(body::decompress(bytes, encoding, ByteSize::mib(4), &limits, &mut permit));
+    }
+}
+
 /// Version of remote write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {

@@ -48,7 +48,7 @@ async fn memory_holds_at_every_door() -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let peak = tokio::spawn(watch(tarn.pid(), Arc::clone(&stop)));
     let good = tokio::spawn(well_behaved(Arc::clone(&tarn), Arc::clone(&stop)));
-    let hostile = clients::all(&tarn, Instant::now() + HOSTILE).await;
+    let hostile = clients::all(&tarn, HOSTILE).await;
     for (name, told) in &hostile {
         println!("{name}: {told}");
     }
@@ -86,6 +86,7 @@ async fn fill(tarn: &Tarn) -> Result<usize> {
         let series: Vec<Series> = (chunk * 1000..(chunk + 1) * 1000).map(one).collect();
         ensure!(send_v1(&tarn.http, &series).await?.status == 204);
         let record = |n: u64| {
+            let n = chunk * 1000 + n;
             let k = otlp::text("k", &format!("value {n}"));
             otlp::record(now as u64 * 1_000_000 + n, "a line of a log that says little", vec![k])
         };

@@ -198,3 +198,26 @@ fn windows_that_no_sender_needs_are_refused() {
     let error = expanded(frame, Encoding::Zstd, ByteSize::mib(64), 1 << 30).expect_err("too large");
     assert_eq!(error.kind(), ErrorKind::Invalid);
 }
+
+/// Bodies that were right once.
+#[test]
+fn mutated_bodies_are_refused_or_read() {
+    use std::io::Write as _;
+    let text = b"the same again and again ".repeat(300);
+    let level = flate2::Compression::default();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), level);
+    gzip.write_all(&text).expect("memory");
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), level);
+    zlib.write_all(&text).expect("memory");
+    let zstd = zstd::encode_all(&*text, 3).expect("memory");
+    for good in [gzip.finish().expect("memory"), zlib.finish().expect("memory"), zstd] {
+        for at in 0..good.len() {
+            for byte in [0, 1, 0x7f, 0xff, good[at] ^ 0x10] {
+                let mut bad = good.clone();
+                bad[at] = byte;
+                crate::fuzz::compressed(&bad);
+            }
+            crate::fuzz::compressed(&good[..at]);
+        }
+    }
+}
