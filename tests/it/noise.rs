@@ -380,7 +380,7 @@ fn check(route: &Route, asked: &Noise, answer: &Answer) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_route_survives_noise() -> Result<()> {
-    let seed = std::env::var("TARN_SEED").ok().and_then(|text| text.parse().ok());
+    let seed = std::env::var_os("TARN_SEED").and_then(|text| text.to_str()?.parse().ok());
     let seed = seed.unwrap_or(now_ms() as u64 | 1);
     println!("TARN_SEED={seed}");
     let temporary = tempfile::tempdir()?;

@@ -8,6 +8,7 @@ use tarn_model::map::HashMap;
 use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 
+use crate::head::pairs::PairCount;
 use crate::view::View;
 
 /// Counts of one tenant.
@@ -63,8 +64,7 @@ impl View {
         }
         let metrics = pairs.iter().filter(|pair| &*pair.label.name == METRIC_NAME);
         found.series_by_metric = largest(metrics, top, |p| p.series, |p| p.label.value.to_string());
-        let of_pair = |p: &&_| -> String { pair_text(p) };
-        found.series_by_pair = largest(pairs.iter(), top, |p| p.series, of_pair);
+        found.series_by_pair = largest(pairs.iter(), top, |p| p.series, |p| pair_text(p));
         found.values_by_name = largest(names.iter(), top, |n| n.1.0, |n| n.0.to_string());
         found.bytes_by_name = largest(names.iter(), top, |n| n.1.1, |n| n.0.to_string());
         found
@@ -81,7 +81,7 @@ impl View {
     }
 }
 
-fn pair_text(pair: &crate::head::pairs::PairCount) -> String {
+fn pair_text(pair: &PairCount) -> String {
     format!("{}={}", pair.label.name, pair.label.value)
 }
 

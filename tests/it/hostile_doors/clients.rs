@@ -30,8 +30,8 @@ type Job = Pin<Box<dyn Future<Output = Told> + Send>>;
 struct Told(BTreeMap<String, u64>);
 
 impl Told {
-    fn count(&mut self, what: impl ToString) {
-        *self.0.entry(what.to_string()).or_default() += 1;
+    fn count(&mut self, what: &str) {
+        *self.0.entry(what.to_owned()).or_default() += 1;
     }
 }
 
@@ -65,7 +65,7 @@ impl Client {
     ) {
         let asked = self.http.send(method, path, headers, body);
         match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Ok(answer)) => told.count(answer.status),
+            Ok(Ok(answer)) => told.count(&answer.status.to_string()),
             Ok(Err(_)) => told.count("closed"),
             Err(_) => told.count("no answer"),
         }
@@ -128,7 +128,7 @@ async fn bombs(client: Client) -> Told {
             let headers = [("grpc-encoding", *encoding)];
             let call = grpc.call(LOGS, &headers, frame(true, body));
             match tokio::time::timeout(PATIENCE, call).await {
-                Ok(Ok(ended)) => told.count(format!("grpc {}", ended.code())),
+                Ok(Ok(ended)) => told.count(&format!("grpc {}", ended.code())),
                 _ => told.count("closed"),
             }
         }
@@ -250,12 +250,12 @@ async fn half_open(client: Client) -> Told {
             drop(stream.write_all(b"POST /v1/logs HTTP/1.1\r\nhost: ta").await);
             open.push(stream);
         }
-        told.count(format!("{} open", open.len()));
+        told.count(&format!("{} open", open.len()));
         if let Ok(mut stream) = TcpStream::connect(&client.address).await {
             drop(stream.write_all(large.as_bytes()).await);
             let mut answer = [0; 12];
             drop(tokio::time::timeout(PATIENCE, stream.read(&mut answer)).await);
-            told.count(String::from_utf8_lossy(&answer));
+            told.count(&String::from_utf8_lossy(&answer));
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
@@ -341,7 +341,7 @@ async fn streams(client: Client) -> Told {
             .collect();
         for call in calls {
             match call.await {
-                Ok(Ok(Ok(ended))) => told.count(format!("grpc {}", ended.code())),
+                Ok(Ok(Ok(ended))) => told.count(&format!("grpc {}", ended.code())),
                 Ok(Ok(Err(_))) => told.count("closed"),
                 _ => told.count("no answer"),
             }
