@@ -257,7 +257,8 @@ impl Writing<'_> {
     }
 
     async fn end(mut self) -> Result<()> {
-        while let Some(place) = self.parts.keys().next().copied() {
+        let places: Vec<(i64, u16)> = self.parts.keys().copied().collect();
+        for place in places {
             self.put(place).await?;
         }
         Ok(())

@@ -38,11 +38,17 @@ const LATE: &str = "late";
 /// What a flushed block shrinks to when it is merged with its neighbours, in percent.
 const SHRINKS_TO: u64 = 75;
 
+/// How much larger than asked for an output may become, in percent, before it is cut: what is
+/// expected of its bytes is a guess, and no crumb shall follow.
+const LARGER: u64 = 30;
+
 /// How much a merge takes on at a time.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
     /// Bytes of inputs, as the output will have them, that one output is made of.
     output_bytes: u64,
+    /// An output that turns out larger than expected is cut here.
+    output_bytes_max: u64,
     /// Ticks of vectors held at once.
     ticks: usize,
     /// Samples of a chunk.
@@ -60,6 +66,7 @@ impl Bounds {
         Self {
             // Equal parts: no crumb at the end.
             output_bytes: estimate.div_ceil(blocks).max(1),
+            output_bytes_max: block + block * LARGER / 100,
             // A quarter of the memory at 8 bytes; a floor, for a merge of anything needs some.
             ticks: (memory / 4 / 8).max(1 << 20) as usize,
             // A sample is there some six times over: decoded, merged, cut, laid out, encoded.

@@ -306,8 +306,9 @@ impl Blocks {
         if decoding.is_none() {
             let fields = block.schema().fields().iter();
             let columns: Vec<String> = fields.map(|field| field.name().clone()).collect();
-            let rows = [0..block.groups.last().copied().unwrap_or(0)];
-            let wanted = Rows { columns: &columns, rows: &rows, filters: Vec::new(), batch };
+            let all = 0..block.groups.last().copied().unwrap_or(0);
+            let rows = std::slice::from_ref(&all);
+            let wanted = Rows { columns: &columns, rows, filters: Vec::new(), batch };
             *decoding = block.decode(wanted)?;
         }
         match decoding {

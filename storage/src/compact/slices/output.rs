@@ -4,15 +4,17 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use futures::future::join;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use tarn_model::error::{Error, Result};
 use tarn_model::sample::STALE_NAN_BITS;
 use tarn_model::slice::{Samples, Slice};
 
+use super::Merging;
 use super::walk::{Filter, Joined, JoinedRow, Walk};
 use super::window::Window;
-use super::{Bounds, Merging};
 use crate::block::columns::{LabelColumns, Present};
-use crate::block::reader::{Blocks, RowSlice};
+use crate::block::reader::RowSlice;
 use crate::block::table::SeriesInfo;
 use crate::block::writer::{Encoding, SliceWriter};
 use crate::blocking;
@@ -22,14 +24,13 @@ use crate::slice::{Rank, Ranked, merge, slice_to_points};
 
 /// Series of a chunk at most, however few samples they have.
 const CHUNK_SERIES: usize = 8 << 10;
-/// An output larger than this part of what was expected ends early, in percent.
-const LARGER: u64 = 130;
+/// Inputs read at once: hides the latency of a bucket.
+const READS: usize = 4;
 
 /// Writes the series of a window.
 pub(super) struct Writing<'a> {
-    merging: &'a Merging<'a>,
+    loading: Loading<'a>,
     filter: Filter<'a>,
-    vectors: Vec<u32>,
     common: Arc<Common>,
     shard: &'a mut u32,
     writer: Option<SliceWriter>,
@@ -52,38 +53,70 @@ impl<'a> Writing<'a> {
         let Window { laid, vectors, used } = window;
         let labels = LabelColumns::choose(&used);
         let common = Arc::new(Common { laid, labels, present: merging.present });
-        Self { merging, filter: *filter, vectors, common, shard, writer: None }
+        let loading = Loading { merging, vectors };
+        Self { loading, filter: *filter, common, shard, writer: None }
     }
 
-    /// Writes as many series as the window has.
+    /// Writes as many series as the window has. The next chunk is read while one is written.
     ///
     /// # Errors
     /// As [`merge`](crate::compact::merge::merge).
     pub(super) async fn run(&mut self, walk: &mut Walk<'_>) -> Result<()> {
-        let mut done = 0;
-        while done < self.vectors.len() {
-            self.merging.context.progress.check()?;
-            let chunk = self.chunk(walk, done).await?;
-            let series = chunk.series.len();
-            let read = self.read(chunk).await?;
-            let (common, writer, first) = (Arc::clone(&self.common), self.writer.take(), done);
-            let written = blocking::run(move || write(&common, writer, read, first as u32)).await?;
-            done += series;
-            let bytes = written.bytes();
+        let mut first = 0;
+        let mut next = self.loading.load(walk, first).await?;
+        while let Some(chunk) = next {
+            self.loading.merging.context.progress.check()?;
+            let (common, writer) = (Arc::clone(&self.common), self.writer.take());
+            let following = first + chunk.len();
+            let begin = first as u32;
+            let written = blocking::run(move || write(&common, writer, chunk, begin));
+            let (written, loaded) = join(written, self.loading.load(walk, following)).await;
+            let written = written?;
+            (next, first) = (loaded?, following);
+            let full = written.bytes() > self.loading.merging.bounds.output_bytes_max;
             self.writer = Some(written);
-            let Bounds { output_bytes, .. } = self.merging.bounds;
-            if bytes * 100 > output_bytes * LARGER {
+            if full {
                 self.end().await?;
             }
         }
         self.end().await
     }
 
-    /// Takes the next series, as many as are held at once.
-    async fn chunk(&self, walk: &mut Walk<'_>, done: usize) -> Result<Chunk> {
-        let mut chunk = Chunk { series: Vec::new() };
+    /// Ends the output and hands it over.
+    async fn end(&mut self) -> Result<()> {
+        let Some(writer) = self.writer.take() else { return Ok(()) };
+        let merging = self.loading.merging;
+        let Filter { day, class } = self.filter;
+        let class = class.map_or(merging.only, |(_, class)| class);
+        let class = merging.classes.name(class);
+        let origin = merging.job.origin(merging.context, day, class, *self.shard);
+        *self.shard += 1;
+        let block = writer.finish(&origin)?;
+        merging.context.outputs.put(block).await
+    }
+}
+
+/// Reads the series of a window.
+struct Loading<'a> {
+    merging: &'a Merging<'a>,
+    vectors: Vec<u32>,
+}
+
+impl Loading<'_> {
+    /// Reads the next series, as many as are held at once; `None` behind the last of the window.
+    async fn load(&self, walk: &mut Walk<'_>, first: usize) -> Result<Option<Vec<ChunkSeries>>> {
+        if first >= self.vectors.len() {
+            return Ok(None);
+        }
+        let chunk = self.chunk(walk, first).await?;
+        Ok(Some(self.read(chunk).await?))
+    }
+
+    /// Takes the next series, without their values.
+    async fn chunk(&self, walk: &mut Walk<'_>, first: usize) -> Result<Vec<ChunkSeries>> {
+        let mut chunk = Vec::new();
         let mut weight = 0;
-        for vector in self.vectors[done..].iter().take(CHUNK_SERIES) {
+        for vector in self.vectors[first..].iter().take(CHUNK_SERIES) {
             if weight >= self.merging.bounds.samples {
                 break;
             }
@@ -94,65 +127,84 @@ impl<'a> Writing<'a> {
                 |row: &JoinedRow| self.merging.inputs[row.input].block.weight(&row.row.row) + 1;
             weight += rows.iter().map(own).sum::<u64>();
             let info = SeriesInfo { labels: key.label_set(), metric_type, unit };
-            chunk.series.push(ChunkSeries { info, vector: *vector, rows, slices: Vec::new() });
+            chunk.push(ChunkSeries { info, vector: *vector, rows, slices: Vec::new() });
         }
         Ok(chunk)
     }
 
     /// Reads the values of a chunk.
-    async fn read(&self, mut chunk: Chunk) -> Result<Chunk> {
-        for (number, input) in self.merging.inputs.iter().enumerate() {
-            let mut wanted: Vec<(usize, usize, RowSlice)> = Vec::new();
-            for (at, series) in chunk.series.iter().enumerate() {
-                let own = series.rows.iter().enumerate().filter(|(_, row)| row.input == number);
-                wanted.extend(own.map(|(place, row)| (at, place, row.row.row)));
+    async fn read(&self, mut chunk: Vec<ChunkSeries>) -> Result<Vec<ChunkSeries>> {
+        let blocks = self.merging.context.blocks;
+        let wanted = self.merging.inputs.iter().enumerate().map(|(number, input)| {
+            let wanted = Wanted::of(number, &chunk);
+            (wanted, Arc::clone(blocks), Arc::clone(&input.block))
+        });
+        let wanted: Vec<_> = wanted.filter(|(wanted, ..)| !wanted.rows.is_empty()).collect();
+        let mut reads = stream::iter(wanted)
+            .map(|(wanted, blocks, block)| async move {
+                let slices = blocks.read(&block, &wanted.rows).await?;
+                Ok::<_, Error>((wanted, block, slices))
+            })
+            .buffered(READS);
+        while let Some((wanted, block, slices)) = reads.try_next().await? {
+            let Wanted { number, places, rows } = wanted;
+            for ((at, row), slice) in places.into_iter().zip(slices) {
+                chunk[at].take(number, row, slice);
             }
-            if wanted.is_empty() {
-                continue;
-            }
-            wanted.sort_unstable_by_key(|(_, _, row)| row.row);
-            let rows: Vec<RowSlice> = wanted.iter().map(|(_, _, row)| *row).collect();
-            let blocks: &Blocks = self.merging.context.blocks;
-            let slices = blocks.read(&input.block, &rows).await?;
-            for ((at, place, _), slice) in wanted.into_iter().zip(slices) {
-                let series = &mut chunk.series[at];
-                for part in &series.rows[place].kept {
-                    let slice = part_of(&slice, part);
-                    series.slices.push(Ranked { order: Rank(number as u64, 0), slice });
-                }
-            }
-            let meta = &input.block.meta;
-            let progress = self.merging.context.progress;
+            let (meta, progress) = (&block.meta, self.merging.context.progress);
             progress.rows.fetch_add(rows.len() as u64, Ordering::Relaxed);
             let bytes = meta.bytes.saturating_mul(rows.len() as u64) / meta.rows.max(1);
             progress.bytes.fetch_add(bytes, Ordering::Relaxed);
         }
         Ok(chunk)
     }
-
-    /// Ends the output and hands it over.
-    async fn end(&mut self) -> Result<()> {
-        let Some(writer) = self.writer.take() else { return Ok(()) };
-        let Filter { day, class } = self.filter;
-        let class = class.map_or(self.merging.only, |(_, class)| class);
-        let class = self.merging.classes.name(class);
-        let origin = self.merging.job.origin(self.merging.context, day, class, *self.shard);
-        *self.shard += 1;
-        let block = writer.finish(&origin)?;
-        self.merging.context.outputs.put(block).await
-    }
 }
 
-/// Series whose values are in memory.
-struct Chunk {
-    series: Vec<ChunkSeries>,
-}
-
+/// A series on its way from the inputs into the output.
 struct ChunkSeries {
     info: SeriesInfo,
     vector: u32,
     rows: Vec<JoinedRow>,
+    /// Their values, once they are read.
     slices: Vec<Ranked>,
+}
+
+impl ChunkSeries {
+    /// Takes the values of one of the rows.
+    fn take(&mut self, input: usize, row: usize, slice: Slice) {
+        let order = Rank(input as u64, 0);
+        let JoinedRow { row, kept, .. } = &self.rows[row];
+        if let [whole] = kept.as_slice()
+            && *whole == row.range()
+        {
+            self.slices.push(Ranked { order, slice });
+            return;
+        }
+        let parts = kept.iter().map(|part| Ranked { order, slice: part_of(&slice, part) });
+        self.slices.extend(parts);
+    }
+}
+
+/// Rows of one input.
+struct Wanted {
+    number: usize,
+    /// Which row of which series each of them is.
+    places: Vec<(usize, usize)>,
+    rows: Vec<RowSlice>,
+}
+
+impl Wanted {
+    fn of(number: usize, chunk: &[ChunkSeries]) -> Self {
+        let mut wanted: Vec<((usize, usize), RowSlice)> = Vec::new();
+        for (at, series) in chunk.iter().enumerate() {
+            let own = series.rows.iter().enumerate().filter(|(_, row)| row.input == number);
+            wanted.extend(own.map(|(place, row)| ((at, place), row.row.row)));
+        }
+        // Rows of a series are sorted by time, which in a block may be another order.
+        wanted.sort_unstable_by_key(|(_, row)| row.row);
+        let (places, rows) = wanted.into_iter().unzip();
+        Self { number, places, rows }
+    }
 }
 
 /// Returns the part of a slice that lies on some ticks of its timeline.
@@ -160,12 +212,10 @@ fn part_of(slice: &Slice, ticks: &Range<usize>) -> Slice {
     let n = slice.samples.len();
     let from = (ticks.start - slice.first).min(n);
     let to = (ticks.end - slice.first).min(n);
-    let whole = to - from == n;
     Slice {
         ticks: Arc::clone(&slice.ticks),
         first: slice.first + from,
         samples: match &slice.samples {
-            samples if whole => samples.clone(),
             Samples::Floats(values) => Samples::Floats(values[from..to].to_vec()),
             Samples::Histograms(values) => Samples::Histograms(values[from..to].to_vec()),
         },
@@ -179,7 +229,7 @@ fn part_of(slice: &Slice, ticks: &Range<usize>) -> Slice {
 fn write(
     common: &Common,
     writer: Option<SliceWriter>,
-    chunk: Chunk,
+    chunk: Vec<ChunkSeries>,
     first: u32,
 ) -> Result<SliceWriter> {
     let Common { laid, labels, present } = common;
@@ -188,9 +238,9 @@ fn write(
         None => SliceWriter::begin(&laid.timelines, labels.clone(), *present, Encoding::Best)?,
     };
     let mut cut = Cut::default();
-    let mut infos = Vec::with_capacity(chunk.series.len());
+    let mut infos = Vec::with_capacity(chunk.len());
     let mut merged = Vec::new();
-    for (number, series) in chunk.series.into_iter().enumerate() {
+    for (number, series) in chunk.into_iter().enumerate() {
         let ChunkSeries { info, vector, slices, .. } = series;
         let vector = &laid.vectors[vector as usize];
         merge(slices, &mut merged);
