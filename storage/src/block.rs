@@ -9,6 +9,7 @@
 //! - [`extras`]: exemplars and metric families
 //! - [`seal`](mod@seal): the end of a file; [`directory`]: index parts and checksums between data and footer
 //! - [`summary`]: what the catalog knows of a block's label values
+//! - [`figures`]: pages apart from files, to be measured
 //! - [`reader`]: opens by the tail, finds rows, decodes what is needed
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) mod columns;
 pub(crate) mod directory;
 pub(crate) mod extras;
+pub mod figures;
 pub(crate) mod index;
 pub(crate) mod pages;
 pub(crate) mod promote;
