@@ -134,6 +134,9 @@ pub struct AttributeColumn {
     /// Some rows have the attribute in the map: values of another type.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_map: bool,
+    /// Rows with a value in the column: by this a merge decides whether it stays one. 0 = not told.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rows: u64,
 }
 
 /// What values a label has in a block.

@@ -60,7 +60,8 @@ struct Column {
     /// The last row that has the key, and the last one that has it twice.
     seen: usize,
     twice: usize,
-    /// Values that stayed in the map.
+    /// Values in the column, and those that stayed in the map.
+    taken: u64,
     left: u64,
 }
 
@@ -96,9 +97,9 @@ impl Splitter {
         self.column_of = keys.iter().map(|key| column(key).unwrap_or(NONE)).collect();
     }
 
-    /// Returns for each promoted key whether some values of it are in the map.
-    pub(crate) fn left(&self) -> impl Iterator<Item = bool> {
-        self.columns.iter().map(|column| column.left > 0)
+    /// Returns for each promoted key how many values are in its column, and how many in the map.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.columns.iter().map(|column| (column.taken, column.left))
     }
 
     /// Adds a row; `key` returns the number of the key of an entry.
@@ -191,7 +192,7 @@ impl Column {
             Promoted::Bool => Values::Bool(BooleanBuilder::new()),
         };
         let kind = value_kind(kind);
-        Self { kind, values, filled: 0, seen: NEVER, twice: NEVER, left: 0 }
+        Self { kind, values, filled: 0, seen: NEVER, twice: NEVER, taken: 0, left: 0 }
     }
 
     /// Takes the value of a row, where the column can give back the same.
@@ -224,6 +225,7 @@ impl Column {
         };
         if taken {
             self.filled = row + 1;
+            self.taken += 1;
         }
         taken
     }

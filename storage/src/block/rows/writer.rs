@@ -21,10 +21,11 @@ use crate::block::seal::{Content, IndexPart, NewBlock, Origin, refused, seal};
 use crate::block::summary::Values;
 use crate::schema::tables::{Table, column};
 
-/// Rows of a row group of logs; pages, not row groups, are what is read.
-const LOG_GROUP_ROWS_MAX: usize = 131_072;
+/// Rows of a row group of logs, flushed and merged; pages, not row groups, are what is read, and
+/// every row group adds to the footer.
+const LOG_GROUP_ROWS_MAX: [usize; 2] = [131_072, 262_144];
 /// Rows of a row group of spans: one read fetches those of a trace.
-const SPAN_GROUP_ROWS_MAX: usize = 65_536;
+const SPAN_GROUP_ROWS_MAX: [usize; 2] = [65_536, 131_072];
 /// Bytes of a row group before encoding.
 const GROUP_BYTES_MAX: u64 = 64 << 20;
 /// Bytes of a chunk: bounds the copy that is made of it.
@@ -50,6 +51,8 @@ pub(crate) struct RowWriter {
     splitter: Splitter,
     writer: ArrowWriter<Vec<u8>>,
     rows: u64,
+    /// Rows of a row group.
+    group_rows: usize,
     group: Size,
     traces: traces::TracePages,
     /// Earliest and latest time, µs.
@@ -89,6 +92,7 @@ impl RowWriter {
             layout,
             writer,
             rows: 0,
+            group_rows: group_rows_max(form),
             group: Size::default(),
             traces: traces::TracePages::default(),
             time: (i64::MAX, i64::MIN),
@@ -121,8 +125,7 @@ impl RowWriter {
             let rows = end - at;
             let Size { rows: before, bytes: bytes_before } = self.group;
             if before > 0
-                && (before + rows > group_rows_max(layout.table)
-                    || bytes_before + bytes > GROUP_BYTES_MAX)
+                && (before + rows > self.group_rows || bytes_before + bytes > GROUP_BYTES_MAX)
             {
                 self.writer.flush().map_err(refused)?;
                 self.group = Size::default();
@@ -172,7 +175,7 @@ impl RowWriter {
     /// `Internal` where the writer refuses something: a bug.
     pub(crate) fn finish(self, origin: &Origin<'_>) -> Result<NewBlock> {
         let table = self.layout.table;
-        let attributes = self.promoted.iter().zip(self.splitter.left());
+        let attributes = self.promoted.iter().zip(self.splitter.counts());
         let content = Content {
             signal: table.signal(),
             kind: table.as_str(),
@@ -183,7 +186,11 @@ impl RowWriter {
             // The ns below the last µs belong to the row as well.
             time_max_ms: self.time.1.div_euclid(1000).saturating_add(1),
             attributes: attributes
-                .map(|(key, in_map)| AttributeColumn { name: key.column.clone(), in_map })
+                .map(|(key, (rows, left))| AttributeColumn {
+                    name: key.column.clone(),
+                    in_map: left > 0,
+                    rows,
+                })
                 .collect(),
             values: self.values.iter().filter_map(|(name, of)| of.summary(name)).collect(),
             ..Content::default()
@@ -202,10 +209,11 @@ fn sort_name(table: Table) -> &'static str {
     }
 }
 
-fn group_rows_max(table: Table) -> usize {
-    match table {
-        Table::Logs => LOG_GROUP_ROWS_MAX,
-        Table::Spans => SPAN_GROUP_ROWS_MAX,
+fn group_rows_max(form: &Form) -> usize {
+    let merged = usize::from(form.level > 0);
+    match form.table {
+        Table::Logs => LOG_GROUP_ROWS_MAX[merged],
+        Table::Spans => SPAN_GROUP_ROWS_MAX[merged],
     }
 }
 

@@ -1,8 +1,8 @@
 //! Which columns the outputs of a merge have: those that some input has, and attributes by how many
 //! rows of all inputs have them.
 //!
-//! Attributes with a column are counted from footers, without reading a row: what is no column in
-//! any input is on fewer rows than would get it one. Only for keys that queries ask for and that are
+//! How many rows have an attribute that is a column the catalog knows, so no row is read for it: what
+//! is no column in any input is on fewer rows than would get it one. Only for keys that queries ask for and that are
 //! no column yet the maps are read.
 
 use std::collections::BTreeMap;
@@ -58,7 +58,10 @@ pub(super) async fn choose(
         for field in input.block.schema().fields() {
             let Some((kind, key)) = Promoted::parse(field.name()) else { continue };
             if known.field_with_name(field.name()).is_err() {
-                let count = input.block.values_in(field.name());
+                let told = input.block.meta.attributes.iter().find(|own| own.name == *field.name());
+                let told = told.map_or(0, |own| own.rows);
+                // Blocks of the first version have it in their footers.
+                let count = if told > 0 { told } else { input.block.values_in(field.name()) };
                 let of_key = uses.entry(key.to_owned()).or_default();
                 of_key.kinds[value_kind(kind) as usize] += count;
             }
