@@ -164,7 +164,7 @@ impl Storage {
 
     /// Returns where queries note what they ask for.
     pub fn usage(&self) -> Arc<usage::Usage> {
-        Arc::clone(self.shared.view.load().usage())
+        Arc::clone(&self.shared.usage)
     }
 
     /// Returns which directions work at the moment.
@@ -259,6 +259,7 @@ impl Storage {
                 tracing::warn!(%error, "writer stays live in the catalog");
             }
         }
+        usage::save(shared);
         shared.unmark()?;
         flushed.map(drop).map_err(|e| e.context("flush at the stop"))
     }

@@ -35,7 +35,7 @@ use crate::object::local::LocalStore;
 use crate::object::{Objects, bucket, check};
 use crate::paths::DataDir;
 use crate::retain::{self, Retainer};
-use crate::usage::Usage;
+use crate::usage;
 use crate::view::ViewCell;
 use crate::wal::{self, Lsn};
 use crate::{Handles, Options};
@@ -81,6 +81,7 @@ pub(crate) async fn open(
     tracing::info!(writer = id, epoch, manifest = catalog.state().version(), "data folder is ours");
     let bucket = Bucket { objects, catalog, identity, polls };
     let shared = assemble(options, handles, dir, lock, bucket, registry)?;
+    usage::file::load(&shared.usage, &shared.dir, &*shared.handles.disk);
     start_tasks(&shared);
     Ok(shared)
 }
@@ -220,6 +221,7 @@ fn assemble(
     };
     let retainer = Retainer::register(&state, &*handles.clock, registry);
     let published = Mutex::new(Published { state: Arc::default(), at: handles.clock.monotonic() });
+    let asked = Arc::clone(view.load().usage());
     Ok(Arc::new(Shared {
         options,
         handles,
@@ -229,7 +231,7 @@ fn assemble(
         log,
         flusher,
         compactor: Compactor::register(registry),
-        usage: Arc::new(Usage::default()),
+        usage: asked,
         replayed,
         closing: AtomicBool::new(false),
         disk_level,
@@ -277,6 +279,8 @@ fn start_tasks(shared: &Arc<Shared>) {
     shared.handles.tasks.spawn("flush", Box::pin(flushes));
     let looks = retain::run(Arc::downgrade(shared));
     shared.handles.tasks.spawn("retain", Box::pin(looks));
+    let writes = usage::run(Arc::downgrade(shared));
+    shared.handles.tasks.spawn("usage", Box::pin(writes));
     if options.compaction.enabled {
         let merges = worker::run(Arc::downgrade(shared));
         shared.handles.tasks.spawn("compact", Box::pin(merges));

@@ -10,6 +10,7 @@
 //! ├── ballast    room that is given up to finish a flush or a stop on a full disk
 //! ├── unclean    present while a process runs; found at a start: the last run did not stop cleanly
 //! ├── wal/       segments of the log, and prepared ones; `requests`: whose resends are recognised
+//! ├── usage      keys of attributes that queries ask for
 //! ├── quarantine/ damaged segments, set aside by `tarn wal quarantine`
 //! ├── ballast    64 MiB, given up to finish a flush on a full disk
 //! └── bucket/    the object store, where no other is configured
@@ -91,6 +92,16 @@ impl DataDir {
     /// Returns where the next version of that file is prepared.
     pub fn wal_requests_temp(&self) -> PathBuf {
         self.wal().join("requests.tmp")
+    }
+
+    /// Returns the file of what queries ask for.
+    pub fn usage(&self) -> PathBuf {
+        self.root.join("usage")
+    }
+
+    /// Returns where the next version of that file is prepared.
+    pub fn usage_temp(&self) -> PathBuf {
+        self.root.join("usage.tmp")
     }
 
     /// Returns the folder of damaged log segments that an operator set aside.

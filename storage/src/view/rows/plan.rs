@@ -51,6 +51,9 @@ impl View {
                 ScanStats::add(&stats.blocks_pruned, 1);
             }
         }
+        if !parts.is_empty() {
+            self.usage().scanned(tenant, &scan);
+        }
         if scan.newest_first {
             parts.sort_by_key(|part| Reverse(part.time_max_us));
         }
