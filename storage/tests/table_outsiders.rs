@@ -6,13 +6,21 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use tarn_storage::block::BlockMeta;
+use tarn_storage::block::seal::NewBlock;
 use tarn_storage::schema::tables::{Table, column};
 use tarn_testkit::sim::SimRng;
 
+#[path = "support/merging.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod merging;
 #[path = "support/tables.rs"]
 mod tables;
+
+use merging::World;
 
 use tables::{Logical, build, file_rows, logical, logs, spans};
 
@@ -34,7 +42,9 @@ show("route", """SELECT coalesce("a_http.route", attributes['http.route']) AS ro
     FROM logs WHERE route IS NOT NULL GROUP BY 1""")
 show("status", """SELECT coalesce("ai_http.status"::VARCHAR, attributes['http.status']) AS status, count(*)
     FROM logs WHERE status IS NOT NULL GROUP BY 1""")
-show("rare", "SELECT count(*) FROM logs WHERE len(list_filter(map_keys(attributes), lambda k: k LIKE 'rare.%')) > 0")
+own = [row[0] for row in c.execute("DESCRIBE logs").fetchall() if row[0].startswith("a_rare.")]
+own = "".join(f' OR "{name}" IS NOT NULL' for name in own)
+show("rare", f"SELECT count(*) FROM logs WHERE len(list_filter(map_keys(attributes), lambda k: k LIKE 'rare.%')) > 0{own}")
 show("spans", "SELECT count(*), sum(duration_ns), count(DISTINCT trace_id), count(DISTINCT span_id) FROM spans")
 show("events", "SELECT count(*), sum(e.offset_ns), sum(len(map_keys(e.attributes))) FROM (SELECT unnest(events) AS e FROM spans)")
 show("links", "SELECT count(*), count(DISTINCT l.trace_id), sum(len(map_keys(l.attributes))) FROM (SELECT unnest(links) AS l FROM spans)")
@@ -61,9 +71,9 @@ for name, pattern in [("logs", logs), ("spans", spans)]:
     print("pyarrow", name, rows, entries, sep="\t")
 "#;
 
-fn store(folder: &Path, table: Table, batches: &[RecordBatch]) -> Vec<Logical> {
+fn store(folder: &Path, table: Table, blocks: Vec<NewBlock>) -> Vec<Logical> {
     let mut rows = Vec::new();
-    for (i, block) in build(table, batches).into_iter().enumerate() {
+    for (i, block) in blocks.into_iter().enumerate() {
         let name = format!("{}-{i}.parquet", table.as_str());
         std::fs::write(folder.join(name), &block.bytes).unwrap();
         rows.extend(file_rows(&block.bytes));
@@ -156,14 +166,35 @@ fn lists(batches: &[RecordBatch], name: &str) -> [i64; 3] {
     [count, sum + ids.len() as i64, entries]
 }
 
+/// Flushes every batch by itself and merges the blocks of each day.
+fn merged(table: Table, batches: &[RecordBatch]) -> Vec<NewBlock> {
+    let mut world = World::new(1);
+    let mut days: BTreeMap<String, Vec<Arc<BlockMeta>>> = BTreeMap::new();
+    for batch in batches {
+        for meta in world.flush(table, std::slice::from_ref(batch)) {
+            days.entry(meta.day.clone()).or_default().push(meta);
+        }
+    }
+    days.into_values().flat_map(|blocks| world.merge(table, 2, &blocks)).collect()
+}
+
 #[test]
 fn duckdb_and_pyarrow_read_logs_and_spans() {
+    read_by_others(build);
+}
+
+#[test]
+fn duckdb_and_pyarrow_read_merged_logs_and_spans() {
+    read_by_others(merged);
+}
+
+fn read_by_others(blocks: impl Fn(Table, &[RecordBatch]) -> Vec<NewBlock>) {
     let rng = SimRng::new(21);
     let folder = tempfile::tempdir().unwrap();
     let log_batches: Vec<_> = (0..4).map(|_| logs(&rng, 700, 2)).collect();
     let span_batches: Vec<_> = (0..4).map(|_| spans(&rng, 700, 2)).collect();
-    store(folder.path(), Table::Logs, &log_batches);
-    let span_rows = store(folder.path(), Table::Spans, &span_batches);
+    store(folder.path(), Table::Logs, blocks(Table::Logs, &log_batches));
+    let span_rows = store(folder.path(), Table::Spans, blocks(Table::Spans, &span_batches));
     let python = std::env::var_os("TARN_PYTHON").unwrap_or_else(|| "python3".into());
     let output = Command::new(python).arg("-c").arg(SCRIPT).arg(folder.path()).output();
     let Ok(output) = output else {

@@ -1,4 +1,6 @@
 use super::*;
+use crate::file::{Disk, OpenHow, RealDisk};
+use crate::paths::DataDir;
 
 fn keys(usage: &Usage) -> Vec<String> {
     usage.keys(&TenantId::default_tenant(), Signal::Logs, 3)
@@ -62,4 +64,30 @@ fn scans_note_attributes_and_their_columns() {
     usage.scanned(&TenantId::default_tenant(), &scan);
     assert_eq!(keys(&usage), ["a", "b"]);
     assert_eq!(usage.counts.lock().keys.values().flat_map(Keys::values).sum::<u64>(), 2);
+}
+
+#[test]
+fn counts_live_through_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = DataDir::new(folder.path());
+    let usage = Usage::default();
+    usage.age(100);
+    ask(&usage, "a", 5);
+    ask(&usage, "b", 2);
+    for _ in 0..2 {
+        file::save(&usage, &dir, &RealDisk).unwrap();
+        let later = Usage::default();
+        file::load(&later, &dir, &RealDisk);
+        assert_eq!(keys(&later), ["a", "b"]);
+        later.age(102);
+        assert_eq!(keys(&later), ["a"], "days without a process count");
+        ask(&usage, "a", 1);
+    }
+    // Damage: nobody has asked for anything.
+    RealDisk.remove(&dir.usage()).unwrap();
+    let damaged = RealDisk.open(&dir.usage(), OpenHow::CreateNew).unwrap();
+    damaged.write_at(b"{\"day\":", 0).unwrap();
+    let later = Usage::default();
+    file::load(&later, &dir, &RealDisk);
+    assert!(keys(&later).is_empty());
 }
