@@ -123,7 +123,7 @@ pub(crate) static KEYS: &[Key] = &[
         |c, v| put(&mut c.limits.connections_max, count(v))
     ),
     key!(
-        "http.http2_streams_max",
+        "http.streams_max",
         "number",
         |l| l.http2_streams_max.to_string(),
         "Requests at once on one HTTP/2 connection; a client waits with further ones.",
