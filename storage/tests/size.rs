@@ -20,12 +20,8 @@ use tarn_model::slice::Samples;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::TimeRange;
 use tarn_storage::block::BlockMeta;
-<<<<<<< HEAD
-use tarn_storage::view::{ScanLimits, Selector, View};
-=======
 use tarn_storage::block::figures::Slices;
-use tarn_storage::view::{ScanLimits, Selector};
->>>>>>> 90bb30b (pages: bytes are turned over by vector instructions; figures of pages alone)
+use tarn_storage::view::{ScanLimits, Selector, View};
 use tarn_testkit::merge::Merge;
 use tarn_testkit::sim::SimRng;
 use tarn_testkit::store::Store;
