@@ -9,12 +9,14 @@
 //! - [`state`](mod@state): what they add up to
 //! - [`commit`]: winning the next number
 //! - [`checkpoint`]: loading, and the pages that make it short
+//! - [`saved`]: a copy on the local disk, for a start while the bucket is away
 //! - [`writers`]: who writes, in which epoch
 
 pub mod checkpoint;
 pub mod commit;
 pub mod format;
 mod metrics;
+pub mod saved;
 pub mod state;
 pub mod writers;
 

@@ -70,6 +70,39 @@ pub struct Space {
     pub available: u64,
 }
 
+/// Puts `bytes` in the place of the file `path`, so that a crash leaves the old content or the new
+/// one, both whole: another file is written and synced, and takes the name.
+///
+/// # Errors
+/// What the disk says; the old file is untouched then, but where the folder could not be synced.
+pub(crate) fn replace(disk: &dyn Disk, temp: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match disk.remove(temp) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let file = disk.open(temp, OpenHow::CreateNew)?;
+    file.write_at(bytes, 0)?;
+    file.sync_data()?;
+    disk.rename(temp, path)?;
+    path.parent().map_or(Ok(()), |folder| disk.sync_dir(folder))
+}
+
+/// Reads a whole file of at most `bytes_max`.
+///
+/// # Errors
+/// What the disk says; `FileTooLarge` beyond the bound.
+pub(crate) fn read_whole(disk: &dyn Disk, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let file = disk.open(path, OpenHow::Read)?;
+    let length = file.len()?;
+    let bytes = usize::try_from(length).ok().filter(|_| length <= bytes_max).ok_or_else(|| {
+        let message = format!("{} is {length} bytes, limit is {bytes_max}", path.display());
+        io::Error::new(io::ErrorKind::FileTooLarge, message)
+    })?;
+    let mut content = vec![0; bytes];
+    file.read_at(&mut content, 0)?;
+    Ok(content)
+}
+
 /// An open file. Positions are explicit, so that threads can share it.
 pub trait DiskFile: Send + Sync + fmt::Debug {
     /// Reads exactly `into.len()` bytes; `UnexpectedEof` where the file ends before.

@@ -10,6 +10,11 @@
 //! 4. **swap** one pointer: the catalog version with the blocks comes in, the generation goes out;
 //! 5. **truncate** the log up to the committed position.
 //!
+//! Where the bucket is behind a network the blocks are written to the local disk first ([`stage`]),
+//! which moves them in the view and frees the memory, and are delivered afterwards ([`deliver`]):
+//! then 2 to 5 above are stage, swap, upload, commit, swap. Only a cut that finds no room on the
+//! disk is put at once.
+//!
 //! A failure at any step leaves generation and log where they are; the next flush takes the same
 //! cut again, before it makes a new one. What waits is read off the view (the generations that were
 //! cut), so a flush may also be dropped halfway, as the request of a client who went away is. Blocks
@@ -21,6 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
+use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
@@ -37,12 +43,14 @@ use crate::append::requests;
 use crate::block::{BlockMeta, LsnRange};
 use crate::blocking;
 use crate::catalog::commit::propose_cut;
+use crate::catalog::saved::Saved;
 use crate::catalog::{Catalog, CommitError, Identity, State, writers};
-use crate::disk::ReadOnly;
+use crate::disk::{Level, ReadOnly};
 use crate::file::Disk;
 use crate::head::sink::HeadSink;
 use crate::head::{Head, HeadGeneration};
 use crate::invariants::{Invariants, VIS_1};
+use crate::object::cache::Parts;
 use crate::object::{CreateError, Objects};
 use crate::paths::DataDir;
 use crate::view::{View, ViewCell};
@@ -50,19 +58,24 @@ use crate::wal::{Lsn, Wal};
 
 pub mod build;
 pub(crate) mod cut;
+mod deliver;
 mod extras;
+pub mod stage;
 pub mod tables;
 mod timeline;
 mod trigger;
 
-pub(crate) use trigger::{Load, Trigger, run};
+pub(crate) use trigger::{Load, Trigger, run, run_bucket};
 
 use crate::block::seal::NewBlock;
 use build::BuildContext;
+use stage::Stage;
 
 /// Blocks of one flush that are uploaded at once: hides the latency of a bucket without holding
 /// many sockets.
 const UPLOADS: usize = 4;
+/// What answers say that needed bytes of a bucket that does not answer.
+pub(crate) const AWAY: &str = "blocks in the bucket are left out: it cannot be reached";
 /// The reason under which writes are refused when another process has our identity.
 const FENCED: &str = "fenced";
 
@@ -81,6 +94,16 @@ pub struct FlushReport {
     pub manifest: u64,
 }
 
+impl FlushReport {
+    fn add(&mut self, blocks: &[Arc<BlockMeta>]) {
+        self.blocks += blocks.len();
+        self.samples += blocks.iter().map(|block| block.samples).sum::<u64>();
+        let tables = blocks.iter().filter(|block| block.signal != Signal::Metrics.as_str());
+        self.rows += tables.map(|block| block.rows).sum::<u64>();
+        self.bytes += blocks.iter().map(|block| block.bytes).sum::<u64>();
+    }
+}
+
 /// Takes cuts of one head into the catalog.
 #[derive(Debug)]
 pub(crate) struct Flusher {
@@ -91,6 +114,21 @@ pub(crate) struct Flusher {
     pub(crate) dir: DataDir,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) identity: Identity,
+    /// Name of this writer for humans.
+    pub(crate) label: String,
+    /// Cuts on the local disk, where the bucket is behind a network.
+    pub(crate) stage: Option<Arc<Stage>>,
+    /// Where blocks are read from.
+    pub(crate) parts: Parts,
+    /// Set while this start has not been committed, because the bucket was away.
+    pub(crate) alone: Mutex<Option<Arc<Saved>>>,
+    /// Version of the catalog that was copied to the folder.
+    pub(crate) saved: Mutex<Option<u64>>,
+    /// One delivery at a time.
+    pub(crate) delivering: tokio::sync::Mutex<()>,
+    /// Above half of this the log lets go of what is staged.
+    pub(crate) log_bytes_max: u64,
+    pub(crate) disk_level: watch::Receiver<Level>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
     pub(crate) read_only: ReadOnly,
@@ -105,11 +143,40 @@ pub(crate) struct Flusher {
 }
 
 impl Flusher {
-    /// Flushes everything that was appended before.
+    /// Flushes everything that was appended before, and what was staged.
     pub(crate) async fn flush(&self, wal: &Wal<HeadSink>) -> Result<FlushReport> {
+        self.observed(async {
+            let mut report = FlushReport::default();
+            for cut in self.stage.iter().flat_map(|stage| stage.waiting()) {
+                report.add(&cut.metas());
+            }
+            self.cut(wal, &mut report).await?;
+            self.deliver(wal).await?;
+            report.manifest = self.catalog.state().version();
+            Ok(report)
+        })
+        .await
+    }
+
+    /// Moves everything that was appended before out of the head: into staged files, or where there
+    /// is no stage or no room, into the bucket.
+    pub(crate) async fn stage(&self, wal: &Wal<HeadSink>) -> Result<FlushReport> {
+        self.observed(async {
+            let mut report = FlushReport::default();
+            self.cut(wal, &mut report).await?;
+            report.manifest = self.catalog.state().version();
+            Ok(report)
+        })
+        .await
+    }
+
+    async fn observed(
+        &self,
+        work: impl Future<Output = Result<FlushReport>> + Send,
+    ) -> Result<FlushReport> {
         let started = self.clock.monotonic();
         let span = tracing::info_span!("flush", blocks = Empty, samples = Empty, error = Empty);
-        let done = self.flush_all(wal).instrument(span.clone()).await;
+        let done = work.instrument(span.clone()).await;
         match &done {
             Ok(report) if report.blocks > 0 => {
                 let taken = self.clock.monotonic().saturating_sub(started);
@@ -128,11 +195,10 @@ impl Flusher {
         done
     }
 
-    async fn flush_all(&self, wal: &Wal<HeadSink>) -> Result<FlushReport> {
+    async fn cut(&self, wal: &Wal<HeadSink>, report: &mut FlushReport) -> Result<()> {
         let mut written = self.written.lock().await;
-        let mut report = FlushReport::default();
         // What failed before comes first: cuts are committed in the order of the log.
-        self.flush_cuts(&mut written, wal, &mut report).await?;
+        self.flush_cuts(&mut written, wal, report).await?;
         let cut = wal.run(|sink, last| {
             if sink.active().first() <= last {
                 // It is in the view from now on, as one that was cut.
@@ -140,9 +206,7 @@ impl Flusher {
             }
         });
         cut.await.map_err(|e| e.context("cut the head"))?;
-        self.flush_cuts(&mut written, wal, &mut report).await?;
-        report.manifest = self.catalog.state().version();
-        Ok(report)
+        self.flush_cuts(&mut written, wal, report).await
     }
 
     async fn flush_cuts(
@@ -154,16 +218,55 @@ impl Flusher {
         let view = self.view.load();
         for generation in view.heads() {
             let Some(last) = generation.last() else { continue };
+            if !written.contains_key(&generation.first())
+                && self.stage_one(generation, wal, report).await
+            {
+                continue;
+            }
+            // Cuts are committed in the order of the log.
+            self.deliver(wal).await?;
+            self.join().await?;
             let blocks = self.flush_one(written, generation, last).await?;
-            wal.truncate(last);
-            self.checkpoint().await;
-            report.blocks += blocks.len();
-            report.samples += blocks.iter().map(|block| block.samples).sum::<u64>();
-            let tables = blocks.iter().filter(|block| block.signal != Signal::Metrics.as_str());
-            report.rows += tables.map(|block| block.rows).sum::<u64>();
-            report.bytes += blocks.iter().map(|block| block.bytes).sum::<u64>();
+            let state = Arc::clone(self.view.load().catalog());
+            self.let_go(wal, &state).await;
+            report.add(&blocks);
         }
         Ok(())
+    }
+
+    /// Stages a generation; `false` where it has to go into the bucket at once.
+    async fn stage_one(
+        &self,
+        generation: &Arc<HeadGeneration>,
+        wal: &Wal<HeadSink>,
+        report: &mut FlushReport,
+    ) -> bool {
+        let Some(stage) = &self.stage else { return false };
+        if *self.disk_level.borrow() == Level::Hard {
+            return false;
+        }
+        let (stage, head) = (Arc::clone(stage), Arc::clone(&self.head));
+        let (generation, view) = (Arc::clone(generation), Arc::clone(&self.view));
+        let (staged, last) = blocking::run(move || {
+            let staged = stage.put(&generation, &head, &view);
+            (staged, stage.last())
+        })
+        .await;
+        match staged {
+            Ok(cut) => {
+                report.add(&cut.map(|cut| cut.metas()).unwrap_or_default());
+                if wal.bytes().0 > self.log_bytes_max / 2
+                    && let Some(last) = last
+                {
+                    wal.truncate(last);
+                }
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cut could not be staged, it goes to the bucket at once");
+                false
+            }
+        }
     }
 
     async fn flush_one(
@@ -232,19 +335,21 @@ impl Flusher {
         .await
         .map_err(|e| e.context("build blocks"))?;
         stream::iter(blocks)
-            .map(|NewBlock { meta, bytes }| self.put(meta, bytes))
+            .map(|NewBlock { meta, bytes }| async move {
+                self.put(&meta.object, &bytes).await?;
+                Ok(Arc::new(meta))
+            })
             .buffered(UPLOADS)
             .try_collect()
             .await
     }
 
-    async fn put(&self, meta: BlockMeta, bytes: Bytes) -> Result<Arc<BlockMeta>> {
-        match self.objects.create(&meta.object, &bytes).await {
-            Ok(_) => Ok(Arc::new(meta)),
+    async fn put(&self, object: &str, bytes: &Bytes) -> Result<()> {
+        match self.objects.create(object, bytes).await {
+            Ok(_) => Ok(()),
             Err(CreateError::Unknown(error)) => Err(error),
             Err(CreateError::Conflict(_)) => {
-                let message = format!("block {} exists with other content", meta.object);
-                Err(Error::internal(message))
+                Err(Error::internal(format!("block {object} exists with other content")))
             }
         }
     }
@@ -269,8 +374,19 @@ impl Flusher {
     /// identity.
     pub(crate) async fn poll(&self) {
         let Identity { id, epoch } = &self.identity;
-        match self.catalog.refresh().await {
+        let refreshed = match self.join().await {
+            Ok(()) => match self.catalog.refresh().await {
+                Err(CommitError::DeadBranch) => Ok(self.catalog.state()),
+                other => other.map_err(Error::from),
+            },
+            Err(error) => Err(error),
+        };
+        match refreshed {
             Ok(state) => {
+                if self.parts.set_away(None) {
+                    tracing::info!("the bucket is reached again");
+                }
+                self.save_catalog(&state).await;
                 let theirs = state.writer(id).map_or(0, |record| record.writer.epoch);
                 if theirs > *epoch {
                     self.fence(&CommitError::Fenced { writer: id.clone(), ours: *epoch, theirs });
@@ -278,7 +394,9 @@ impl Flusher {
                 self.follow(&state, None);
             }
             Err(error) => {
-                tracing::warn!(%error, "catalog could not be polled");
+                if self.parts.set_away(Some(AWAY)) {
+                    tracing::warn!(%error, "the bucket cannot be reached, writes go on");
+                }
                 let state = self.catalog.state();
                 // Alone on the bucket, nobody else can have committed anything.
                 let others = state.writers().any(|record| record.writer.id != *id);

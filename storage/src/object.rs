@@ -27,6 +27,7 @@ use tarn_model::rng::Rng;
 use tarn_model::time::Clock;
 
 pub mod bucket;
+pub mod cache;
 pub mod check;
 pub mod local;
 mod metrics;

@@ -1,19 +1,22 @@
 //! The start: from a folder to a store that takes rows.
 //!
 //! 1. the lock of the folder: one process only (FEN-1);
-//! 2. the catalog, from the bucket;
-//! 3. the identity: its epoch is raised in the folder, then in the catalog, so that whatever an
-//!    earlier life still has under way cannot enter any more;
-//! 4. the view: catalog and an empty head, marked as incomplete (PAR-1). Here `open` returns;
-//! 5. the replay, on a thread of its own: what the log has above the committed position goes into
-//!    the head in the order of the log;
+//! 2. the catalog, from the bucket, or while that is away, from the copy in the folder;
+//! 3. the identity: its epoch is raised in the folder, then in the catalog (as soon as the bucket is
+//!    there), so that whatever an earlier life still has under way cannot enter any more;
+//! 4. the view: catalog, staged cuts above it and an empty head, marked as incomplete (PAR-1). Here
+//!    `open` returns;
+//! 5. the replay, on a thread of its own: what the log has above the staged cuts goes into the head
+//!    in the order of the log;
 //! 6. the log takes appends, the mark is removed.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use object_store::ObjectStore;
 use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
@@ -24,13 +27,17 @@ use tarn_model::units::ByteSize;
 use tokio::sync::watch;
 
 use crate::block::reader::Blocks;
+use crate::catalog::saved::Saved;
+use crate::catalog::writers::Folder;
 use crate::catalog::{Catalog, Identity, writers};
 use crate::compact::worker::{self, Compactor};
 use crate::disk::{BALLAST_BYTES, Ballast, DiskWatch, ReadOnly};
 use crate::file::OpenHow;
-use crate::flush::{self, Flusher, Trigger};
+use crate::flush::stage::{Stage, StageParts};
+use crate::flush::{self, AWAY, Flusher, Trigger};
 use crate::head::Head;
 use crate::invariants::Invariants;
+use crate::object::cache::Parts;
 use crate::object::local::LocalStore;
 use crate::object::{Objects, bucket, check};
 use crate::paths::DataDir;
@@ -50,6 +57,10 @@ use shared::{FolderLock, LogHandle, Published};
 
 /// Bytes that may wait for the commit thread: eight groups of the 8 MiB it aims at.
 const QUEUE_BYTES_MAX: ByteSize = ByteSize::mib(64);
+/// A start waits this long for a bucket when it could go on without.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// And this long when it could not; requests give up earlier by themselves.
+const PATIENCE_ALONE: Duration = Duration::from_secs(3600);
 /// When to try again while the log replays: a GiB takes about five seconds.
 const REPLAY_RETRY: Duration = Duration::from_secs(2);
 /// What queries say while rows of the log may be missing.
@@ -72,14 +83,12 @@ pub(crate) async fn open(
         None => open_bucket(&options, &dir, &handles).await?,
     };
     let (clock, rng) = (Arc::clone(&handles.clock), Arc::clone(&handles.rng));
-    let objects = Objects::new(store, Arc::clone(&clock), Arc::clone(&rng), registry);
-    let catalog = Catalog::load(objects.clone(), clock, rng, registry).await;
-    let catalog = catalog.map_err(|error| told_better(error, trouble))?;
-    let identity =
-        writers::start(&dir, &*handles.disk, &*handles.rng, &catalog, &options.label).await?;
-    let Identity { id, epoch } = &identity;
-    tracing::info!(writer = id, epoch, manifest = catalog.state().version(), "data folder is ours");
-    let bucket = Bucket { objects, catalog, identity, polls };
+    let objects = Objects::new(store, clock, rng, registry);
+    let bucket = join_bucket(&options, &handles, &dir, objects, polls, registry).await;
+    let bucket = bucket.map_err(|error| told_better(error, trouble))?;
+    let Identity { id, epoch } = &bucket.identity;
+    let manifest = bucket.catalog.state().version();
+    tracing::info!(writer = id, epoch, manifest, "data folder is ours");
     let shared = assemble(options, handles, dir, lock, bucket, registry)?;
     usage::file::load(&shared.usage, &shared.dir, &*shared.handles.disk);
     start_tasks(&shared);
@@ -113,6 +122,54 @@ fn told_better(error: Error, trouble: Option<Error>) -> Error {
         Some(trouble) if matches!(error.kind(), ErrorKind::Unavailable { .. }) => trouble,
         _ => error,
     }
+}
+
+/// Loads the catalog and raises the epoch: in the bucket, or while it is away, in the folder alone.
+async fn join_bucket(
+    options: &Options,
+    handles: &Handles,
+    dir: &DataDir,
+    objects: Objects,
+    polls: bool,
+    registry: &mut Registry,
+) -> Result<Bucket> {
+    let (clock, rng) = (Arc::clone(&handles.clock), Arc::clone(&handles.rng));
+    let disk = &*handles.disk;
+    // A damaged copy is no copy: the bucket has the truth.
+    let saved = if polls {
+        Saved::read(dir, disk).unwrap_or_else(|error| {
+            tracing::warn!(%error, "copy of the catalog is left out");
+            None
+        })
+    } else {
+        None
+    };
+    let folder = Folder { dir, disk, rng: &*handles.rng, saved: saved.as_ref() };
+    let load = Catalog::load(objects.clone(), Arc::clone(&clock), Arc::clone(&rng), registry);
+    let patience = if saved.is_some() { PATIENCE } else { PATIENCE_ALONE };
+    let loaded = match select(pin!(load), clock.sleep(patience)).await {
+        Either::Left((loaded, _)) => loaded,
+        Either::Right(((), _)) => Err(Error::unavailable("the bucket does not answer", PATIENCE)),
+    };
+    let (catalog, error) = match loaded {
+        Ok(catalog) => match writers::start(folder, &catalog, &options.label).await {
+            Ok(identity) => {
+                return Ok(Bucket { objects, catalog, identity, polls, alone: None });
+            }
+            Err(error) => (Some(catalog), error),
+        },
+        Err(error) => (None, error),
+    };
+    if saved.is_none() || !matches!(error.kind(), ErrorKind::Unavailable { .. }) {
+        return Err(error);
+    }
+    let Ok((identity, saved)) = writers::start_alone(folder) else { return Err(error) };
+    tracing::warn!(%error, "the bucket is away: going on from the copy of its catalog");
+    let catalog = match catalog {
+        Some(catalog) => catalog,
+        None => Catalog::resume(saved.clone().into_state()?, objects.clone(), clock, rng, registry),
+    };
+    Ok(Bucket { objects, catalog, identity, polls, alone: Some(Arc::new(saved)) })
 }
 
 /// FEN-1: of two processes on one folder only one runs.
@@ -158,6 +215,8 @@ struct Bucket {
     catalog: Catalog,
     identity: Identity,
     polls: bool,
+    /// What this start goes on from, while the bucket is away.
+    alone: Option<Arc<Saved>>,
 }
 
 fn assemble(
@@ -168,16 +227,27 @@ fn assemble(
     bucket: Bucket,
     registry: &mut Registry,
 ) -> Result<Arc<Shared>> {
-    let Bucket { objects, catalog, identity, polls } = bucket;
+    let Bucket { objects, catalog, identity, polls, alone } = bucket;
     let head = Head::new(options.limits.clone(), Arc::clone(&handles.clock));
     head.register(registry);
     let state = catalog.state();
     let committed = Lsn(state.committed(&identity.id));
-    let blocks = Blocks::new(objects.clone());
+    let (parts, stage) = if polls {
+        let (parts, stage) =
+            staging(&options, &handles, &dir, (&objects, &identity), committed, registry)?;
+        parts.set_away(alone.as_ref().map(|_| AWAY));
+        (parts, Some(stage))
+    } else {
+        (Parts::direct(objects.clone()), None)
+    };
+    let floor = stage.as_ref().and_then(|stage| stage.last()).unwrap_or(committed);
+    let blocks = Blocks::of(parts.clone());
     let view = ViewCell::new(Arc::clone(&head), blocks, Arc::clone(&state));
-    let generation = head.generation(committed.next());
+    let generation = head.generation(floor.next());
+    let staged = stage.as_ref().map(|stage| stage.shown_above(committed.0)).unwrap_or_default();
     view.update(|view| {
-        view.with_generation(Arc::clone(&generation)).with_replaying(Some(REPLAYING))
+        let view = view.with_staged(staged).with_generation(Arc::clone(&generation));
+        view.with_replaying(Some(REPLAYING))
     });
     let read_only = ReadOnly::register(registry);
     let log = Arc::new(LogHandle::default());
@@ -190,7 +260,7 @@ fn assemble(
         options: wal_options(&options, &dir, &identity, read_only.clone(), registry)?,
         handles: handles.clone(),
         dir: dir.clone(),
-        committed,
+        floor,
         head: Arc::clone(&head),
         view: Arc::clone(&view),
         generation,
@@ -210,6 +280,14 @@ fn assemble(
         dir: dir.clone(),
         disk: Arc::clone(&handles.disk),
         identity,
+        label: options.label.clone(),
+        stage,
+        parts,
+        alone: Mutex::new(alone),
+        saved: Mutex::new(None),
+        delivering: tokio::sync::Mutex::default(),
+        log_bytes_max: options.wal_bytes_max.0,
+        disk_level: disk_level.clone(),
         clock: Arc::clone(&handles.clock),
         rng: Arc::clone(&handles.rng),
         read_only,
@@ -242,6 +320,30 @@ fn assemble(
         retainer,
         _lock: lock,
     }))
+}
+
+/// What stands between the head and a bucket behind a network.
+fn staging(
+    options: &Options,
+    handles: &Handles,
+    dir: &DataDir,
+    (objects, identity): (&Objects, &Identity),
+    committed: Lsn,
+    registry: &mut Registry,
+) -> Result<(Parts, Arc<Stage>)> {
+    let disk = &handles.disk;
+    let memory = options.cache.memory_bytes;
+    let bytes = Parts::remote(objects.clone(), Arc::clone(disk), memory, registry);
+    let parts = StageParts {
+        dir: dir.clone(),
+        disk: Arc::clone(disk),
+        clock: Arc::clone(&handles.clock),
+        rng: Arc::clone(&handles.rng),
+        identity: identity.clone(),
+        bytes: bytes.clone(),
+        options: options.cache.clone(),
+    };
+    Ok((bytes, Arc::new(Stage::open(parts, committed, registry)?)))
 }
 
 fn wal_options(
@@ -285,6 +387,8 @@ fn start_tasks(shared: &Arc<Shared>) {
         let merges = worker::run(Arc::downgrade(shared));
         shared.handles.tasks.spawn("compact", Box::pin(merges));
     }
+    let bucket = flush::run_bucket(Arc::downgrade(shared));
+    shared.handles.tasks.spawn("bucket", Box::pin(bucket));
 }
 
 fn disk_error(what: &str, path: &std::path::Path, error: io::Error) -> Error {

@@ -12,7 +12,8 @@
 //! ├── wal/       segments of the log, and prepared ones; `requests`: whose resends are recognised
 //! ├── usage      keys of attributes that queries ask for
 //! ├── quarantine/ damaged segments, set aside by `tarn wal quarantine`
-//! ├── ballast    64 MiB, given up to finish a flush on a full disk
+//! ├── staged/    cuts of the head on their way to a bucket, afterwards kept as a cache
+//! ├── catalog    copy of the catalog, for a start while the bucket is away
 //! └── bucket/    the object store, where no other is configured
 //! ```
 
@@ -41,6 +42,9 @@ const MANIFEST_SUFFIX: &str = ".manifest";
 const SEGMENT_SUFFIX: &str = ".segment";
 const SPARE_SUFFIX: &str = ".spare";
 const ZEROING_SUFFIX: &str = ".zeroing";
+const STAGED_SUFFIX: &str = ".block";
+const CUT_SUFFIX: &str = ".cut";
+const BLOCK_SUFFIX: &str = ".parquet";
 
 /// The data folder of one writer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +116,36 @@ impl DataDir {
     /// Returns the file whose room is given up to finish a flush on a full disk.
     pub fn ballast(&self) -> PathBuf {
         self.root.join("ballast")
+    }
+
+    /// Returns the folder of staged cuts.
+    pub fn staged(&self) -> PathBuf {
+        self.root.join("staged")
+    }
+
+    /// Returns the file of one staged block. `attempt` is random.
+    pub fn staged_block(&self, lsn_lo: u64, number: usize, attempt: u64) -> PathBuf {
+        self.staged().join(format!("{lsn_lo:020}-{number}-{attempt:016x}{STAGED_SUFFIX}"))
+    }
+
+    /// Returns the list that makes a staged cut count.
+    pub fn staged_list(&self, lsn_lo: u64) -> PathBuf {
+        self.staged().join(format!("{lsn_lo:020}{CUT_SUFFIX}"))
+    }
+
+    /// Returns where the next version of a list is prepared.
+    pub fn staged_list_temp(&self, lsn_lo: u64) -> PathBuf {
+        self.staged().join(format!("{lsn_lo:020}{CUT_SUFFIX}.tmp"))
+    }
+
+    /// Returns the copy of the catalog.
+    pub fn saved_catalog(&self) -> PathBuf {
+        self.root.join("catalog")
+    }
+
+    /// Returns where the next copy of the catalog is prepared.
+    pub fn saved_catalog_temp(&self) -> PathBuf {
+        self.root.join("catalog.tmp")
     }
 
     /// Returns the root of the local object store.
@@ -188,6 +222,19 @@ pub fn flush_block_name(
     attempt: u64,
 ) -> String {
     format!("{writer}-{epoch}-{lsn_lo}-{lsn_hi}-{shard}-{attempt:016x}")
+}
+
+/// Returns whether a file name is that of the list of a staged cut.
+pub fn is_staged_list_name(name: &str) -> bool {
+    name.strip_suffix(CUT_SUFFIX).and_then(parse_number).is_some()
+}
+
+/// Returns the key of a block with another `attempt`, where the old name may not be used any more;
+/// `None` where the key does not end with one.
+pub fn renamed_block(key: &str, attempt: u64) -> Option<String> {
+    let (front, old) = key.strip_suffix(BLOCK_SUFFIX)?.rsplit_once('-')?;
+    let hex = old.len() == 16 && old.bytes().all(|b| b.is_ascii_hexdigit());
+    hex.then(|| format!("{front}-{attempt:016x}{BLOCK_SUFFIX}"))
 }
 
 /// Returns the name of a block that a merge made: a hash of what went in, and as in
@@ -344,6 +391,14 @@ mod tests {
         assert_eq!(parse_segment_name(&segment_name(7)), Some(7));
         assert_eq!(parse_spare_name(&spare_name(7)), Some(7));
         assert_eq!(parse_spare_name(&segment_name(7)), None);
+        let dir = DataDir::new("/data");
+        let list = dir.staged_list(7);
+        let list = list.file_name().and_then(|name| name.to_str()).expect("a name");
+        assert!(is_staged_list_name(list) && !is_staged_list_name(&format!("{list}.tmp")));
+        let renamed = renamed_block("blocks/a/slices-L0-0a-2-7-9-0-000000000000beef.parquet", 1);
+        let expected = "blocks/a/slices-L0-0a-2-7-9-0-0000000000000001.parquet";
+        assert_eq!(renamed.as_deref(), Some(expected));
+        assert_eq!(renamed_block("blocks/a/slices-L0-0a.parquet", 1), None);
         assert!(is_zeroing_name(&zeroing_name(7)) && !is_zeroing_name(&spare_name(7)));
         for stranger in
             ["catalog/42.manifest", "catalog/x", "42", "catalog/+0000000000000000042.manifest"]

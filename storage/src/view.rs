@@ -1,6 +1,6 @@
 //! 5. What a query sees: [`View`], swapped as one pointer; [`Reader`] hands it out.
 //!
-//! A view is a catalog version and the head generations above it. A row is in exactly one of them:
+//! A view is a catalog version, the staged blocks and the head generations above it. A row is in exactly one of them:
 //! one swap moves the boundary and what lies at it together, so every acknowledged row is seen
 //! exactly once (VIS-1). A query pins one view, and takes the lengths of all series that it reads
 //! at once, so nothing appears or disappears while it runs (VIS-2).
@@ -12,7 +12,7 @@
 //! - [`names`]: label names, values, series and metadata, without reading samples
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -65,6 +65,7 @@ impl ViewCell {
             heads: Vec::new(),
             replaying: None,
             usage: Arc::default(),
+            lacks: Arc::default(),
             pinned: None,
         };
         Arc::new(Self { current: ArcSwap::from_pointee(view), change: Mutex::new(()) })
@@ -95,9 +96,9 @@ impl Reader {
         Self { cell }
     }
 
-    /// Pins the current view.
+    /// Pins the current view, for one query: what its answer lacks is noted in it.
     pub fn view(&self) -> Arc<View> {
-        self.cell.load()
+        Arc::new(View { lacks: Arc::default(), ..(*self.cell.load()).clone() })
     }
 }
 
@@ -115,6 +116,8 @@ pub struct View {
     pub(crate) replaying: Option<Arc<str>>,
     /// What queries ask for; the same in all views of a store.
     usage: Arc<Usage>,
+    /// Why bytes that the query needed could not be read.
+    lacks: Arc<OnceLock<Arc<str>>>,
     /// Rows of the head as one query sees them; never in the cell.
     pinned: Option<Arc<Pinned>>,
 }
@@ -207,6 +210,17 @@ impl View {
         Self { catalog, ..self.clone() }
     }
 
+    /// Returns the view with other staged blocks.
+    #[must_use]
+    pub fn with_staged(&self, staged: Arc<[Arc<BlockMeta>]>) -> Self {
+        Self { staged, ..self.clone() }
+    }
+
+    /// Returns the blocks that wait for their commit, in the order of the log.
+    pub fn staged(&self) -> &[Arc<BlockMeta>] {
+        &self.staged
+    }
+
     /// Returns the view with one more generation.
     #[must_use]
     pub fn with_generation(&self, generation: Arc<HeadGeneration>) -> Self {
@@ -258,9 +272,23 @@ impl View {
         }
     }
 
-    /// Returns why answers may lack rows, or `None` where they are whole (PAR-1).
+    /// Returns why the answer may lack rows, or `None` where it is whole (PAR-1). To be asked when
+    /// the answer is complete: what could not be read turns up on the way.
     pub fn partial(&self) -> Option<String> {
-        self.replaying.as_deref().map(str::to_owned)
+        let why = self.replaying.as_ref().or_else(|| self.lacks.get());
+        why.map(|why| why.as_ref().to_owned())
+    }
+
+    /// Returns whether a block that a query needs can be read; where it is known that it cannot,
+    /// the answer goes without it and says so (PAR-1).
+    pub(crate) fn reaches(&self, meta: &BlockMeta) -> bool {
+        match self.blocks.out_of_reach(meta) {
+            None => true,
+            Some(reason) => {
+                self.lacks.get_or_init(|| reason);
+                false
+            }
+        }
     }
 
     /// Resolves selectors together: all of them see the same rows (VIS-2).

@@ -70,6 +70,11 @@ names! {
     OBJECT_STORE_REQUESTS = "tarn_object_store_requests", "Object store requests by operation and outcome";
     OBJECT_STORE_SECONDS = "tarn_object_store_seconds", "Time of object store requests by operation";
     OBJECT_STORE_BYTES = "tarn_object_store_bytes", "Bytes moved by operation";
+    CACHE_HITS = "tarn_cache_hits", "Parts of blocks found in memory instead of being read from the bucket";
+    CACHE_MISSES = "tarn_cache_misses", "Parts of blocks that were not in memory";
+    CACHE_BYTES = "tarn_cache_bytes", "Bytes of block parts in memory";
+    STAGED_BYTES = "tarn_staged_bytes", "Bytes of blocks on the local disk that wait for their commit to the bucket";
+    STAGED_KEPT_BYTES = "tarn_staged_kept_bytes", "Bytes of committed blocks that the local disk keeps as a cache";
     STORAGE_READ_ONLY = "tarn_storage_read_only", "1 while writes are refused";
     UNCLEAN_SHUTDOWN = "tarn_unclean_shutdown", "1 if the last run did not stop cleanly";
     QUERY_SECONDS = "tarn_query_seconds", "Time of queries by language and outcome";

@@ -9,7 +9,9 @@
 //! - [`slices`]: rows → samples; [`lists`]: the pages of their values
 //! - [`pages`]: conditions → rows, by statistics; [`tables`]: rows of logs and spans
 //! - [`stream`]: rows of slices in their order, for merges
-//! - [`cache`]: open blocks, timelines and results of matchers, bounded by bytes
+//!
+//! Open blocks, timelines and results of matchers are kept, bounded by bytes; the bytes themselves
+//! where the bucket is behind a network ([`Parts`]).
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -29,15 +31,14 @@ use tarn_model::time::TimeRange;
 
 use crate::block::BlockMeta;
 use crate::block::directory::{Directory, METRICS_PART, MetricRows, decode_metrics};
-use crate::block::reader::cache::Bounded;
 use crate::block::reader::tables::{Rows, in_memory};
 use crate::block::summary;
 use crate::object::Objects;
+use crate::object::cache::{Bounded, Parts};
 use crate::schema::column;
 use crate::view::Selector;
 use crate::view::rows::ScanStats;
 
-mod cache;
 mod fetch;
 mod lists;
 pub(crate) mod pages;
@@ -71,7 +72,7 @@ pub(crate) type Matched = Arc<[BlockSeries]>;
 /// Opens and reads blocks.
 #[derive(Debug)]
 pub struct Blocks {
-    objects: Objects,
+    parts: Parts,
     open: Mutex<Bounded<Arc<str>, Arc<OpenBlock>>>,
     ticks: Mutex<Bounded<TimelineKey, Arc<[i64]>>>,
     matched: Mutex<Bounded<MatchKey, Matched>>,
@@ -140,12 +141,22 @@ pub(crate) fn may_match(meta: &BlockMeta, selector: &Selector) -> bool {
 }
 
 impl Blocks {
-    /// Makes a reader of the blocks of a store.
+    /// Makes a reader of the blocks of a store at hand.
     pub fn new(objects: Objects) -> Arc<Self> {
+        Self::of(Parts::direct(objects))
+    }
+
+    /// Makes a reader of blocks whose bytes come from `parts`.
+    pub fn of(parts: Parts) -> Arc<Self> {
         let open = Mutex::new(Bounded::new(OPEN_BYTES_MAX));
         let ticks = Mutex::new(Bounded::new(TICK_BYTES_MAX));
         let matched = Mutex::new(Bounded::new(MATCHED_BYTES_MAX));
-        Arc::new(Self { objects, open, ticks, matched })
+        Arc::new(Self { parts, open, ticks, matched })
+    }
+
+    /// Returns why a block cannot be read at the moment, where that is known.
+    pub(crate) fn out_of_reach(&self, meta: &BlockMeta) -> Option<Arc<str>> {
+        self.parts.out_of_reach(&meta.object)
     }
 
     /// Opens a block, or takes it from the cache.
@@ -171,8 +182,9 @@ impl Blocks {
             return Ok(Arc::clone(block));
         }
         let attempt = async {
-            let tail = self.tail(meta, stats).await?;
+            let (tail, before) = self.tail(meta, &object, stats).await?;
             let mut block = OpenBlock::parse(meta, Arc::clone(&object), &tail)?;
+            self.keep_before_tail(&block, &before);
             if let Some(part) = block.directory.parts.iter().find(|p| p.name == METRICS_PART) {
                 let ranges = [part.range.clone()];
                 for bytes in self.fetch(&block, &ranges, stats).await? {

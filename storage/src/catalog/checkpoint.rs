@@ -119,9 +119,24 @@ async fn read(objects: &Objects, reference: &CheckpointRef) -> Result<State> {
         let message = format!("{} is damaged: of {inside}, not {wanted}", reference.object);
         return Err(Error::corrupt(message));
     }
-    let mut state = State {
+    let pages = checkpoint.pages.clone();
+    let mut state = without_blocks(checkpoint);
+    let mut pages = stream::iter(pages)
+        .map(|entry| async move { read_page(objects, entry).await })
+        .buffered(PARALLEL);
+    while let Some((partition, blocks)) = pages.try_next().await? {
+        state.partitions.insert(partition, Arc::new(blocks));
+    }
+    Ok(state)
+}
+
+/// Returns the state of a checkpoint, but for its blocks.
+pub(crate) fn without_blocks(checkpoint: Checkpoint) -> State {
+    let writers = checkpoint.writers.into_iter();
+    State {
         version: checkpoint.number,
         nonce: checkpoint.nonce,
+        writers: writers.map(|record| (record.writer.id.clone(), Arc::new(record))).collect(),
         // The manifests above say which checkpoint counted when.
         checkpoint: None,
         condemned: Arc::new(checkpoint.condemned.into_iter().collect()),
@@ -129,17 +144,21 @@ async fn read(objects: &Objects, reference: &CheckpointRef) -> Result<State> {
         gone: Arc::new(checkpoint.gone.into_iter().collect()),
         clock_ms: checkpoint.clock_ms,
         ..State::default()
-    };
-    for record in checkpoint.writers {
-        state.writers.insert(record.writer.id.clone(), Arc::new(record));
     }
-    let mut pages = stream::iter(checkpoint.pages)
-        .map(|entry| async move { read_page(objects, entry).await })
-        .buffered(PARALLEL);
-    while let Some((partition, blocks)) = pages.try_next().await? {
-        state.partitions.insert(partition, Arc::new(blocks));
+}
+
+/// Returns the checkpoint of a state whose blocks are in `pages`.
+pub(crate) fn of(state: &State, pages: Vec<PageEntry>) -> Checkpoint {
+    Checkpoint {
+        number: state.version,
+        nonce: state.nonce.clone(),
+        writers: state.writers().cloned().collect(),
+        pages,
+        condemned: state.condemned.iter().cloned().collect(),
+        erased: state.erased().cloned().collect(),
+        gone: state.gone.iter().map(|(key, at)| (key.clone(), *at)).collect(),
+        clock_ms: state.clock_ms,
     }
-    Ok(state)
 }
 
 async fn read_page(objects: &Objects, entry: PageEntry) -> Result<(Partition, PartitionBlocks)> {
@@ -182,16 +201,7 @@ pub(crate) async fn write(
             page,
         });
     }
-    let checkpoint = Checkpoint {
-        number: state.version,
-        nonce: state.nonce.clone(),
-        writers: state.writers().cloned().collect(),
-        pages,
-        condemned: state.condemned.iter().cloned().collect(),
-        erased: state.erased().cloned().collect(),
-        gone: state.gone.iter().map(|(key, at)| (key.clone(), *at)).collect(),
-        clock_ms: state.clock_ms,
-    };
+    let checkpoint = of(state, pages);
     let object = paths::checkpoint_key(state.version, rng.next_u64());
     let body = format::seal(Magic::Checkpoint, &checkpoint)?;
     objects.create(&object, &body).await.map_err(|e| not_created(&object, e))?;

@@ -148,12 +148,23 @@ impl Catalog {
         registry: &mut Registry,
     ) -> Result<Self> {
         let state = checkpoint::load(&objects).await?;
+        Ok(Self::resume(state, objects, clock, rng, registry))
+    }
+
+    /// Goes on from a state that was the newest once, without asking the store.
+    pub fn resume(
+        state: State,
+        objects: Objects,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+        registry: &mut Registry,
+    ) -> Self {
         let metrics = Metrics::register(registry);
         metrics.state(&state);
         let (current, turn) = (ArcSwap::from_pointee(state), tokio::sync::Mutex::new(None));
         let checkpoint_every = CHECKPOINT_EVERY;
         let paced_ms = AtomicI64::default();
-        Ok(Self { objects, clock, rng, current, turn, checkpoint_every, paced_ms, metrics })
+        Self { objects, clock, rng, current, turn, checkpoint_every, paced_ms, metrics }
     }
 
     /// Changes how many manifests lie between two checkpoints; for tests that want many.
@@ -368,32 +379,51 @@ impl Catalog {
 /// `None` where the cut is committed already, be it by an earlier attempt whose reply was lost.
 ///
 /// # Errors
-/// [`CommitError::Fenced`] where the writer has another epoch in `base`; [`CommitError::Condemned`]
-/// where a sweep has taken a block; [`CommitError::Refused`] where the cut does not begin at the
-/// first position that is not committed.
+/// As [`propose_cuts`].
 pub fn propose_cut(
     base: &State,
     cut: &LsnRange,
     blocks: &[Arc<BlockMeta>],
 ) -> Result<Option<Draft>, CommitError> {
-    let (theirs, committed) =
-        base.writer(&cut.writer).map_or((0, 0), |r| (r.writer.epoch, r.committed));
-    if theirs != cut.epoch {
-        let writer = cut.writer.clone();
-        return Err(CommitError::Fenced { writer, ours: cut.epoch, theirs });
+    propose_cuts(base, &[(cut.clone(), blocks)])
+}
+
+/// Proposes to commit several cuts of one log, in its order. Those that are committed already are
+/// left out; `None` where all are.
+///
+/// # Errors
+/// [`CommitError::Fenced`] where the writer has another epoch in `base`; [`CommitError::Condemned`]
+/// where a sweep has taken a block; [`CommitError::Refused`] where a cut does not begin where the
+/// one before it ended.
+pub fn propose_cuts(
+    base: &State,
+    wanted: &[(LsnRange, &[Arc<BlockMeta>])],
+) -> Result<Option<Draft>, CommitError> {
+    let Some((first, _)) = wanted.first() else { return Ok(None) };
+    let (theirs, mut committed) =
+        base.writer(&first.writer).map_or((0, 0), |r| (r.writer.epoch, r.committed));
+    if theirs != first.epoch {
+        let writer = first.writer.clone();
+        return Err(CommitError::Fenced { writer, ours: first.epoch, theirs });
     }
-    if committed >= cut.hi {
-        return Ok(None);
+    let mut draft = Draft::default();
+    for (cut, blocks) in wanted {
+        if committed >= cut.hi {
+            continue;
+        }
+        if committed + 1 != cut.lo {
+            let (lo, hi) = (cut.lo, cut.hi);
+            let message = format!("cut {lo}..{hi} does not follow committed {committed}");
+            return Err(CommitError::Refused(Error::internal(message)));
+        }
+        if blocks.iter().any(|block| base.is_condemned(&block.object)) {
+            return Err(CommitError::Condemned);
+        }
+        committed = cut.hi;
+        draft.cuts.push(cut.clone());
+        draft.added.extend(blocks.iter().cloned());
     }
-    if committed + 1 != cut.lo {
-        let message = format!("cut {}..{} does not follow committed {committed}", cut.lo, cut.hi);
-        return Err(CommitError::Refused(Error::internal(message)));
-    }
-    if blocks.iter().any(|block| base.is_condemned(&block.object)) {
-        return Err(CommitError::Condemned);
-    }
-    let (cuts, added) = (vec![cut.clone()], blocks.to_vec());
-    Ok(Some(Draft { cuts, added, ..Draft::default() }))
+    Ok((!draft.cuts.is_empty()).then_some(draft))
 }
 
 /// Opens the manifest with a number, and checks that it is that one.

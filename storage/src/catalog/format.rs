@@ -1,6 +1,6 @@
 //! The bytes of manifests, checkpoints and catalog pages.
 //!
-//! All three are zstd-compressed JSON in one envelope, little-endian:
+//! All are zstd-compressed JSON in one envelope, little-endian:
 //!
 //! ```text
 //! magic 8 | version u16 | zero u16 | raw length u32 | payload length u32 | CRC32C u32 | payload
@@ -43,6 +43,10 @@ pub enum Magic {
     Checkpoint,
     /// A page of a checkpoint.
     Page,
+    /// The list of a staged cut, on the local disk.
+    Staged,
+    /// The copy of a whole catalog, on the local disk.
+    Saved,
 }
 
 impl Magic {
@@ -51,6 +55,8 @@ impl Magic {
             Self::Manifest => b"TARNMANI",
             Self::Checkpoint => b"TARNCHKP",
             Self::Page => b"TARNPAGE",
+            Self::Staged => b"TARNSTGD",
+            Self::Saved => b"TARNSAVE",
         }
     }
 }

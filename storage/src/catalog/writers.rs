@@ -3,7 +3,8 @@
 //! A data folder is born with a random writer id: a new disk is another writer, whatever the host
 //! is called. Each start raises the epoch, in the folder first and then in the catalog. Of two
 //! copies of a folder the later start has the higher epoch; the earlier finds it at its next commit
-//! and stops (FEN-1). A folder whose epoch is behind the catalog's is an old copy and never starts.
+//! and stops (FEN-1). While the bucket is away the epoch is raised in the folder alone and committed
+//! when the bucket is back ([`start_alone`], [`join`]). A folder whose epoch is behind the catalog's is an old copy and never starts.
 //!
 //! The identity file is a few lines of text with a checksum:
 //!
@@ -15,12 +16,14 @@
 //! ```
 
 use std::io;
+use std::time::Duration;
 
 use tarn_model::error::{Error, Result};
 use tarn_model::rng::Rng;
 
 use crate::catalog::commit::{Catalog, CommitError, Draft};
 use crate::catalog::format::{WriterRecord, WriterState, WriterUpdate};
+use crate::catalog::saved::Saved;
 use crate::catalog::state::State;
 use crate::file::{Disk, OpenHow};
 use crate::paths::DataDir;
@@ -28,6 +31,9 @@ use crate::paths::DataDir;
 const FIRST_LINE: &str = "tarn writer 1";
 /// An identity file is below 100 bytes; anything longer is something else.
 const FILE_BYTES_MAX: u64 = 4096;
+/// Epochs drawn without the bucket go up by at most this: two copies of a folder meet in one of a
+/// million outages.
+const EPOCH_STEP_MAX: u64 = 1 << 20;
 
 /// A writer in one of its lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,32 +106,97 @@ impl Identity {
     }
 }
 
+/// Where the identity of a starting folder is, and what of it is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Folder<'a> {
+    /// The folder.
+    pub dir: &'a DataDir,
+    /// Its disk.
+    pub disk: &'a dyn Disk,
+    /// Chance.
+    pub rng: &'a dyn Rng,
+    /// The copy of the catalog in it.
+    pub saved: Option<&'a Saved>,
+}
+
+impl Folder<'_> {
+    fn known(&self) -> Result<Identity> {
+        let known = Identity::read(self.dir, self.disk)?;
+        Ok(known.unwrap_or_else(|| Identity::new(self.rng)))
+    }
+
+    fn write(&self, identity: &Identity) -> Result<()> {
+        let path = self.dir.writer();
+        let failed = |e| Error::internal(format!("write {}", path.display())).with_source(e);
+        identity.write(self.dir, self.disk).map_err(failed)
+    }
+}
+
 /// Raises the epoch of a folder, in the folder and in the catalog, and marks the writer live.
 ///
 /// # Errors
 /// `Invalid` (fenced) where the catalog has an epoch that this folder does not know of.
-pub async fn start(
-    dir: &DataDir,
-    disk: &dyn Disk,
-    rng: &dyn Rng,
-    catalog: &Catalog,
-    label: &str,
-) -> Result<Identity> {
-    let known = match Identity::read(dir, disk)? {
-        Some(identity) => identity,
-        None => Identity::new(rng),
-    };
+pub async fn start(folder: Folder<'_>, catalog: &Catalog, label: &str) -> Result<Identity> {
+    let known = folder.known()?;
     let committed = catalog.state().writer(&known.id).map_or(0, |record| record.writer.epoch);
-    if committed > known.epoch {
+    let ours = folder.saved.is_none_or(|s| s.is_ours(&known.id, committed, known.epoch));
+    if committed > known.epoch || !ours {
         let (writer, ours) = (known.id, known.epoch);
         return Err(CommitError::Fenced { writer, ours, theirs: committed }.into());
     }
     let identity = Identity { epoch: known.epoch + 1, ..known };
-    identity
-        .write(dir, disk)
-        .map_err(|e| Error::internal(format!("write {}", dir.writer().display())).with_source(e))?;
+    folder.write(&identity)?;
     set_state(catalog, &identity, WriterState::Live, label, |_| true).await?;
     Ok(identity)
+}
+
+/// Raises the epoch of a folder while the bucket is away, in the folder alone: by a random step, so
+/// that copies of the folder do not draw the same one. Returns the identity and the copy of the
+/// catalog, in which the epochs that may be ours are noted.
+///
+/// # Errors
+/// `Unavailable` where the copy does not tell enough to go on.
+pub fn start_alone(folder: Folder<'_>) -> Result<(Identity, Saved)> {
+    let known = folder.known()?;
+    let Some(saved) = folder.saved.filter(|saved| saved.names_live(&known.id)) else {
+        let message = "the bucket cannot be reached, and this folder has no copy of its catalog in \
+                       which its writer is live";
+        return Err(Error::unavailable(message, Duration::from_secs(5)));
+    };
+    let mut saved = saved.clone();
+    let epoch = known.epoch + 1 + folder.rng.next_u64() % EPOCH_STEP_MAX;
+    saved.drawn.extend([known.epoch, epoch]);
+    saved.drawn.dedup();
+    // First what tells it as ours, then the epoch itself.
+    saved.write(folder.dir, folder.disk)?;
+    let identity = Identity { epoch, ..known };
+    folder.write(&identity)?;
+    Ok((identity, saved))
+}
+
+/// Commits the epoch of a start without the bucket; may be repeated. `saved` is the copy of the
+/// catalog from which that start went on.
+///
+/// # Errors
+/// [`CommitError::Fenced`] where another process has taken the identity meanwhile.
+pub async fn join(
+    catalog: &Catalog,
+    who: &Identity,
+    label: &str,
+    saved: &Saved,
+) -> Result<(), CommitError> {
+    let (id, ours, state) = (who.id.clone(), who.epoch, WriterState::Live);
+    let wanted = WriterUpdate { id, state, epoch: ours, label: label.to_owned() };
+    let propose = |base: &State| {
+        let theirs = base.writer(&who.id).map_or(0, |record| record.writer.epoch);
+        if theirs > ours || !saved.is_ours(&who.id, theirs, ours) {
+            return Err(CommitError::Fenced { writer: who.id.clone(), ours, theirs });
+        }
+        let writers = vec![wanted.clone()];
+        Ok((theirs < ours).then(|| Draft { writers, ..Draft::default() }))
+    };
+    catalog.commit(who, propose).await?;
+    Ok(())
 }
 
 /// Returns why rows may be missing where other writers are live: their newest rows are in logs that

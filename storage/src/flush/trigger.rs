@@ -88,16 +88,47 @@ pub(crate) async fn run(store: Weak<Shared>, trigger: Trigger) {
         if shared.is_closing() {
             return;
         }
-        shared.upkeep().await;
         let Some(reason) = shared.load().and_then(|load| trigger.due(&load)) else { continue };
         tracing::debug!(?reason, "flush is due");
-        match shared.flush().await {
+        match shared.stage().await {
             Ok(_) => (wait, backoff) = (COMMIT_INTERVAL, BACKOFF_FIRST),
             Err(error) => {
                 tracing::warn!(%error, retry = ?backoff, "flush failed, its rows stay in log and memory");
                 (wait, backoff) = (backoff, backoff.saturating_mul(2).min(BACKOFF_MAX));
             }
         }
+    }
+}
+
+/// Looks after the bucket: polls it, brings what is staged there, tells foreign readers. Apart from
+/// [`run`], which must not wait for a bucket that does not answer.
+pub(crate) async fn run_bucket(store: Weak<Shared>) {
+    let Some(clock) = store.upgrade().map(|shared| Arc::clone(&shared.handles.clock)) else {
+        return;
+    };
+    let (mut not_before, mut backoff) = (Duration::ZERO, BACKOFF_FIRST);
+    loop {
+        clock.sleep(TICK).await;
+        let Some(shared) = store.upgrade() else { return };
+        if shared.is_closing() {
+            return;
+        }
+        shared.upkeep().await;
+        if !shared.has_staged() || clock.monotonic() < not_before {
+            continue;
+        }
+        let wait = match shared.deliver().await {
+            Ok(()) => {
+                backoff = BACKOFF_FIRST;
+                COMMIT_INTERVAL
+            }
+            Err(error) => {
+                tracing::warn!(%error, retry = ?backoff, "staged blocks wait for the bucket");
+                let longer = backoff.saturating_mul(2).min(BACKOFF_MAX);
+                std::mem::replace(&mut backoff, longer)
+            }
+        };
+        not_before = clock.monotonic() + wait;
     }
 }
 

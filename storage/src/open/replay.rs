@@ -1,4 +1,4 @@
-//! The replay: what the log has above the committed position goes into the head.
+//! The replay: what the log has above the committed and staged cuts goes into the head.
 //!
 //! One thread reads and decodes, another inserts, in the order of the log. Queries are answered
 //! meanwhile, with the remark that rows may be missing (PAR-1); writes are refused. At the end the
@@ -41,7 +41,8 @@ pub(super) struct Replay {
     pub(super) options: wal::Options,
     pub(super) handles: Handles,
     pub(super) dir: DataDir,
-    pub(super) committed: Lsn,
+    /// What is at or below is committed or staged.
+    pub(super) floor: Lsn,
     pub(super) head: Arc<Head>,
     pub(super) view: Arc<ViewCell>,
     pub(super) generation: Arc<HeadGeneration>,
@@ -61,14 +62,14 @@ impl Replay {
     }
 
     fn replay(self) -> Result<()> {
-        let Self { options, handles, dir, committed, head, view, generation, log, .. } = self;
+        let Self { options, handles, dir, floor, head, view, generation, log, .. } = self;
         let started = handles.clock.monotonic();
-        let recovery = wal::recover(&options, &handles.disk, committed)?;
+        let recovery = wal::recover(&options, &handles.disk, floor)?;
         file::load(&head.requests, &dir, &*handles.disk);
         let mut replayer = Replayer::new(Arc::clone(&head), Arc::clone(&generation));
         // Reading and decoding run on another thread than inserting: both cost about the same.
         let (decoded, to_insert) = sync_channel(DECODED_MAX);
-        let records = recovery.records(committed);
+        let records = recovery.records(floor);
         handles
             .tasks
             .spawn_thread("replay-decode", Box::new(move || decode_all(records, &decoded)));

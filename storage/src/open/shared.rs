@@ -16,6 +16,7 @@ use crate::append::{self, Batch};
 use crate::catalog::State;
 use crate::compact::worker::Compactor;
 use crate::disk::{Ballast, Level};
+use crate::flush::stage::Stage;
 use crate::flush::{FlushReport, Flusher, Load};
 use crate::head::Head;
 use crate::head::sink::HeadSink;
@@ -118,6 +119,30 @@ impl Shared {
         self.flusher.flush(wal).await
     }
 
+    /// Moves everything appended before out of the head: onto the local disk, or where the bucket is
+    /// there, into blocks.
+    pub(crate) async fn stage(&self) -> Result<FlushReport> {
+        if self.flusher.stage.is_none() {
+            return self.flush().await;
+        }
+        let wal = self.log.replayed()?;
+        if *self.disk_level.borrow() == Level::Hard {
+            self.make_room(wal).map_err(|e| disk_error("make room in", self.dir.root(), e))?;
+        }
+        self.flusher.stage(wal).await
+    }
+
+    /// Returns whether something staged waits for the bucket.
+    pub(crate) fn has_staged(&self) -> bool {
+        let staged = |stage: &Arc<Stage>| stage.last().is_some();
+        self.log.wal.get().is_some() && self.flusher.stage.as_ref().is_some_and(staged)
+    }
+
+    /// Brings what is staged into the bucket.
+    pub(crate) async fn deliver(&self) -> Result<()> {
+        self.flusher.deliver(self.log.replayed()?).await
+    }
+
     /// Gives up what was kept for a flush on a full disk. A file system may count removed files as
     /// used until their names are gone for good, hence the syncs.
     fn make_room(&self, wal: &Wal<HeadSink>) -> io::Result<()> {
@@ -164,6 +189,9 @@ impl Shared {
             self.flusher.poll().await;
         }
         let roomy = *self.disk_level.borrow() == Level::Ample;
+        if !roomy {
+            self.flusher.evict(true).await;
+        }
         if roomy && self.ballast_released.swap(false, Ordering::AcqRel) {
             let ballast = Arc::clone(&self.ballast);
             self.handles.tasks.spawn_thread("ballast", Box::new(move || fill(&ballast)));

@@ -159,7 +159,7 @@ fn check_bytes(values: &BTreeSet<String>, limits: ScanLimits) -> Result<()> {
 fn blocks<'a>(view: &'a View, query: Query<'a>) -> impl Iterator<Item = &'a Arc<BlockMeta>> {
     view.blocks(query.tenant, Signal::Metrics).filter(move |meta| {
         let own = TimeRange { start_ms: meta.time_min_ms, end_ms: meta.time_max_ms };
-        meta.kind == kind::SLICES && own.overlaps(query.range)
+        meta.kind == kind::SLICES && own.overlaps(query.range) && view.reaches(meta)
     })
 }
 
@@ -176,7 +176,7 @@ fn each_pair(view: &View, query: Query<'_>, name: Option<&str>, mut each: impl F
 pub(super) async fn families(view: &View, tenant: &TenantId) -> Result<Vec<(String, Metadata)>> {
     let mut families = std::collections::BTreeMap::new();
     for meta in view.blocks(tenant, Signal::Metrics) {
-        if meta.kind == kind::FAMILIES {
+        if meta.kind == kind::FAMILIES && view.reaches(meta) {
             families.extend(view.blocks.families(meta).await?);
         }
     }

@@ -76,7 +76,14 @@ pub(super) async fn resolve(
             let block = view.blocks.open(&meta).await?;
             let matched = view.blocks.matching(&block, &selectors[at].matchers).await?;
             let erased = Erased::new(&view.catalog.erased_in(&meta))?;
-            Ok::<_, Error>((at, Asked { block, erased, range: selectors[at].range }, matched))
+            // An open block may be older than its commit; what the view says of it counts.
+            let (seq, lsn) = rank(&meta);
+            let order = Rank(seq, lsn);
+            Ok::<_, Error>((
+                at,
+                Asked { order, block, erased, range: selectors[at].range },
+                matched,
+            ))
         })
         .buffered(LOOKUPS);
     while let Some((at, asked, matched)) = lookups.try_next().await? {
@@ -102,7 +109,8 @@ fn lookups(view: &View, tenant: &TenantId, selectors: &[Selector]) -> Vec<(usize
     blocks
         .filter(|meta| meta.kind == kind::SLICES)
         .flat_map(|meta| {
-            let wanted = selectors.iter().enumerate().filter(|(_, s)| may_match(meta, s));
+            let wanted = selectors.iter().enumerate();
+            let wanted = wanted.filter(|(_, s)| may_match(meta, s) && view.reaches(meta));
             wanted.map(move |(at, _)| (at, Arc::clone(meta)))
         })
         .collect()
@@ -135,6 +143,7 @@ fn heads(
 
 /// A block, and what is asked of it.
 struct Asked {
+    order: Rank,
     block: Arc<OpenBlock>,
     erased: Erased,
     range: TimeRange,
@@ -201,7 +210,7 @@ impl Collected {
         series: &BlockSeries,
         budget: &mut Budget,
     ) -> Result<()> {
-        let Asked { block, range, .. } = asked;
+        let Asked { order, block, range, .. } = asked;
         let erased = asked.erased.times(&series.labels);
         let seen = |row: &RowSlice| row.may_overlap(*range) && !is_erased(block, row, &erased);
         if !series.rows.iter().any(seen) {
@@ -209,9 +218,7 @@ impl Collected {
         }
         let labels = series.labels.clone();
         let at = self.at(labels.series_id(), || labels, budget)?;
-        let (seq, lsn) = rank(&block.meta);
-        let order = Rank(seq, lsn);
-        let (block, series) = (Arc::clone(block), series.clone());
+        let (order, block, series) = (*order, Arc::clone(block), series.clone());
         self.series[at].1.push(Source::Block { order, block, series, erased });
         budget.check(size_of::<Source>() as u64)
     }

@@ -238,11 +238,17 @@ impl Open {
         appender.commit().await
     }
 
-    /// VIS-1 by position: the generations begin where the blocks end, and follow one another.
+    /// VIS-1 by position: the generations begin where the blocks end, committed and staged, and
+    /// follow one another.
     pub(crate) fn assert_boundary(&self) {
         let view = self.storage.reader().view();
         let own = self.storage.writer_id();
         let mut next = Lsn(view.catalog().committed(own)).next();
+        for block in view.staged() {
+            let lsn = block.lsn.first().expect("a flushed block has its positions");
+            assert!(lsn.lo == next.0 || lsn.hi == next.prev().0, "{lsn:?} at {next:?}");
+            next = Lsn(lsn.hi).next();
+        }
         for generation in view.heads() {
             assert_eq!(generation.first(), next, "{view:?}");
             next = generation.last().map_or(next, Lsn::next);
@@ -254,11 +260,12 @@ impl Open {
         self.assert_boundary();
         let view = self.storage.reader().view();
         let blocks: u64 = view.catalog().all_blocks().map(|block| block.samples).sum();
+        let staged: u64 = view.staged().iter().map(|block| block.samples).sum();
         let heads: u64 = view.heads().iter().map(|generation| generation.rows()).sum();
         assert_eq!(
-            blocks + heads,
+            blocks + staged + heads,
             requests * SERIES as u64,
-            "{blocks} in blocks, {heads} in heads"
+            "{blocks} in blocks, {staged} staged, {heads} in heads"
         );
     }
 

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use tarn_model::map::HashMap;
 
 #[derive(Debug)]
-pub(super) struct Bounded<K, V> {
+pub(crate) struct Bounded<K, V> {
     entries: HashMap<K, Entry<V>>,
     /// When used → what.
     order: BTreeMap<u64, K>,
@@ -23,12 +23,12 @@ struct Entry<V> {
 }
 
 impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
-    pub(super) fn new(bytes_max: usize) -> Self {
+    pub(crate) fn new(bytes_max: usize) -> Self {
         let (entries, order) = (HashMap::default(), BTreeMap::new());
         Self { entries, order, uses: 0, bytes: 0, bytes_max }
     }
 
-    pub(super) fn get(&mut self, key: &K) -> Option<&V> {
+    pub(crate) fn get(&mut self, key: &K) -> Option<&V> {
         let entry = self.entries.get_mut(key)?;
         self.uses += 1;
         if let Some(key) = self.order.remove(&entry.used) {
@@ -38,8 +38,13 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
         Some(&entry.value)
     }
 
+    /// Returns the bytes of all values.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Keeps a value; one that is larger than the bound is not kept.
-    pub(super) fn insert(&mut self, key: K, value: V, bytes: usize) {
+    pub(crate) fn insert(&mut self, key: K, value: V, bytes: usize) {
         if bytes > self.bytes_max {
             return;
         }
