@@ -240,9 +240,8 @@ impl Engine {
         let hooks: Arc<dyn Hooks> = Arc::clone(&account) as Arc<dyn Hooks>;
         let memory = running.memory_bytes_max();
         let view = self.view();
-        let partial = view.partial();
         let source = ViewSource {
-            view,
+            view: Arc::clone(&view),
             tenant: request.tenant.clone(),
             limits: scan_limits(&limits),
             hooks: Arc::clone(&hooks),
@@ -276,7 +275,8 @@ impl Engine {
             value: result.value,
             annotations: result.annotations,
             stats: result.stats,
-            partial,
+            // What could not be read turned up on the way.
+            partial: view.partial(),
             elapsed,
             waited,
             _account: account,

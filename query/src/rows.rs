@@ -17,6 +17,7 @@ use tarn_model::error::Error;
 use tarn_model::limits::{Limit, Limits};
 use tarn_model::tenant::TenantId;
 use tarn_model::time::TimeRange;
+use tarn_storage::view::View;
 use tokio::sync::oneshot;
 
 use crate::engine::{Engine, names_outcome, shorter};
@@ -75,7 +76,7 @@ pub(crate) struct Rows {
     stream: SendableRecordBatchStream,
     context: Arc<Context>,
     pool: Arc<QueryPool>,
-    partial: Option<String>,
+    view: Arc<View>,
     running: Option<Running>,
     /// From the request to its end, once it has ended.
     elapsed: Duration,
@@ -114,12 +115,12 @@ impl Engine {
             opened = self.open(&request, &running, plan), if !running.is_over() => opened,
         };
         match opened {
-            Ok(Opened { stream, context, pool, partial }) => Ok(Rows {
+            Ok(Opened { stream, context, pool, view }) => Ok(Rows {
                 schema: stream.schema(),
                 stream,
                 context,
                 pool,
-                partial,
+                view,
                 running: Some(running),
                 elapsed: Duration::ZERO,
                 request,
@@ -150,10 +151,9 @@ impl Engine {
         let context = Arc::new(Context::new(account, partitions, request.pushdown));
         // All scans of a query see the same rows, however often it names a table (VIS-2).
         let view = self.view().pinned(&request.tenant);
-        let partial = view.partial();
         let parts = Parts {
             labels: self.labels(request, &view).await?,
-            view,
+            view: Arc::clone(&view),
             tenant: request.tenant.clone(),
             context: Arc::clone(&context),
             pool: Arc::clone(&pool) as Arc<_>,
@@ -163,14 +163,14 @@ impl Engine {
         };
         let Planned { plan, task } = on_deep_stack(move || plan(parts)).await?;
         let stream = execute_stream(plan, task)?;
-        Ok(Opened { stream, context, pool, partial })
+        Ok(Opened { stream, context, pool, view })
     }
 
     /// Returns the names of labels, where the query may read metrics.
     async fn labels(
         &self,
         request: &RowsRequest,
-        view: &Arc<tarn_storage::view::View>,
+        view: &Arc<View>,
     ) -> Result<Arc<[String]>, SqlError> {
         let text = request.text.to_ascii_lowercase();
         let asked = ["samples", "slices", "information_schema"].iter().any(|t| text.contains(t));
@@ -187,7 +187,7 @@ struct Opened {
     stream: SendableRecordBatchStream,
     context: Arc<Context>,
     pool: Arc<QueryPool>,
-    partial: Option<String>,
+    view: Arc<View>,
 }
 
 /// Runs work on a thread of its own. The work itself is bounded by the guards; where nobody waits
@@ -220,8 +220,8 @@ impl Rows {
     }
 
     /// Returns why rows may be missing, or `None` where none are (PAR-1).
-    pub(crate) fn partial(&self) -> Option<&str> {
-        self.partial.as_deref()
+    pub(crate) fn partial(&self) -> Option<String> {
+        self.view.partial()
     }
 
     /// Returns what the query has cost so far.
@@ -377,7 +377,7 @@ impl Engine {
             while let Some(batch) = rows.next().await? {
                 batches.push(batch);
             }
-            let partial = rows.partial().map(str::to_owned);
+            let partial = rows.partial();
             Ok(SqlAnswer { schema, batches, stats: rows.stats(), partial })
         };
         let answer = Task::spawn(self.runtime(), cancel, work).join().await;

@@ -230,6 +230,21 @@ impl Storage {
         self.shared.compactor.jobs.report(self.shared.handles.clock.monotonic())
     }
 
+    /// Gives a writer up whose data folder is lost: nobody waits for its rows any more (PAR-1).
+    /// Should the folder come back, its writer is live again.
+    ///
+    /// # Errors
+    /// `NotFound` where the catalog knows no such writer; `Invalid` for the own one; `Unavailable`
+    /// where the bucket is.
+    pub async fn forget(&self, writer: &str) -> Result<()> {
+        let Flusher { catalog, identity, .. } = &self.shared.flusher;
+        if writer == identity.id {
+            return Err(Error::invalid(format!("writer {writer} is this process's own")));
+        }
+        self.shared.flusher.join().await?;
+        writers::forget(catalog, identity, writer).await
+    }
+
     /// Stops: last group, flush, commit, seal.
     ///
     /// # Errors
@@ -278,11 +293,15 @@ impl Storage {
     async fn retire(&self, last: u64) {
         let Flusher { catalog, identity, .. } = &self.shared.flusher;
         let label = &self.shared.options.label;
+        // Whoever is retired does not go on without the bucket: others would not know.
+        self.shared.flusher.drop_saved_catalog().await;
         let complete = |committed| committed >= last;
         let retired =
             writers::set_state(catalog, identity, WriterState::Retired, label, complete).await;
         if let Err(error) = retired {
             tracing::warn!(%error, "writer could not be retired, it stays live in the catalog");
+            return;
         }
+        self.shared.flusher.save_catalog(&catalog.state()).await;
     }
 }

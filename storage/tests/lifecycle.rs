@@ -3,6 +3,8 @@
 
 #[path = "lifecycle/node.rs"]
 mod node;
+#[path = "lifecycle/outages.rs"]
+mod outages;
 #[path = "support/table_requests.rs"]
 mod support;
 #[path = "lifecycle/tables.rs"]

@@ -210,6 +210,26 @@ pub fn silent(state: &State, own: &str) -> Option<String> {
     Some(format!("the newest rows of writer {id} ({label:?}) are not here"))
 }
 
+/// Commits that a writer is lost.
+///
+/// # Errors
+/// `NotFound` where there is no such writer; otherwise as [`Catalog::commit`].
+pub async fn forget(catalog: &Catalog, who: &Identity, writer: &str) -> Result<()> {
+    let state = catalog.refresh().await?;
+    if state.writer(writer).is_none() {
+        return Err(Error::not_found(format!("the catalog knows no writer {writer:?}")));
+    }
+    let propose = |base: &State| {
+        let live = base.writer(writer).filter(|record| record.writer.state == WriterState::Live);
+        Ok(live.map(|record| {
+            let lost = WriterUpdate { state: WriterState::Lost, ..record.writer.clone() };
+            Draft { writers: vec![lost], ..Draft::default() }
+        }))
+    };
+    catalog.commit(who, propose).await?;
+    Ok(())
+}
+
 /// Commits a new state of the own writer, where `still` holds for what is committed of its log.
 ///
 /// # Errors

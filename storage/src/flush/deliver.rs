@@ -99,6 +99,7 @@ impl Flusher {
                     return Err(Error::from(error).context("commit staged cuts"));
                 }
             };
+        self.parts.set_away(None);
         let committed = state.committed(&self.identity.id);
         self.view.update(|view| {
             view.with_catalog(Arc::clone(&state)).with_staged(stage.shown_above(committed))
@@ -137,7 +138,11 @@ impl Flusher {
     /// Replaces the copy of the catalog from which a start goes on while the bucket is away. Where
     /// that fails there is none: an old one would lack what the log has let go of since.
     pub(crate) async fn save_catalog(&self, state: &Arc<State>) {
-        if self.alone.lock().is_some() || self.saved.lock().as_ref() == Some(&state.version()) {
+        let staging = self.stage.is_some();
+        if !staging
+            || self.alone.lock().is_some()
+            || self.saved.lock().as_ref() == Some(&state.version())
+        {
             return;
         }
         let (dir, disk) = (self.dir.clone(), Arc::clone(&self.disk));
@@ -153,6 +158,21 @@ impl Flusher {
             Ok(()) => *self.saved.lock() = Some(state.version()),
             Err(error) => tracing::warn!(%error, "no copy of the catalog could be saved"),
         }
+    }
+
+    /// Removes the copy of the catalog. A failure is like a crash a moment earlier.
+    pub(crate) async fn drop_saved_catalog(&self) {
+        if self.stage.is_none() {
+            return;
+        }
+        let (dir, disk) = (self.dir.clone(), Arc::clone(&self.disk));
+        let removed = blocking::run(move || {
+            disk.remove(&dir.saved_catalog()).and_then(|()| disk.sync_dir(dir.root()))
+        });
+        if let Err(error) = removed.await {
+            tracing::debug!(%error, "no copy of the catalog was removed");
+        }
+        *self.saved.lock() = None;
     }
 
     /// Commits the epoch of a start that went on without the bucket, once it is back.

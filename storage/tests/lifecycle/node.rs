@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use object_store::ObjectStore;
@@ -21,7 +22,7 @@ use tarn_model::time::{Clock, TimeRange};
 use tarn_model::units::ByteSize;
 use tarn_storage::file::{Disk, OpenHow, RealDisk};
 use tarn_storage::operate::inspect::Inspection;
-use tarn_storage::options::Compaction;
+use tarn_storage::options::{Cache, Compaction};
 use tarn_storage::view::{Reader, ScanLimits, Selector};
 use tarn_storage::wal::Lsn;
 use tarn_storage::{Handles, Options, Storage};
@@ -50,7 +51,10 @@ pub(crate) struct Node {
     bucket: Option<Arc<dyn ObjectStore>>,
     faulty: Option<FaultStore>,
     rng: SimRng,
+    pub(crate) clock: Arc<Hurried>,
     segment_bytes: ByteSize,
+    wal_bytes_max: ByteSize,
+    cache: Cache,
 }
 
 /// An open store.
@@ -69,29 +73,29 @@ impl Node {
     pub(crate) fn on(sim: SimDisk) -> Self {
         let disk = Arc::new(sim.clone()) as Arc<dyn Disk>;
         let rng = SimRng::new(sim.operations() ^ RealClock::default().now().0 as u64);
-        let (path, segment_bytes) = (PathBuf::from("/data"), ByteSize::kib(64));
-        Self { path, disk, sim: Some(sim), bucket: None, faulty: None, rng, segment_bytes }
+        Self {
+            path: PathBuf::from("/data"),
+            disk,
+            sim: Some(sim),
+            bucket: None,
+            faulty: None,
+            rng,
+            clock: Arc::default(),
+            segment_bytes: ByteSize::kib(64),
+            wal_bytes_max: ByteSize::mib(64),
+            cache: Cache::default(),
+        }
     }
 
     pub(crate) fn real(path: &Path) -> Self {
         let disk = Arc::new(RealDisk) as Arc<dyn Disk>;
-        let rng = SimRng::new(RealClock::default().now().0 as u64);
-        let segment_bytes = ByteSize::kib(64);
-        Self {
-            path: path.to_owned(),
-            disk,
-            sim: None,
-            bucket: None,
-            faulty: None,
-            rng,
-            segment_bytes,
-        }
+        Self { path: path.to_owned(), disk, sim: None, ..Self::simulated(0) }
     }
 
     /// A node whose bucket can be broken.
     pub(crate) fn faulty(seed: u64) -> Self {
         let node = Self::simulated(seed);
-        let clock = Arc::new(Hurried::default());
+        let clock = Arc::clone(&node.clock) as Arc<dyn Clock>;
         let store = Arc::new(InMemory::new());
         let faulty = FaultStore::new(store, clock, node.rng.clone(), FaultPlan::default());
         let bucket = Some(Arc::new(faulty.clone()) as Arc<dyn ObjectStore>);
@@ -100,6 +104,22 @@ impl Node {
 
     pub(crate) fn with_bucket(self, bucket: Arc<dyn ObjectStore>) -> Self {
         Self { bucket: Some(bucket), ..self }
+    }
+
+    /// Another node before the same bucket, with the same weather.
+    pub(crate) fn sharing_bucket_of(self, other: &Self, seed: u64) -> Self {
+        let (bucket, faulty) = (other.bucket.clone(), other.faulty.clone());
+        Self { bucket, faulty, rng: SimRng::new(seed), ..self }
+    }
+
+    /// Own blocks leave the local disk as soon as they are committed.
+    pub(crate) fn forgetful(self) -> Self {
+        let cache = Cache { keep_uploaded: Duration::ZERO, ..Cache::default() };
+        Self { cache, ..self }
+    }
+
+    pub(crate) fn with_log_of(self, wal_bytes_max: ByteSize) -> Self {
+        Self { wal_bytes_max, ..self }
     }
 
     /// A log whose segments hold one or two requests, so that truncation takes rows away at once.
@@ -120,7 +140,11 @@ impl Node {
     }
 
     pub(crate) fn break_bucket(&self, broken: bool) {
-        let plan = FaultPlan { before: if broken { 1000 } else { 0 }, ..FaultPlan::default() };
+        self.plan(FaultPlan { before: if broken { 1000 } else { 0 }, ..FaultPlan::default() });
+    }
+
+    /// Lets the bucket misbehave in this way.
+    pub(crate) fn plan(&self, plan: FaultPlan) {
         self.faulty.as_ref().expect("a faulty bucket").set_plan(plan);
     }
 
@@ -172,7 +196,8 @@ impl Node {
             flush_age: Duration::from_secs(3600),
             flush_bytes: ByteSize::mib(64),
             wal_segment_bytes: self.segment_bytes,
-            wal_bytes_max: ByteSize::mib(64),
+            wal_bytes_max: self.wal_bytes_max,
+            cache: self.cache.clone(),
             compaction: Compaction { enabled: false, ..Compaction::default() },
             ..Options::new(&self.path)
         };
@@ -203,7 +228,7 @@ impl Node {
 
     fn handles(&self, tasks: &RealTasks) -> Handles {
         Handles {
-            clock: Arc::new(Hurried::default()),
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             rng: Arc::new(self.rng.clone()) as Arc<dyn Rng>,
             tasks: Arc::new(tasks.clone()),
             disk: Arc::clone(&self.disk),
@@ -269,6 +294,14 @@ impl Open {
         );
     }
 
+    /// Returns the value of one of the store's own metrics.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("encodes");
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.expect("a metric of that name").parse().expect("a number")
+    }
+
     /// Whether the metric says that the last run did not stop cleanly.
     pub(crate) fn unclean(&self) -> bool {
         let mut text = String::new();
@@ -301,23 +334,38 @@ async fn stop(tasks: RealTasks) {
     tokio::task::spawn_blocking(move || tasks.stop()).await.expect("threads end");
 }
 
-/// Time as it is, but pauses are a hundredth: tests do not wait for back-off.
+/// Time as it is, but pauses are a hundredth: tests do not wait for back-off. It can leap.
 #[derive(Debug, Default)]
-struct Hurried(RealClock);
+pub(crate) struct Hurried {
+    real: RealClock,
+    ahead_ms: AtomicU64,
+}
+
+impl Hurried {
+    /// Lets so much time pass at once.
+    pub(crate) fn leap(&self, ahead: Duration) {
+        self.ahead_ms.fetch_add(ahead.as_millis() as u64, Ordering::SeqCst);
+    }
+
+    fn ahead(&self) -> Duration {
+        Duration::from_millis(self.ahead_ms.load(Ordering::SeqCst))
+    }
+}
 
 impl Clock for Hurried {
     fn now(&self) -> tarn_model::time::UnixNanos {
-        self.0.now()
+        let ahead = i64::try_from(self.ahead().as_nanos()).expect("some hours");
+        tarn_model::time::UnixNanos(self.real.now().0 + ahead)
     }
 
     fn monotonic(&self) -> Duration {
-        self.0.monotonic()
+        self.real.monotonic() + self.ahead()
     }
 
     fn sleep(&self, duration: Duration) -> tarn_model::time::Sleep {
         // Deadlines stay what they are: 10 s and more.
         let hurried = duration < Duration::from_secs(10);
-        self.0.sleep(if hurried { duration / 100 } else { duration })
+        self.real.sleep(if hurried { duration / 100 } else { duration })
     }
 }
 
@@ -344,9 +392,20 @@ pub(crate) async fn read_all(storage: &Storage) -> Rows {
 
 /// Everything that a query of this reader sees.
 pub(crate) async fn read_view(reader: &Reader) -> Rows {
+    read_range(reader, TimeRange::ALL).await.0
+}
+
+/// When the requests with these numbers were sent, and those between.
+pub(crate) fn times(requests: Range<u64>) -> TimeRange {
+    let (start_ms, end_ms) = (sample(requests.start, 0).0, sample(requests.end - 1, SERIES).0);
+    TimeRange { start_ms, end_ms }
+}
+
+/// What a query of a range sees, and what it says it lacks.
+pub(crate) async fn read_range(reader: &Reader, range: TimeRange) -> (Rows, Option<String>) {
     let view = reader.view();
     let metric = Matcher::equal("__name__", "requests_total");
-    let selector = Selector { matchers: vec![metric], range: TimeRange::ALL };
+    let selector = Selector { matchers: vec![metric], range };
     let limits = ScanLimits { series_max: 1000, bytes_max: 64 << 20 };
     let tenant = TenantId::default_tenant();
     let selections = view.select(&tenant, &[selector], limits).await.expect("selects");
@@ -366,5 +425,5 @@ pub(crate) async fn read_view(reader: &Reader) -> Rows {
             }
         }
     }
-    rows
+    (rows, view.partial())
 }

@@ -66,9 +66,9 @@ async fn find(call: &Call) -> Result<Found, Failure> {
     let running = call.admit().await?;
     let account = running.account();
     let view = call.engine.view();
-    let partial = view.partial();
     let mut scanner = Scanner::new(&view, &call.tenant, &running, &account);
     let result = search::run(&mut scanner, &request).await;
+    let partial = view.partial();
     let cost = scanner.cost();
     let (elapsed, _) = running.elapsed();
     call.finish(running, &asked.text, cost, &result);

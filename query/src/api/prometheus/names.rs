@@ -241,10 +241,10 @@ where
     let running = engine.admit_names(&call.tenant, call.cancel.clone()).await?;
     let account = running.account();
     let view = engine.view();
-    let partial = view.partial();
+    let own = Arc::clone(&view);
     let tenant = call.tenant.clone();
     let result = tokio::select! {
-        result = ask(Scan { view, tenant, limits: engine.scan_limits(&call.tenant) }) => Some(result),
+        result = ask(Scan { view: own, tenant, limits: engine.scan_limits(&call.tenant) }) => Some(result),
         () = running.expired() => None,
     };
     let outcome = match &result {
@@ -259,7 +259,7 @@ where
         Some(Ok(rows)) => {
             let bytes: usize = rows.iter().map(|row| size_of::<T>() + row.bytes()).sum();
             if account.reserve(bytes as u64) {
-                return Ok(Found { rows, partial, _account: account });
+                return Ok(Found { rows, partial: view.partial(), _account: account });
             }
             let message =
                 format!("memory of all queries is used up: the answer needs {bytes} bytes");

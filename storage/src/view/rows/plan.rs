@@ -44,7 +44,7 @@ impl View {
         }
         for meta in self.row_blocks(tenant, scan.table) {
             ScanStats::add(&stats.blocks, 1);
-            if may_match(meta, &scan.prune) {
+            if may_match(meta, &scan.prune) && self.reaches(meta) {
                 let scan = self.without_erased(meta, &scan)?;
                 self.add_block(meta, &scan, &stats, &mut parts);
             } else {

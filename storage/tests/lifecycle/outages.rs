@@ -1,0 +1,345 @@
+//! A bucket that is away, slow, or lies; a disk that is full meanwhile. Rows are acknowledged and
+//! staged, memory stays level, and afterwards each row is in the bucket once.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tarn_model::error::ErrorKind;
+use tarn_model::units::ByteSize;
+use tarn_storage::file::{Disk, Entry};
+use tarn_storage::paths::DataDir;
+use tarn_testkit::fault_store::FaultPlan;
+use tarn_testkit::sim_disk::SimDisk;
+
+use crate::eventually;
+use crate::node::{Node, Open, expected, read_all, read_range, times};
+
+const MINUTES: fn(u64) -> Duration = |minutes| Duration::from_secs(minutes * 60);
+
+fn staged_files(node: &Node) -> Vec<PathBuf> {
+    let entries = node.disk().list(&DataDir::new(node.path()).staged()).expect("lists");
+    entries.into_iter().map(|Entry { path, .. }| path).collect()
+}
+
+/// Waits until everything is in the bucket.
+async fn delivered(node: &Node, store: &Open) {
+    // Longer than any back-off.
+    node.clock.leap(MINUTES(2));
+    eventually(|| async { store.storage.reader().view().staged().is_empty() }).await;
+}
+
+/// Ends a start that has a copy of the catalog: what a node has some seconds after it.
+async fn with_copy(node: &Node) {
+    let copy = DataDir::new(node.path()).saved_catalog();
+    eventually(|| async { node.disk().read(&copy).is_ok() }).await;
+}
+
+/// Reliability, "bucket away for 2 h, restart in the middle".
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dur_1_vis_1_par_1_the_bucket_is_away_for_two_hours_with_a_restart_in_the_middle() {
+    let node = Node::faulty(100).forgetful();
+    let mut store = node.open().await;
+    store.write(0..5).await;
+    store.storage.flush().await.expect("flushes");
+    let before = store.storage.catalog().version();
+    with_copy(&node).await;
+    node.break_bucket(true);
+    let mut heads = Vec::new();
+    for round in 0..24 {
+        let next = 5 + round * 2;
+        store.write(next..next + 2).await;
+        heads.push(store.metric("tarn_head_bytes"));
+        store.storage.flush().await.expect_err("the bucket is away");
+        node.clock.leap(MINUTES(5));
+        store.assert_each_row_once(next + 2);
+        assert_eq!(store.metric("tarn_head_rows"), 0, "staging frees the head");
+        if round == 11 {
+            store.crash().await;
+            store = node.open().await;
+            assert_eq!(store.storage.readiness().ingest, None, "rows are taken");
+            store.assert_each_row_once(next + 2);
+        }
+    }
+    let most = heads.iter().max().copied().unwrap_or_default();
+    assert!(most <= heads[0] * 2, "memory is not level: {heads:?}");
+
+    // Exactly the answers that lack bytes say so: the first five requests are in the bucket alone.
+    let reader = store.storage.reader();
+    let (rows, partial) = read_range(&reader, times(5..53)).await;
+    assert_eq!((rows, partial), (expected(5..53), None), "what is local is whole");
+    let (rows, partial) = read_range(&reader, times(0..53)).await;
+    assert_eq!(rows, expected(5..53));
+    assert!(partial.expect("it lacks rows").contains("cannot be reached"));
+    assert_eq!(store.storage.catalog().version(), before, "nothing was committed");
+
+    node.break_bucket(false);
+    delivered(&node, &store).await;
+    store.assert_each_row_once(53);
+    let (rows, partial) = read_range(&reader, times(0..53)).await;
+    assert_eq!((rows, partial), (expected(0..53), None));
+    let record = store.storage.catalog().writers().next().cloned().expect("one writer");
+    assert_eq!(record.committed, 53);
+    let after = store.storage.catalog().version();
+    assert_eq!(after - before, 2, "the epoch, and one commit for all cuts");
+    store.close().await;
+    assert_eq!(staged_files(&node), Vec::<PathBuf>::new(), "what is committed is not kept");
+    let store = node.open().await;
+    store.assert_each_row_once(53);
+    assert_eq!(read_all(&store.storage).await, expected(0..53));
+    store.close().await;
+}
+
+/// Reliability, "Bucket down": whole while the bytes are local; own blocks stay for a day.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn par_1_own_blocks_of_a_day_answer_without_the_bucket() {
+    let node = Node::faulty(101);
+    let store = node.open().await;
+    store.write(0..5).await;
+    store.storage.flush().await.expect("flushes");
+    with_copy(&node).await;
+    store.crash().await;
+    node.break_bucket(true);
+    let store = node.open().await;
+    store.write(5..7).await;
+    let (rows, partial) = read_range(&store.storage.reader(), times(0..7)).await;
+    assert_eq!((rows, partial), (expected(0..7), None));
+    assert!(store.metric("tarn_staged_kept_bytes") > 0);
+    store.crash().await;
+    // After a day they go.
+    node.break_bucket(false);
+    node.clock.leap(MINUTES(25 * 60));
+    let store = node.open().await;
+    store.storage.flush().await.expect("flushes");
+    assert_eq!(staged_files(&node).len(), 2, "one block and its list");
+    assert_eq!(read_all(&store.storage).await, expected(0..7), "from the bucket");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_without_bucket_or_copy_of_its_catalog_is_refused() {
+    let node = Node::faulty(102);
+    node.break_bucket(true);
+    let error = node.try_open().await.map(|_| ()).expect_err("nothing to go on from");
+    assert!(matches!(error.kind(), ErrorKind::Unavailable { .. }), "{error:?}");
+    node.break_bucket(false);
+    let store = node.open().await;
+    store.write(0..1).await;
+    store.close().await;
+    // A writer that has stopped cleanly is retired: others may rely on that nothing comes from it.
+    node.break_bucket(true);
+    let error = node.try_open().await.map(|_| ()).expect_err("retired");
+    assert!(matches!(error.kind(), ErrorKind::Unavailable { .. }), "{error:?}");
+}
+
+/// Reliability, "folder copied, both run … Bucket away meanwhile: told on its return".
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fen_1_of_two_copies_started_while_the_bucket_is_away_only_one_goes_on() {
+    let node = Node::faulty(103);
+    let store = node.open().await;
+    store.write(0..3).await;
+    store.storage.flush().await.expect("flushes");
+    with_copy(&node).await;
+    store.crash().await;
+    node.break_bucket(true);
+    let other = Node::on(node.disk().fork()).sharing_bucket_of(&node, 104);
+    let (first, second) = (node.open().await, other.open().await);
+    first.write(3..5).await;
+    second.write(10..12).await;
+    node.break_bucket(false);
+    let fenced = tokio::select! {
+        error = first.storage.failed() => (0, error),
+        error = second.storage.failed() => (1, error),
+        () = tokio::time::sleep(Duration::from_secs(5)) => panic!("both go on"),
+    };
+    assert_eq!(fenced.1.kind(), ErrorKind::Invalid, "exit 78: {:?}", fenced.1);
+    let (stopped, goes_on, folder) =
+        if fenced.0 == 0 { (first, second, &node) } else { (second, first, &other) };
+    let refused = stopped.try_write(20).await.expect_err("it acknowledges nothing more");
+    assert!(matches!(refused.kind(), ErrorKind::Unavailable { .. }), "{refused:?}");
+    stopped.storage.flush().await.expect_err("fenced");
+    goes_on.storage.flush().await.expect("the other one goes on");
+    stopped.crash().await;
+    let error = folder.try_open().await.map(|_| ()).expect_err("it does not start again either");
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
+    goes_on.close().await;
+}
+
+/// Reliability, "own first write answered 412; reply lost", "409", throttling and latency: any of
+/// them, with staged cuts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vis_1_a_bucket_that_misbehaves_gets_each_cut_once() {
+    let calm = FaultPlan::default();
+    let weathers = [
+        ("replies are lost", FaultPlan { after: 400, ..calm }),
+        ("own first writes are answered 412", FaultPlan { exists: 1000, ..calm }),
+        ("requests are throttled", FaultPlan { before: 600, ..calm }),
+        ("writes take effect late", FaultPlan { late: 300, stall_max: MINUTES(1) / 600, ..calm }),
+        ("slow", FaultPlan { latency_max: Duration::from_millis(40), ..calm }),
+        ("listings lag", FaultPlan { stale_list: 500, after: 100, ..calm }),
+    ];
+    for (seed, (name, plan)) in weathers.into_iter().enumerate() {
+        let node = Node::faulty(110 + seed as u64).forgetful();
+        let mut store = node.open().await;
+        node.plan(plan);
+        for round in 0..6 {
+            store.write(round..round + 1).await;
+            drop(store.storage.flush().await);
+            store.assert_each_row_once(round + 1);
+            if round == 3 {
+                store.crash().await;
+                store = node.open_sometime().await;
+            }
+        }
+        node.plan(FaultPlan::default());
+        delivered(&node, &store).await;
+        store.storage.flush().await.expect("flushes");
+        store.assert_each_row_once(6);
+        assert_eq!(read_all(&store.storage).await, expected(0..6), "{name}");
+        store.close().await;
+    }
+}
+
+/// Reliability, "Bucket down: the WAL recycles staged segments above half of its bound".
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dur_1_the_log_lets_go_of_staged_rows_when_it_grows_long() {
+    let node = Node::faulty(120).forgetful().with_log_of(ByteSize::kib(24)).with_small_segments();
+    let store = node.open().await;
+    with_copy(&node).await;
+    node.break_bucket(true);
+    for request in 0..60 {
+        store.write(request..request + 1).await;
+        if request % 5 == 4 {
+            store.storage.flush().await.expect_err("the bucket is away");
+        }
+    }
+    store.crash().await;
+    let store = node.open().await;
+    store.assert_each_row_once(60);
+    assert_eq!(read_all(&store.storage).await, expected(0..60));
+    node.break_bucket(false);
+    delivered(&node, &store).await;
+    store.close().await;
+    let store = node.open().await;
+    assert_eq!(read_all(&store.storage).await, expected(0..60));
+    store.close().await;
+}
+
+/// Reliability, "A cut that finds no room is uploaded unstaged".
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ful_1_a_cut_that_finds_no_room_goes_to_the_bucket_at_once() {
+    let node = Node::faulty(121);
+    let store = node.open().await;
+    store.write(0..3).await;
+    let ballast = DataDir::new(node.path()).ballast();
+    let whole = || async { node.disk().read(&ballast).is_ok_and(|b| b.len() == 64 << 10) };
+    eventually(whole).await;
+    let space = node.disk().space(node.path()).expect("known");
+    node.disk().set_capacity(space.total - space.available);
+    eventually(|| async { store.storage.readiness().ingest.is_some() }).await;
+    store.storage.flush().await.expect("it needs no room here");
+    assert_eq!(store.storage.catalog().all_blocks().map(|b| b.samples).sum::<u64>(), 9);
+    assert!(staged_files(&node).is_empty());
+    assert_eq!(read_all(&store.storage).await, expected(0..3), "queries go on");
+    node.disk().set_capacity(u64::MAX);
+    eventually(|| async { store.storage.readiness().ingest.is_none() }).await;
+    store.write(3..5).await;
+    store.assert_each_row_once(5);
+    store.close().await;
+}
+
+/// Reliability, "crash between PUT and commit" and "crash between commit and swap or truncation":
+/// power fails after every single step of staging, upload and commit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vis_1_power_fails_at_every_step_of_staging_and_delivery() {
+    for step in 0..60 {
+        let node = Node::faulty(130);
+        let store = node.open().await;
+        store.write(0..2).await;
+        store.storage.flush().await.expect("flushes");
+        store.write(2..4).await;
+        node.disk().cut_power_after(step);
+        drop(store.storage.flush().await);
+        store.crash().await;
+        let store = node.open().await;
+        store.assert_each_row_once(4);
+        assert_eq!(read_all(&store.storage).await, expected(0..4), "step {step}");
+        store.storage.flush().await.expect("flushes");
+        store.assert_each_row_once(4);
+        store.close().await;
+        let store = node.open().await;
+        assert_eq!(read_all(&store.storage).await, expected(0..4), "step {step}");
+        store.close().await;
+    }
+}
+
+/// COR-1 for staged files and their lists, and for the copy of the catalog.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cor_1_a_flipped_bit_in_staged_files_stops_the_start_and_in_kept_ones_is_read_around() {
+    let node = Node::faulty(140);
+    let store = node.open().await;
+    with_copy(&node).await;
+    node.break_bucket(true);
+    store.write(0..3).await;
+    store.storage.flush().await.expect_err("away");
+    store.crash().await;
+    let files = staged_files(&node);
+    assert_eq!(files.len(), 2, "{files:?}");
+    for path in &files {
+        let bits = node.disk().read(path).expect("there").len() as u64 * 8;
+        for bit in (0..bits).step_by(997) {
+            node.disk().flip_bit(path, bit).expect("flips");
+            let error = node.try_open().await.map(|_| ()).expect_err("found");
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "bit {bit}: {error:?}");
+            let name = path.file_name().and_then(|n| n.to_str()).expect("a name");
+            assert!(error.message().contains(name), "{error:?}");
+            node.disk().flip_bit(path, bit).expect("flips back");
+        }
+    }
+    node.break_bucket(false);
+    let store = node.open().await;
+    store.storage.flush().await.expect("flushes");
+    store.crash().await;
+    // Now they are a cache: a damaged one is left for the bucket.
+    for path in staged_files(&node).iter().filter(|path| path.extension() == Some("block".as_ref()))
+    {
+        node.disk().flip_bit(path, 99).expect("flips");
+    }
+    let store = node.open().await;
+    assert_eq!(read_all(&store.storage).await, expected(0..3));
+    store.crash().await;
+    let copy = DataDir::new(node.path()).saved_catalog();
+    node.disk().flip_bit(&copy, 500).expect("flips");
+    node.open().await.close().await;
+}
+
+/// Reliability, "disk lost, same pod name": a new folder is another writer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn par_1_a_lost_disk_is_told_until_its_writer_is_forgotten() {
+    let node = Node::faulty(150);
+    let store = node.open().await;
+    store.write(0..3).await;
+    store.storage.flush().await.expect("flushes");
+    store.write(3..4).await;
+    let lost = store.storage.writer_id().to_owned();
+    store.crash().await;
+    let fresh = Node::on(SimDisk::new(151)).with_bucket(node.bucket());
+    let store = fresh.open().await;
+    store.write(10..12).await;
+    let (rows, partial) = read_range(&store.storage.reader(), times(0..5)).await;
+    assert_eq!(rows, expected(0..3), "what was not committed is lost");
+    assert!(partial.expect("it may lack rows").contains(&lost));
+    let error = store.storage.forget("0".repeat(32).as_str()).await.expect_err("unknown");
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
+    let own = store.storage.writer_id().to_owned();
+    let error = store.storage.forget(&own).await.expect_err("it writes here");
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
+    store.storage.forget(&lost).await.expect("forgets");
+    eventually(|| async { store.storage.reader().view().partial().is_none() }).await;
+    store.storage.forget(&lost).await.expect("again");
+    store.close().await;
+    // Should the disk turn up, the writer is live again, its rows with it.
+    let store = node.open().await;
+    assert_eq!(read_range(&store.storage.reader(), times(0..5)).await.0, expected(0..4));
+    store.storage.flush().await.expect("flushes");
+    store.close().await;
+}
