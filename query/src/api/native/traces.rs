@@ -66,6 +66,7 @@ async fn find(call: &Call) -> Result<Answer<Vec<Found>>, Failure> {
     let view = call.engine.view();
     let mut scanner = Scanner::new(&view, &call.tenant, &running, &account);
     let result = search::run(&mut scanner, &asked.plan, asked.range, asked.limit).await;
+    let partial = view.partial();
     let cost = scanner.cost();
     let (elapsed, _) = running.elapsed();
     call.finish(running, &asked.text, cost, &result);
@@ -109,7 +110,6 @@ async fn open(call: &Call, path: &str) -> Result<([u8; 16], Answer<Trace>), Fail
     let running = call.admit().await?;
     let account = running.account();
     let view = call.engine.view();
-    let partial = view.partial();
     let mut scanner = Scanner::new(&view, &call.tenant, &running, &account);
     let result = read::run(&mut scanner, trace_id, range).await;
     let partial = view.partial();
