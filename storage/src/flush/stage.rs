@@ -196,15 +196,17 @@ impl Stage {
         view: &ViewCell,
     ) -> Result<Option<Arc<StagedCut>>> {
         let _turn = self.turn.lock();
-        let there = view.load().heads().iter().any(|g| Arc::ptr_eq(g, generation));
+        let now = view.load();
+        let there = now.heads().iter().any(|g| Arc::ptr_eq(g, generation));
         let Some(last) = generation.last().filter(|_| there) else { return Ok(None) };
         let StageParts { dir, disk, clock, rng, identity: Identity { id, epoch }, .. } =
             &self.parts;
         let now_ms = clock.now().as_millis();
-        let context = BuildContext { writer: id, epoch: *epoch, rng: &**rng, now_ms };
+        let (epoch, rng, usage) = (*epoch, &**rng, &**now.usage());
+        let context = BuildContext { writer: id, epoch, rng, now_ms, usage };
         let built = build::build(generation, &context).map_err(|e| e.context("build blocks"))?;
         let (lo, hi) = (generation.first().0, last.0);
-        let cut = LsnRange { writer: id.clone(), epoch: *epoch, lo, hi };
+        let cut = LsnRange { writer: id.clone(), epoch, lo, hi };
         let list = StagedList { cut, time_ms: now_ms, blocks: self.write_files(lo, &built)? };
         // A start above this cut meets none of its records, so their requests must be written down.
         let saved = requests::file::save(&head.requests, dir, &**disk)
