@@ -123,6 +123,8 @@ impl Retainer {
         let mut inner = self.inner.lock().await;
         let Inner { pace, sweeper } = &mut *inner;
         let flusher = &shared.flusher;
+        // Not before this start counts in the bucket.
+        flusher.join().await?;
         let clock = &*shared.handles.clock;
         let now = clock.monotonic();
         let state = flusher.catalog.state();

@@ -232,6 +232,8 @@ impl Compactor {
             store.flusher.invariants.broken(VIS_3, &broken);
             return Err(Error::internal(format!("merge of {} blocks: {broken}", job.kind)));
         }
+        // Not before this start counts in the bucket.
+        store.flusher.join().await?;
         let identity = &store.flusher.identity;
         let mut unwanted = None;
         let committed = store.flusher.catalog.commit(identity, |base| {
