@@ -28,13 +28,8 @@ use crate::schema::tables::Table;
 use crate::usage::Usage;
 
 /// Kinds that [`merge`] takes; blocks of others stay as they are.
-pub(crate) const KINDS: &[&str] = &[
-    kind::SLICES,
-    kind::EXEMPLARS,
-    kind::FAMILIES,
-    Table::Logs.as_str(),
-    Table::Spans.as_str(),
-];
+pub(crate) const KINDS: &[&str] =
+    &[kind::SLICES, kind::EXEMPLARS, kind::FAMILIES, Table::Logs.as_str(), Table::Spans.as_str()];
 
 /// What is merged into what.
 #[derive(Debug, Clone)]

@@ -170,6 +170,15 @@ struct ChunkSeries {
 }
 
 impl ChunkSeries {
+    /// Returns the scale that all values have, where the inputs tell it: finding one costs as much as
+    /// decoding. `Some(None)`: some values have none. What was exact at a scale once is so again.
+    fn scale(&self) -> Option<Option<usize>> {
+        let rows = self.rows.iter().map(|row| &row.row.row).filter(|row| row.n > 0);
+        let mut scales = rows.map(|row| row.scale.map(usize::from));
+        let first = scales.next()?;
+        scales.all(|scale| scale == first).then_some(first)
+    }
+
     /// Takes the values of one of the rows.
     fn take(&mut self, input: usize, row: usize, slice: Slice) {
         let order = Rank(input as u64, 0);
@@ -241,13 +250,14 @@ fn write(
     let mut infos = Vec::with_capacity(chunk.len());
     let mut merged = Vec::new();
     for (number, series) in chunk.into_iter().enumerate() {
+        let known = series.scale();
         let ChunkSeries { info, vector, slices, .. } = series;
         let vector = &laid.vectors[vector as usize];
         merge(slices, &mut merged);
         let track = track(&mut merged, &vector.ticks)
             .ok_or_else(|| Error::internal(format!("merge of {} lost its ticks", info.labels)))?;
         infos.push(info);
-        let scale = track.scale(0..vector.ticks.len());
+        let scale = known.unwrap_or_else(|| track.scale(0..vector.ticks.len()));
         for run in &vector.runs {
             let run = Run {
                 series: first + number as u32,
