@@ -20,7 +20,8 @@ use prometheus_client::registry::Registry;
 use tarn_model::error::{Error, Result};
 use tarn_model::metrics;
 
-use crate::catalog::{CommitError, Draft, State};
+use crate::catalog::{CommitError, Draft, Identity, State};
+use crate::flush::Flusher;
 use crate::open::Shared;
 
 pub mod clock;
@@ -122,36 +123,46 @@ impl Retainer {
     pub(crate) async fn look(&self, shared: &Shared) -> Result<RetainReport> {
         let mut inner = self.inner.lock().await;
         let Inner { pace, sweeper } = &mut *inner;
-        let flusher = &shared.flusher;
         // Not before this start counts in the bucket.
-        flusher.join().await?;
-        let clock = &*shared.handles.clock;
+        shared.flusher.join().await?;
+        let Flusher { catalog, objects, .. } = &shared.flusher;
+        let (clock, state) = (&*shared.handles.clock, catalog.state());
         let now = clock.monotonic();
-        let state = flusher.catalog.state();
-        let paced = pace.advance(state.clock_ms(), clock.now().as_millis(), now);
-        flusher.catalog.set_paced(paced);
-        self.metrics.behind.set(pace.behind().as_secs() as i64);
+        let paced_ms = pace.advance(state.clock_ms(), clock.now().as_millis(), now);
+        catalog.set_paced(paced_ms);
+        self.metrics.behind.set(i64::try_from(pace.behind().as_secs()).unwrap_or(i64::MAX));
+        let times = Times::new(now, paced_ms, shared.options.retention.history);
+        let plan = sweeper.plan(objects, &state, &times).await?;
+        let (state, mut report) = self.commit(shared, &plan, paced_ms).await?;
+        let swept = sweeper.delete(objects, &state, &times).await;
+        (report.deleted, report.deleted_bytes) = sweeper.take_deleted();
+        self.metrics.objects.inc_by(report.deleted);
+        self.metrics.bytes.inc_by(report.deleted_bytes);
+        if report.deleted > 0 {
+            let (objects, bytes) = (report.deleted, report.deleted_bytes);
+            tracing::info!(objects, bytes, "objects that nothing names were deleted");
+        }
+        swept.map(|()| report)
+    }
+
+    /// Commits all that is to be done, and shows it to queries.
+    async fn commit(
+        &self,
+        shared: &Shared,
+        plan: &Plan,
+        paced_ms: i64,
+    ) -> Result<(Arc<State>, RetainReport)> {
+        let flusher = &shared.flusher;
         let retention = &shared.options.retention;
-        let times = Times::new(now, paced, retention.history);
-        let plan = sweeper.plan(&flusher.objects, &state, &times).await?;
-        let mut report = RetainReport { clock_ms: paced, ..RetainReport::default() };
-        let committed = flusher
-            .catalog
-            .commit(&flusher.identity, |base| {
-                let theirs = base.writer(&flusher.identity.id).map_or(0, |r| r.writer.epoch);
-                if theirs > flusher.identity.epoch {
-                    let (writer, ours) = (flusher.identity.id.clone(), flusher.identity.epoch);
-                    return Err(CommitError::Fenced { writer, ours, theirs });
-                }
-                let removed = lapse::lapsed(base, retention, paced);
-                let draft = draft(base, &plan, removed, paced);
-                report.dropped = draft.as_ref().map_or(0, |draft| draft.removed.len());
-                report.erased = draft.as_ref().map_or(0, |draft| draft.erased_done.len());
-                report.condemned = draft.as_ref().map_or(0, |draft| draft.condemned.len());
-                Ok(draft)
-            })
-            .await;
-        let state = match committed {
+        let mut report = RetainReport::default();
+        let propose = |base: &State| {
+            unfenced(base, &flusher.identity)?;
+            let removed = lapse::lapsed(base, retention, paced_ms);
+            let draft = draft(base, plan, removed, paced_ms);
+            report = draft.as_ref().map(RetainReport::of).unwrap_or_default();
+            Ok(draft)
+        };
+        let state = match flusher.catalog.commit(&flusher.identity, propose).await {
             Ok(state) => state,
             Err(error) => {
                 if matches!(error, CommitError::Fenced { .. }) {
@@ -161,21 +172,34 @@ impl Retainer {
             }
         };
         flusher.follow_newest();
-        self.metrics.tombstones.set(state.erased().count() as i64);
+        report.clock_ms = paced_ms;
+        self.metrics.tombstones.set(i64::try_from(state.erased().count()).unwrap_or(i64::MAX));
         self.metrics.dropped.inc_by(report.dropped as u64);
         if report.dropped > 0 {
             tracing::info!(blocks = report.dropped, "rows beyond their retention were dropped");
         }
-        let swept = sweeper.delete(&flusher.objects, &state, &times).await;
-        let (objects, bytes) = sweeper.take_deleted();
-        (report.deleted, report.deleted_bytes) = (objects, bytes);
-        self.metrics.objects.inc_by(objects);
-        self.metrics.bytes.inc_by(bytes);
-        if objects > 0 {
-            tracing::info!(objects, bytes, "objects that nothing names were deleted");
-        }
-        swept.map(|()| report)
+        Ok((state, report))
     }
+}
+
+impl RetainReport {
+    fn of(draft: &Draft) -> Self {
+        Self {
+            dropped: draft.removed.len(),
+            erased: draft.erased_done.len(),
+            condemned: draft.condemned.len(),
+            ..Self::default()
+        }
+    }
+}
+
+/// Fails where another process has taken our identity: it looks, then.
+fn unfenced(base: &State, own: &Identity) -> Result<(), CommitError> {
+    let theirs = base.writer(&own.id).map_or(0, |record| record.writer.epoch);
+    if theirs > own.epoch {
+        return Err(CommitError::Fenced { writer: own.id.clone(), ours: own.epoch, theirs });
+    }
+    Ok(())
 }
 
 /// What a look changes, `None` where nothing is worth a commit.

@@ -9,5 +9,7 @@ mod garbage;
 mod requests;
 #[path = "retain/retention.rs"]
 mod retention;
+#[path = "retain/rewrite.rs"]
+mod rewrite;
 #[path = "retain/world.rs"]
 mod world;

@@ -12,6 +12,7 @@ mod bad_input;
 mod bucket;
 mod crash_loop;
 mod crash_rows;
+mod erase;
 mod first_steps;
 mod hostile_doors;
 mod hostile_rows;

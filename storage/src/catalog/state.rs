@@ -197,8 +197,8 @@ impl State {
         let removed: BTreeSet<&str> = manifest.removed.iter().map(String::as_str).collect();
         for input in self.all_blocks().filter(|block| removed.contains(block.object.as_str())) {
             for tombstone in self.erased().filter(|tombstone| tombstone.covers(input)) {
-                let mixed = manifest.added.iter().filter(|block| holds_rows_of(block, input));
-                for block in mixed.filter(|block| !block.erased.contains(&tombstone.id)) {
+                let mut mixed = manifest.added.iter().filter(|block| holds_rows_of(block, input));
+                if let Some(block) = mixed.find(|block| !block.erased.contains(&tombstone.id)) {
                     let (block, id) = (&block.object, &tombstone.id);
                     return Err(format!("block {block} was merged without tombstone {id}"));
                 }
@@ -244,7 +244,8 @@ impl State {
         if condemned.is_empty() && swept.is_empty() {
             return Ok(());
         }
-        if let Some(block) = self.all_blocks().find(|block| condemned.contains(&block.object)) {
+        let new: BTreeSet<&str> = condemned.iter().map(String::as_str).collect();
+        if let Some(block) = self.all_blocks().find(|block| new.contains(block.object.as_str())) {
             return Err(format!("block {} is condemned but live", block.object));
         }
         let keys = Arc::make_mut(&mut self.condemned);
@@ -252,17 +253,16 @@ impl State {
         if let Some(key) = swept.iter().find(|key| !keys.remove(*key)) {
             return Err(format!("{key} is swept but was not condemned"));
         }
-        Arc::make_mut(&mut self.gone).retain(|key, _| !condemned.contains(key));
+        Arc::make_mut(&mut self.gone).retain(|key, _| !new.contains(key.as_str()));
         if condemned.iter().any(|key| paths::is_page_key(key)) {
             self.pages_condemned = manifest.number;
-            self.forget_pages(condemned);
+            self.forget_pages(&new);
         }
         Ok(())
     }
 
     /// A partition whose page is condemned needs another one in the next checkpoint.
-    fn forget_pages(&mut self, condemned: &[String]) {
-        let condemned: BTreeSet<&str> = condemned.iter().map(String::as_str).collect();
+    fn forget_pages(&mut self, condemned: &BTreeSet<&str>) {
         let lost = |partition: &PartitionBlocks| {
             partition.page.as_ref().is_some_and(|page| condemned.contains(page.object.as_str()))
         };

@@ -176,7 +176,7 @@ impl Storage {
     /// Rewrites what tombstones cover, at once, and takes note of those that are done.
     ///
     /// # Errors
-    /// `Unavailable` where the store fails; what was rewritten before stays so.
+    /// `Unavailable` where the store or a merge fails; what was rewritten before stays so.
     pub async fn clean_tombstones(&self) -> Result<()> {
         let state = self.catalog();
         let of = |tombstone: &Arc<Tombstone>| {
@@ -185,8 +185,14 @@ impl Storage {
         let mut holders: Vec<(TenantId, Signal)> = state.erased().filter_map(of).collect();
         holders.sort_unstable();
         holders.dedup();
+        let mut failed = 0;
         for (tenant, signal) in holders {
-            self.compact(&Which { tenant: Some(tenant), signal: Some(signal) }).await?;
+            let which = Which { tenant: Some(tenant), signal: Some(signal) };
+            failed += self.compact(&which).await?.failed;
+        }
+        if failed > 0 {
+            let message = format!("{failed} merges that leave out erased rows failed");
+            return Err(Error::unavailable(message, SWAP_MAX));
         }
         self.retain().await.map(drop)
     }

@@ -3,19 +3,17 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::requests::{self, request};
-use super::world::{BEGIN_MS, DAY, LIMITS, Open, Rows, World, read, values};
+use super::requests;
+use super::world::{BEGIN_MS, DAY, LIMITS, Rows, World, append, read, values};
 use tarn_model::error::ErrorKind;
 use tarn_model::matcher::Matcher;
 use tarn_model::sample::stale_nan;
 use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::TimeRange;
-use tarn_storage::append::RequestMark;
 use tarn_storage::schema::tables::Table;
 use tarn_storage::view::Selector;
 use tarn_storage::view::rows::RowScan;
-use tarn_storage::wal::ReplyCounts;
 
 const ALL: (i64, i64) = (i64::MIN, i64::MAX);
 
@@ -106,16 +104,6 @@ async fn staleness_markers_are_erased_as_samples_are() {
     let times: Vec<i64> = slices.iter().flat_map(|slice| slice.times().to_vec()).collect();
     assert_eq!(times, [BEGIN_MS, BEGIN_MS + 2000]);
     store.close().await;
-}
-
-async fn append(store: &Open, numbers: std::ops::Range<u64>) {
-    let tenant = TenantId::default_tenant();
-    for number in numbers {
-        let mark =
-            RequestMark { hash: u128::from(number + 1) << 60, counts: ReplyCounts::default() };
-        let appended = store.storage.writer().append_rows(&tenant, request(number), mark).await;
-        appended.expect("acknowledged");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

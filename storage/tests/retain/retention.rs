@@ -1,25 +1,17 @@
 //! Rows go when their life is over, whole blocks at a time, by a clock that no jump of the machine's
 //! clock can hurry.
 
-use super::requests::{self, request};
-use super::world::{BEGIN_MS, DAY, HOUR, Open, World, read, values};
+use super::requests;
+use super::world::{BEGIN_MS, DAY, HOUR, Open, World, append, read, values};
 use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
-use tarn_storage::append::RequestMark;
+use tarn_storage::compact::plan::Which;
 use tarn_storage::schema::tables::Table;
-use tarn_storage::wal::ReplyCounts;
 
 const YEAR_MS: i64 = 365 * 86_400_000;
 
 fn kinds(store: &Open) -> Vec<String> {
     store.storage.catalog().all_blocks().map(|block| block.kind.clone()).collect()
-}
-
-async fn append(store: &Open, number: u64) {
-    let tenant = TenantId::default_tenant();
-    let mark = RequestMark { hash: u128::from(number + 1) << 60, counts: ReplyCounts::default() };
-    let appended = store.storage.writer().append_rows(&tenant, request(number), mark).await;
-    appended.expect("acknowledged");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -75,7 +67,7 @@ async fn rules_are_for_signals_and_tenants_and_what_is_not_merged_waits_for_the_
     let store = world.open().await;
     // Their times are fixed, twelve hours after the begin.
     for number in 0..4 {
-        append(&store, number).await;
+        append(&store, number..number + 1).await;
     }
     store.write(&["a"], BEGIN_MS, 1.0).await;
     store.flush().await;
@@ -150,5 +142,43 @@ async fn an_idle_store_commits_its_clock_once_an_hour_at_most() {
     store.look_for(10 * HOUR).await;
     let commits = store.storage.catalog().version() - before;
     assert!((9..=11).contains(&commits), "{commits} commits in 10 h");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn once_merged_each_stream_goes_by_its_own_rule() {
+    let world = World::new(7).rule(Some(Signal::Logs), r#"{service_name="pay"}"#, 2 * DAY).rule(
+        Some(Signal::Logs),
+        r#"{pod="3"}"#,
+        6 * DAY,
+    );
+    let store = world.open().await;
+    append(&store, 0..40).await;
+    store.flush().await;
+    append(&store, 40..90).await;
+    store.flush().await;
+    let report = store.storage.compact(&Which::default()).await.expect("merges");
+    assert!(report.merges > 0 && report.failed == 0, "{report:?}");
+    let all = requests::expected(Table::Logs, 0..90);
+    let (of_pay, of_pod) = (
+        |line: &String| line.contains("|pay|"),
+        |line: &String| line.contains(r#"{"attributes":{"pod":"3"}}"#),
+    );
+    let left = async |gone: &dyn Fn(&String) -> bool| {
+        let view = store.storage.reader().view();
+        let seen = requests::read(&view, Table::Logs).await.expect("reads");
+        let expected: Vec<String> = all.iter().filter(|line| !gone(line)).cloned().collect();
+        assert_eq!(seen, expected);
+    };
+    left(&|_| false).await;
+    // Their times are twelve hours ahead.
+    store.look_for(2 * DAY).await;
+    left(&|_| false).await;
+    store.look_for(DAY).await;
+    left(&of_pay).await;
+    store.look_for(4 * DAY).await;
+    left(&|line| of_pay(line) || of_pod(line)).await;
+    store.look_for(100 * DAY).await;
+    left(&|line| of_pay(line) || of_pod(line)).await;
     store.close().await;
 }

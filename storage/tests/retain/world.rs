@@ -19,15 +19,19 @@ use tarn_model::slice::Samples;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::{Clock, Sleep, TimeRange, UnixNanos};
 use tarn_model::units::ByteSize;
+use tarn_storage::append::RequestMark;
 use tarn_storage::file::Disk;
 use tarn_storage::object::Objects;
 use tarn_storage::options::{Compaction, Retention, RetentionRule};
 use tarn_storage::retain::request::EraseRequest;
 use tarn_storage::view::{Reader, ScanLimits, Selector};
+use tarn_storage::wal::ReplyCounts;
 use tarn_storage::{Handles, Options, Storage};
 use tarn_testkit::sim::SimRng;
 use tarn_testkit::sim_disk::SimDisk;
 use tarn_testkit::tasks::RealTasks;
+
+use super::requests::request;
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
@@ -133,7 +137,20 @@ impl World {
         listed.into_iter().map(|head| head.key).collect()
     }
 
+    /// Opens; a task of the life before may hold the folder for some moments.
     pub(crate) async fn open(&self) -> Open {
+        for _ in 0..500 {
+            match self.try_open().await {
+                Err(e) if e.message().contains("another process has the data folder") => {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                opened => return opened.expect("opens"),
+            }
+        }
+        panic!("the folder is held for ever");
+    }
+
+    async fn try_open(&self) -> Result<Open> {
         let tasks = RealTasks::current();
         let options = Options {
             label: "test".to_owned(),
@@ -154,10 +171,10 @@ impl World {
         let mut registry = Registry::default();
         let bucket = Arc::clone(&self.bucket);
         let storage = Storage::open_with_store(options, handles, bucket, &mut registry).await;
-        let storage = storage.expect("opens");
+        let storage = storage?;
         storage.replayed().await.expect("replays");
         let (clock, disk) = (Arc::clone(&self.clock), self.disk.clone());
-        Open { storage, clock, tasks, registry, disk }
+        Ok(Open { storage, clock, tasks, registry, disk })
     }
 }
 
@@ -238,6 +255,17 @@ async fn stop(tasks: RealTasks) {
 }
 
 pub(crate) const LIMITS: ScanLimits = ScanLimits { series_max: 100_000, bytes_max: 256 << 20 };
+
+/// Appends requests of log records and spans.
+pub(crate) async fn append(store: &Open, numbers: std::ops::Range<u64>) {
+    let tenant = TenantId::default_tenant();
+    for number in numbers {
+        let hash = u128::from(number + 1) << 60;
+        let mark = RequestMark { hash, counts: ReplyCounts::default() };
+        let appended = store.storage.writer().append_rows(&tenant, request(number), mark).await;
+        appended.expect("acknowledged");
+    }
+}
 
 /// Everything that a query sees of the metric.
 pub(crate) async fn read(reader: &Reader) -> Rows {

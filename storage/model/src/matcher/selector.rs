@@ -125,9 +125,8 @@ impl<'a> Reader<'a> {
     }
 
     fn quoted(&mut self) -> Result<String> {
-        let quote = match self.peek() {
-            Some(quote @ ('"' | '\'' | '`')) => quote,
-            _ => return Err(self.wrong("a value in quotes is missing")),
+        let Some(quote @ ('"' | '\'' | '`')) = self.peek() else {
+            return Err(self.wrong("a value in quotes is missing"));
         };
         let open = self.at;
         self.at += 1;
