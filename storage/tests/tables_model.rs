@@ -1,4 +1,4 @@
-//! VIS-1, DUR-1: any sequence of appends, flushes, kills and closes of log records and spans reads
+//! VIS-1, VIS-3, DUR-1: any sequence of appends, flushes, merges, kills and closes of log records and spans reads
 //! back as the plain list of what was appended.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
@@ -10,6 +10,7 @@ use proptest::test_runner::{Config, TestRunner};
 use support::{expected, read, request};
 use tarn_model::tenant::TenantId;
 use tarn_storage::append::RequestMark;
+use tarn_storage::compact::plan::Which;
 use tarn_storage::schema::tables::Table;
 use tarn_testkit::store::Store;
 
@@ -20,6 +21,7 @@ enum Step {
     /// So many at once.
     Race(u64),
     Flush,
+    Merge,
     Kill,
     Close,
 }
@@ -29,7 +31,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (1_u64..8).prop_map(Step::Append),
         1 => (30_u64..150).prop_map(Step::Append),
         1 => (2_u64..50).prop_map(Step::Race),
-        2 => Just(Step::Flush),
+        3 => Just(Step::Flush),
+        1 => Just(Step::Merge),
         1 => Just(Step::Kill),
         1 => Just(Step::Close),
     ];
@@ -60,6 +63,10 @@ async fn run(steps: Vec<Step>, seed: u64) {
             }
             Step::Flush => {
                 store.storage().flush().await.unwrap();
+            }
+            Step::Merge => {
+                let report = store.storage().compact(&Which::default()).await.unwrap();
+                assert_eq!(report.failed, 0, "{report:?}");
             }
             Step::Kill => store = store.kill().await.unwrap(),
             Step::Close => store = store.close().await.unwrap(),

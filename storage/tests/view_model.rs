@@ -1,5 +1,5 @@
-//! VIS-1, VIS-2, ORD-1: any sequence of appends, flushes, kills and closes reads back as a plain
-//! map from time to value, where the last write wins. Values are compared by their bits.
+//! VIS-1, VIS-2, VIS-3, ORD-1: any sequence of appends, flushes, merges, kills and closes reads back
+//! as a plain map from time to value, where the last write wins. Values are compared by their bits.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 #[path = "support/samples.rs"]
@@ -12,6 +12,7 @@ use tarn_model::labels::LabelSet;
 use tarn_model::matcher::{MatchOp, Matcher};
 use tarn_model::tenant::TenantId;
 use tarn_model::time::TimeRange;
+use tarn_storage::compact::plan::Which;
 use tarn_storage::view::Selector;
 use tarn_testkit::store::Store;
 
@@ -19,6 +20,7 @@ use tarn_testkit::store::Store;
 enum Step {
     Append(Vec<Row>),
     Flush,
+    Merge,
     Kill,
     Close,
 }
@@ -26,7 +28,8 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => rows().prop_map(Step::Append),
-        2 => Just(Step::Flush),
+        3 => Just(Step::Flush),
+        1 => Just(Step::Merge),
         1 => Just(Step::Kill),
         1 => Just(Step::Close),
     ];
@@ -64,6 +67,10 @@ async fn run(steps: Vec<Step>, seed: u64) {
             Step::Append(rows) => append(&store, &mut model, &rows).await,
             Step::Flush => {
                 store.storage().flush().await.unwrap();
+            }
+            Step::Merge => {
+                let report = store.storage().compact(&Which::default()).await.unwrap();
+                assert_eq!(report.failed, 0, "{report:?}");
             }
             Step::Kill => store = store.kill().await.unwrap(),
             Step::Close => store = store.close().await.unwrap(),

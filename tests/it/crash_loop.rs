@@ -1,40 +1,27 @@
-//! DUR-1, VIS-1: SIGKILL in the middle of a flood, with a ledger of what was acknowledged.
+//! DUR-1, VIS-1, VIS-3: SIGKILL in the middle of a flood, with a ledger of what was acknowledged.
 //!
 //! Several senders write series of their own, one batch after the other; sample `n` of a sender has
 //! the time `base + n` and the value `n`. After each kill and restart every acknowledged sample must
 //! be there exactly once, with its value; of the one batch per sender that was on its way when the
-//! process died, all samples or none. Flushes are forced fast, so that kills fall into cuts,
-//! uploads, commits and truncations too. Every tenth round damages the zeros behind the log's tail,
+//! process died, all samples or none. Flushes and merges are forced fast, so that kills fall
+//! into cuts, uploads, commits, merges and truncations too. Every tenth round damages the zeros behind the log's tail,
 //! as a torn write would.
 
+use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use futures::future::BoxFuture;
 use tarn_testkit::http::{Http, data_of};
 use tarn_testkit::process::Tarn;
 use tarn_testkit::remote_write::{Series, send_v1, send_v2};
 
+use crate::crash_ledger::{FLAGS, Ledger, SENDERS, flood, merge_all, merged_blocks};
 use crate::{TARN, data_folder, now_ms, seconds};
 
-const SENDERS: usize = 4;
-const BATCH: i64 = 25;
 /// Samples of one sender that one query looks at.
 const WINDOW: i64 = 5_000;
-const FLAGS: [&str; 2] = ["--telemetry.interval", "1s"];
-/// How often a flush is asked for, ms.
-const FLUSH_MS: u64 = 70;
-
-/// What one sender knows.
-#[derive(Debug, Clone, Copy, Default)]
-struct Ledger {
-    /// Samples `0..acknowledged` were acknowledged.
-    acknowledged: i64,
-    /// Samples up to here were sent, the last batch without an answer.
-    sent: i64,
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dur_1_every_acknowledged_sample_survives_sigkill_once() -> Result<()> {
@@ -47,12 +34,15 @@ async fn dur_1_every_acknowledged_sample_survives_sigkill_once() -> Result<()> {
     let mut seed = 0x5eed_u64;
     let mut tarn = Tarn::start(TARN, &data, &FLAGS).await?;
     for round in 0..rounds {
-        flood(&mut tarn, base_ms, &mut ledgers, pause(&mut seed)).await?;
+        flood(&mut tarn, base_ms, &mut ledgers, pause(&mut seed), send).await?;
         if round % 10 == 9 {
             damage_tail(&data)?;
         }
         tarn = Tarn::start(TARN, &data, &FLAGS).await.with_context(|| format!("round {round}"))?;
         let last = round + 1 == rounds;
+        if last {
+            merge_all(&tarn.http).await?;
+        }
         for (sender, ledger) in ledgers.iter_mut().enumerate() {
             let from = if last { 0 } else { (ledger.acknowledged - WINDOW).max(0) };
             verify(&tarn.http, base_ms, sender, ledger, from)
@@ -63,59 +53,23 @@ async fn dur_1_every_acknowledged_sample_survives_sigkill_once() -> Result<()> {
     let unexpected = tarn.unexpected_lines(&["torn tail", "did not stop cleanly", "unclean"]);
     ensure!(unexpected.is_empty(), "unexpected lines in the log: {unexpected:#?}");
     let total: i64 = ledgers.iter().map(|l| l.acknowledged).sum();
-    println!("crash ledger: {rounds} rounds, {total} samples acknowledged, 0 lost, 0 doubled");
+    let merged = merged_blocks(&data, "slices")?;
+    println!(
+        "crash ledger: {rounds} rounds, {total} samples acknowledged, 0 lost, 0 doubled, \
+         {merged} merged blocks"
+    );
+    ensure!(merged > 0, "nothing was merged");
     ensure!(total > rounds * 100, "the flood was a trickle: {total} samples");
     Ok(())
 }
 
-/// Lets all senders write for `time`, then kills the process under them.
-async fn flood(
-    tarn: &mut Tarn,
-    base_ms: i64,
-    ledgers: &mut [Ledger; SENDERS],
-    time: Duration,
-) -> Result<()> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let tasks: Vec<_> = ledgers
-        .iter()
-        .enumerate()
-        .map(|(sender, ledger)| {
-            let (http, stop) = (tarn.http.clone(), Arc::clone(&stop));
-            tokio::spawn(send(http, base_ms, sender, *ledger, stop))
-        })
-        .collect();
-    let flusher = tokio::spawn(flush(tarn.http.clone()));
-    tokio::time::sleep(time).await;
-    tarn.kill()?;
-    flusher.await??;
-    stop.store(true, Ordering::Relaxed);
-    for (task, ledger) in tasks.into_iter().zip(ledgers) {
-        *ledger = task.await??;
-    }
-    Ok(())
-}
-
-/// Asks for flushes until the process is gone.
-async fn flush(http: Http) -> Result<()> {
-    loop {
-        tokio::time::sleep(Duration::from_millis(FLUSH_MS)).await;
-        let Ok(answer) = http.send(http::Method::POST, "/-/flush", &[], "").await else {
-            return Ok(());
-        };
-        ensure!(answer.status == 200, "flush answered {}: {}", answer.status, answer.text());
-    }
-}
-
-async fn send(
+fn send(
     http: Http,
     base_ms: i64,
     sender: usize,
-    mut ledger: Ledger,
-    stop: Arc<AtomicBool>,
-) -> Result<Ledger> {
-    while !stop.load(Ordering::Relaxed) {
-        let numbers = ledger.acknowledged..ledger.acknowledged + BATCH;
-        ledger.sent = numbers.end;
+    numbers: Range<i64>,
+) -> BoxFuture<'static, Result<bool>> {
+    Box::pin(async move {
         let samples = numbers.map(|n| (base_ms + n, n as f64)).collect();
         let name = sender.to_string();
         let series = [Series::of(&[("__name__", "ledger"), ("sender", &name)], samples)];
@@ -123,12 +77,10 @@ async fn send(
             0 => send_v1(&http, &series).await,
             _ => send_v2(&http, &series).await,
         };
-        // No answer: the kill. The batch may be stored or not; the next round sends it again.
-        let Ok(answer) = answer else { break };
+        let Ok(answer) = answer else { return Ok(false) };
         ensure!(answer.status == 204, "answered {}: {}", answer.status, answer.text());
-        ledger.acknowledged = ledger.sent;
-    }
-    Ok(ledger)
+        Ok(true)
+    })
 }
 
 /// Reads the samples back from number `from` on and compares them with the ledger.

@@ -1,33 +1,20 @@
-//! DUR-1, VIS-1, IDM-1 for logs and spans: SIGKILL in the middle of a flood, with a ledger.
+//! DUR-1, VIS-1, VIS-3, IDM-1 for logs and spans: SIGKILL in the middle of a flood, with a ledger.
 //!
-//! Every sender sends numbered rows, a batch a request, and sends a batch again, byte for byte, until
-//! it is acknowledged: also after the kill, when nobody knows whether it was stored. Row `n` has the
-//! time `base + n` ms. After each restart every acknowledged row must be there exactly once; of the
-//! one batch on its way all rows or none. Flushes are forced fast.
+//! Half of the senders send log records, half of them spans; row `n` has the time `base + n` ms.
+//! After each restart every acknowledged row must be there exactly once; of the one batch on its way
+//! all rows or none. Flushes and merges are forced fast.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use futures::future::BoxFuture;
 use tarn_testkit::http::Http;
 use tarn_testkit::otlp;
 use tarn_testkit::process::Tarn;
 
+use crate::crash_ledger::{FLAGS, Ledger, SENDERS, flood, merge_all, merged_blocks};
 use crate::{TARN, data_folder, now_ms, number, rows};
-
-/// Half of them send logs, half of them spans.
-const SENDERS: usize = 4;
-const BATCH: i64 = 25;
-const FLAGS: [&str; 2] = ["--telemetry.interval", "1s"];
-/// How often a flush is asked for, ms.
-const FLUSH_MS: u64 = 70;
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Ledger {
-    acknowledged: i64,
-    sent: i64,
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dur_1_every_acknowledged_row_survives_sigkill_once() -> Result<()> {
@@ -40,8 +27,11 @@ async fn dur_1_every_acknowledged_row_survives_sigkill_once() -> Result<()> {
     let mut tarn = Tarn::start(TARN, &data, &FLAGS).await?;
     for round in 0..rounds {
         let time = Duration::from_millis(250 + (round * 7919) as u64 % 500);
-        flood(&mut tarn, base_ms, &mut ledgers, time).await?;
+        flood(&mut tarn, base_ms, &mut ledgers, time, send).await?;
         tarn = Tarn::start(TARN, &data, &FLAGS).await.with_context(|| format!("round {round}"))?;
+        if round + 1 == rounds {
+            merge_all(&tarn.http).await?;
+        }
         for (sender, ledger) in ledgers.iter().enumerate() {
             verify(&tarn.http, sender, ledger)
                 .await
@@ -51,56 +41,23 @@ async fn dur_1_every_acknowledged_row_survives_sigkill_once() -> Result<()> {
     let unexpected = tarn.unexpected_lines(&["torn tail", "did not stop cleanly", "unclean"]);
     ensure!(unexpected.is_empty(), "unexpected lines in the log: {unexpected:#?}");
     let total: i64 = ledgers.iter().map(|l| l.acknowledged).sum();
+    let merged = merged_blocks(&data, "logs")? + merged_blocks(&data, "spans")?;
     println!(
-        "crash ledger: {rounds} rounds, {total} log records and spans acknowledged, 0 lost, 0 doubled"
+        "crash ledger: {rounds} rounds, {total} log records and spans acknowledged, 0 lost, \
+         0 doubled, {merged} merged blocks"
     );
+    ensure!(merged > 0, "nothing was merged");
     ensure!(total > rounds * 100, "the flood was a trickle: {total} rows");
     Ok(())
 }
 
-/// Lets all senders send for `time`, then kills the process under them.
-async fn flood(
-    tarn: &mut Tarn,
-    base_ms: i64,
-    ledgers: &mut [Ledger; SENDERS],
-    time: Duration,
-) -> Result<()> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let tasks: Vec<_> = ledgers
-        .iter()
-        .enumerate()
-        .map(|(sender, ledger)| {
-            let (http, stop) = (tarn.http.clone(), Arc::clone(&stop));
-            tokio::spawn(send(http, base_ms, sender, *ledger, stop))
-        })
-        .collect();
-    let http = tarn.http.clone();
-    let flusher = tokio::spawn(async move {
-        // Ends with the process.
-        while http.send(http::Method::POST, "/-/flush", &[], "").await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(FLUSH_MS)).await;
-        }
-    });
-    tokio::time::sleep(time).await;
-    tarn.kill()?;
-    flusher.await?;
-    stop.store(true, Ordering::Relaxed);
-    for (task, ledger) in tasks.into_iter().zip(ledgers) {
-        *ledger = task.await??;
-    }
-    Ok(())
-}
-
-async fn send(
+fn send(
     http: Http,
     base_ms: i64,
     sender: usize,
-    mut ledger: Ledger,
-    stop: Arc<AtomicBool>,
-) -> Result<Ledger> {
-    while !stop.load(Ordering::Relaxed) {
-        let numbers = ledger.acknowledged..ledger.acknowledged + BATCH;
-        ledger.sent = numbers.end;
+    numbers: Range<i64>,
+) -> BoxFuture<'static, Result<bool>> {
+    Box::pin(async move {
         let time_ns = |n: i64| ((base_ms + n) * 1_000_000) as u64;
         let service = format!("ledger-{sender}");
         let answer = if sender.is_multiple_of(2) {
@@ -119,13 +76,11 @@ async fn send(
                 .collect();
             otlp::send_spans(&http, &otlp::spans(&service, spans)).await
         };
-        // No answer: the kill. The next round sends the same bytes again.
-        let Ok(answer) = answer else { break };
+        let Ok(answer) = answer else { return Ok(false) };
         ensure!(answer.status == 200, "answered {}: {}", answer.status, answer.text());
         ensure!(answer.body.is_empty(), "rejected: {}", answer.text());
-        ledger.acknowledged = ledger.sent;
-    }
-    Ok(ledger)
+        Ok(true)
+    })
 }
 
 async fn verify(http: &Http, sender: usize, ledger: &Ledger) -> Result<()> {

@@ -10,6 +10,7 @@ use tarn_testkit::http::Http;
 
 mod bad_input;
 mod bucket;
+mod crash_ledger;
 mod crash_loop;
 mod crash_rows;
 mod erase;

@@ -331,3 +331,6 @@ fn observe(job: &mut Job, progress: &Progress) {
     job.rows_read = progress.rows.load(Ordering::Relaxed);
     job.bytes_read = progress.bytes.load(Ordering::Relaxed);
 }
+
+#[cfg(test)]
+mod tests;

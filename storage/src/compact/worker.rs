@@ -425,3 +425,6 @@ fn check(job: &MergeJob, outputs: &[Arc<BlockMeta>]) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

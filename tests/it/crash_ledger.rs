@@ -1,0 +1,130 @@
+//! What the crash tests share: senders that keep a ledger of what was acknowledged, flushes and merges
+//! as fast as can be, and a SIGKILL in the middle.
+//!
+//! Every sender sends numbered rows, a batch a request, and sends a batch again, byte for byte, until
+//! it is acknowledged: also after the kill, when nobody knows whether it was stored.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use futures::future::BoxFuture;
+use tarn_testkit::http::Http;
+use tarn_testkit::process::Tarn;
+
+/// How many senders there are.
+pub(crate) const SENDERS: usize = 4;
+/// Rows of one request.
+const BATCH: i64 = 25;
+/// How often a flush is asked for.
+const FLUSH: Duration = Duration::from_millis(70);
+/// How often everything is merged, beside the merges that are due.
+const MERGE: Duration = Duration::from_millis(300);
+/// Settings with which kills fall into flushes and merges.
+pub(crate) const FLAGS: [&str; 10] = [
+    "--telemetry.interval",
+    "1s",
+    "--compaction.interval",
+    "100ms",
+    "--compaction.level1-blocks",
+    "2",
+    "--compaction.level1-age",
+    "0s",
+    "--compaction.level2-delay",
+    "0s",
+];
+
+/// What one sender knows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Ledger {
+    /// Rows `0..acknowledged` were acknowledged.
+    pub(crate) acknowledged: i64,
+    /// Rows up to here were sent, the last batch without an answer.
+    pub(crate) sent: i64,
+}
+
+/// Sends the rows with these numbers; `false` where no answer came.
+pub(crate) type SendBatch = fn(Http, i64, usize, Range<i64>) -> BoxFuture<'static, Result<bool>>;
+
+/// Lets all senders write for `time`, then kills the process under them.
+pub(crate) async fn flood(
+    tarn: &mut Tarn,
+    base_ms: i64,
+    ledgers: &mut [Ledger; SENDERS],
+    time: Duration,
+    send: SendBatch,
+) -> Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let tasks: Vec<_> = ledgers
+        .iter()
+        .enumerate()
+        .map(|(sender, ledger)| {
+            let (http, stop, mut ledger) = (tarn.http.clone(), Arc::clone(&stop), *ledger);
+            tokio::spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    let numbers = ledger.acknowledged..ledger.acknowledged + BATCH;
+                    ledger.sent = numbers.end;
+                    // No answer: the kill. The next round sends the same bytes again.
+                    if !send(http.clone(), base_ms, sender, numbers).await? {
+                        break;
+                    }
+                    ledger.acknowledged = ledger.sent;
+                }
+                anyhow::Ok(ledger)
+            })
+        })
+        .collect();
+    let flusher = tokio::spawn(ask(tarn.http.clone(), "/-/flush", FLUSH));
+    let merger = tokio::spawn(ask(tarn.http.clone(), "/-/compact", MERGE));
+    tokio::time::sleep(time).await;
+    tarn.kill()?;
+    flusher.await??;
+    merger.await??;
+    stop.store(true, Ordering::Relaxed);
+    for (task, ledger) in tasks.into_iter().zip(ledgers) {
+        *ledger = task.await??;
+    }
+    Ok(())
+}
+
+/// Asks for flushes or merges until the process is gone.
+async fn ask(http: Http, path: &'static str, pause: Duration) -> Result<()> {
+    loop {
+        tokio::time::sleep(pause).await;
+        let Ok(answer) = http.send(http::Method::POST, path, &[], "").await else {
+            return Ok(());
+        };
+        ensure!(answer.status == 200, "{path} answered {}: {}", answer.status, answer.text());
+    }
+}
+
+/// Merges everything.
+pub(crate) async fn merge_all(http: &Http) -> Result<()> {
+    for path in ["/-/flush", "/-/compact"] {
+        let answer = http.send(http::Method::POST, path, &[], "").await?;
+        ensure!(answer.status == 200, "{path} answered {}: {}", answer.status, answer.text());
+    }
+    Ok(())
+}
+
+/// Counts the merged blocks of one kind, live or not: objects stay for a day.
+#[expect(clippy::disallowed_methods, reason = "looks into the bucket from outside")]
+pub(crate) fn merged_blocks(data: &Path, kind: &str) -> Result<usize> {
+    let mut folders = vec![data.join("bucket/blocks")];
+    let mut count = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).context("list the blocks")? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            } else if name.starts_with(kind) && !name.contains("-L0-") {
+                count += 1;
+            }
+        }
+    }
+    Ok(count)
+}
