@@ -252,7 +252,13 @@ impl Storage {
     pub async fn close(self) -> Result<()> {
         let shared = &self.shared;
         shared.begin_close();
-        shared.compactor.stop().await;
+        let merged = async {
+            shared.compactor.stop().await;
+            Ok(())
+        };
+        if let Err(error) = self.within(FLUSH_AT_STOP_MAX, merged).await {
+            tracing::warn!(%error, "a merge still waits for the store; it will not be committed");
+        }
         if let Err(error) = shared.replayed().await {
             if shared.replay_was_cancelled() {
                 // Nothing was acknowledged in this life: the log is as it was found.

@@ -6,12 +6,12 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use futures::future::BoxFuture;
 use tarn_testkit::http::Http;
 use tarn_testkit::process::Tarn;
 
@@ -46,8 +46,10 @@ pub(crate) struct Ledger {
     pub(crate) sent: i64,
 }
 
-/// Sends the rows with these numbers; `false` where no answer came.
-pub(crate) type SendBatch = fn(Http, i64, usize, Range<i64>) -> BoxFuture<'static, Result<bool>>;
+/// A request on its way; `false` where no answer came.
+pub(crate) type Sending = Pin<Box<dyn Future<Output = Result<bool>> + Send>>;
+/// Sends the rows of a sender with these numbers.
+pub(crate) type SendBatch = fn(Http, i64, usize, Range<i64>) -> Sending;
 
 /// Lets all senders write for `time`, then kills the process under them.
 pub(crate) async fn flood(

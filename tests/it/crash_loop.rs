@@ -12,12 +12,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use futures::future::BoxFuture;
 use tarn_testkit::http::{Http, data_of};
 use tarn_testkit::process::Tarn;
 use tarn_testkit::remote_write::{Series, send_v1, send_v2};
 
-use crate::crash_ledger::{FLAGS, Ledger, SENDERS, flood, merge_all, merged_blocks};
+use crate::crash_ledger::{FLAGS, Ledger, SENDERS, Sending, flood, merge_all, merged_blocks};
 use crate::{TARN, data_folder, now_ms, seconds};
 
 /// Samples of one sender that one query looks at.
@@ -63,12 +62,7 @@ async fn dur_1_every_acknowledged_sample_survives_sigkill_once() -> Result<()> {
     Ok(())
 }
 
-fn send(
-    http: Http,
-    base_ms: i64,
-    sender: usize,
-    numbers: Range<i64>,
-) -> BoxFuture<'static, Result<bool>> {
+fn send(http: Http, base_ms: i64, sender: usize, numbers: Range<i64>) -> Sending {
     Box::pin(async move {
         let samples = numbers.map(|n| (base_ms + n, n as f64)).collect();
         let name = sender.to_string();

@@ -8,12 +8,11 @@ use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use futures::future::BoxFuture;
 use tarn_testkit::http::Http;
 use tarn_testkit::otlp;
 use tarn_testkit::process::Tarn;
 
-use crate::crash_ledger::{FLAGS, Ledger, SENDERS, flood, merge_all, merged_blocks};
+use crate::crash_ledger::{FLAGS, Ledger, SENDERS, Sending, flood, merge_all, merged_blocks};
 use crate::{TARN, data_folder, now_ms, number, rows};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -51,12 +50,7 @@ async fn dur_1_every_acknowledged_row_survives_sigkill_once() -> Result<()> {
     Ok(())
 }
 
-fn send(
-    http: Http,
-    base_ms: i64,
-    sender: usize,
-    numbers: Range<i64>,
-) -> BoxFuture<'static, Result<bool>> {
+fn send(http: Http, base_ms: i64, sender: usize, numbers: Range<i64>) -> Sending {
     Box::pin(async move {
         let time_ns = |n: i64| ((base_ms + n) * 1_000_000) as u64;
         let service = format!("ledger-{sender}");

@@ -194,6 +194,12 @@ impl JobTable {
     pub(crate) fn start(&self, now: UnixNanos) -> Option<Started> {
         let mut table = self.0.lock();
         let (mut job, planned) = table.queued.pop_front()?;
+        // One that was not ended: who had asked for it went away.
+        if let Some((mut left, progress)) = table.running.take() {
+            observe(&mut left, &progress);
+            (left.state, left.error) = (JobState::Dropped, Some("nobody waited for it".to_owned()));
+            table.remember(left);
+        }
         job.state = JobState::Running;
         job.started_ms = Some(now.as_millis());
         let progress = Arc::new(Progress::default());
@@ -228,8 +234,7 @@ impl JobTable {
                 set_aside = table.fail(place, error, now);
             }
         }
-        table.ended.push_front(job);
-        table.ended.truncate(ENDED_MAX);
+        table.remember(job);
         set_aside
     }
 
@@ -280,6 +285,11 @@ impl JobTable {
 }
 
 impl Table {
+    fn remember(&mut self, job: Job) {
+        self.ended.push_front(job);
+        self.ended.truncate(ENDED_MAX);
+    }
+
     fn fail(&mut self, place: Place, error: &Error, now: Duration) -> bool {
         let of_the_store = matches!(error.kind(), ErrorKind::Unavailable { .. });
         let failure = self.failures.entry(place).or_insert_with(|| Failure {

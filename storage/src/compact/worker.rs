@@ -96,10 +96,9 @@ impl Compactor {
 
     /// Merges everything of `which` as far as it goes.
     pub(crate) async fn merge_all(&self, store: &Shared, which: &Which) -> Result<CompactReport> {
-        self.asking.fetch_add(1, Ordering::AcqRel);
-        let turn = self.turn.lock().await;
-        self.asking.fetch_sub(1, Ordering::AcqRel);
-        let mut turn = turn;
+        let asking = Asking::new(&self.asking);
+        let mut turn = self.turn.lock().await;
+        drop(asking);
         let mut report = CompactReport::default();
         self.jobs.forgive();
         for _ in 0..ROUNDS_MAX {
@@ -234,6 +233,7 @@ impl Compactor {
         }
         // Not before this start counts in the bucket.
         store.flusher.join().await?;
+        self.may_run(store)?;
         let identity = &store.flusher.identity;
         let mut unwanted = None;
         let committed = store.flusher.catalog.commit(identity, |base| {
@@ -325,11 +325,28 @@ impl Arrivals {
     }
 }
 
+/// Ends a merge that nobody waits for any more.
 struct CancelOnDrop<'a>(&'a Progress);
 
 impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
         self.0.cancel();
+    }
+}
+
+/// Counts who waits for the turn, also where the wait is given up.
+struct Asking<'a>(&'a AtomicUsize);
+
+impl<'a> Asking<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
