@@ -1,11 +1,13 @@
 //! A store whose blocks of logs and spans are merged.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
@@ -16,7 +18,9 @@ use tarn_storage::block::BlockMeta;
 use tarn_storage::block::reader::Blocks;
 use tarn_storage::block::seal::NewBlock;
 use tarn_storage::compact::merge::{MergeContext, MergeJob, Outputs, Progress, merge};
+use tarn_storage::file::RealDisk;
 use tarn_storage::object::Objects;
+use tarn_storage::object::local::LocalStore;
 use tarn_storage::options::Retention;
 use tarn_storage::retain::erase::Tombstone;
 use tarn_storage::schema::tables::Table;
@@ -38,11 +42,14 @@ pub(crate) struct World {
     pub(crate) memory_max: ByteSize,
     files: Mutex<BTreeMap<String, Bytes>>,
     stored: u64,
+    /// Whether files are kept for the test.
+    keeps: bool,
 }
 
 /// Collects what a merge hands over.
 struct Collected<'a> {
     objects: &'a Objects,
+    keeps: bool,
     blocks: Mutex<Vec<NewBlock>>,
 }
 
@@ -50,16 +57,27 @@ impl Outputs for Collected<'_> {
     fn put(&self, block: NewBlock) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             self.objects.create(&block.meta.object, &block.bytes).await.unwrap();
-            self.blocks.lock().push(block);
+            let bytes = if self.keeps { block.bytes } else { Bytes::new() };
+            self.blocks.lock().push(NewBlock { meta: block.meta, bytes });
             Ok(())
         })
     }
 }
 
 impl World {
+    /// Keeps blocks in memory.
     pub(crate) fn new(seed: u64) -> Self {
+        Self::over(seed, Arc::new(InMemory::new()))
+    }
+
+    /// Keeps blocks in a folder.
+    pub(crate) fn on_disk(seed: u64, folder: &Path) -> Self {
+        let store = LocalStore::open(folder, Arc::new(RealDisk)).unwrap();
+        Self { keeps: false, ..Self::over(seed, Arc::new(store)) }
+    }
+
+    fn over(seed: u64, store: Arc<dyn ObjectStore>) -> Self {
         let (clock, rng) = (Arc::new(RealClock::default()), Arc::new(SimRng::new(seed)));
-        let store = Arc::new(InMemory::new());
         let objects = Objects::new(store, clock, rng, &mut Registry::default());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         Self {
@@ -73,6 +91,7 @@ impl World {
             memory_max: ByteSize::mib(512),
             files: Mutex::default(),
             stored: 0,
+            keeps: true,
         }
     }
 
@@ -85,7 +104,9 @@ impl World {
             block.meta.object = format!("{}-{}", block.meta.object, self.stored);
             let create = self.objects.create(&block.meta.object, &block.bytes);
             self.runtime.block_on(create).unwrap();
-            self.files.lock().insert(block.meta.object.clone(), block.bytes);
+            if self.keeps {
+                self.files.lock().insert(block.meta.object.clone(), block.bytes);
+            }
             Arc::new(block.meta)
         });
         stored.collect()
@@ -117,7 +138,8 @@ impl World {
             inputs: inputs.to_vec(),
             erased,
         };
-        let outputs = Collected { objects: &self.objects, blocks: Mutex::default() };
+        let outputs =
+            Collected { objects: &self.objects, keeps: self.keeps, blocks: Mutex::default() };
         let progress = Progress::default();
         let context = MergeContext {
             blocks: &self.blocks,
@@ -133,7 +155,9 @@ impl World {
         self.runtime.block_on(merge(&job, &context)).unwrap();
         let blocks = outputs.blocks.into_inner();
         for block in &blocks {
-            self.files.lock().insert(block.meta.object.clone(), block.bytes.clone());
+            if self.keeps {
+                self.files.lock().insert(block.meta.object.clone(), block.bytes.clone());
+            }
             assert_eq!(block.meta.level, level);
             assert_eq!(block.meta.seq, inputs.iter().map(|meta| meta.seq).max().unwrap());
         }
