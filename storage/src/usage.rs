@@ -6,7 +6,7 @@
 //! columns come later.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -118,7 +118,9 @@ fn key_of(table: Table, column: &RowColumn) -> Option<&str> {
 
 /// Writes counts down now and then, as long as the store is there.
 pub(crate) async fn run(store: Weak<Shared>) {
-    let Some(clock) = store.upgrade().map(|shared| shared.handles.clock.clone()) else { return };
+    let Some(clock) = store.upgrade().map(|shared| Arc::clone(&shared.handles.clock)) else {
+        return;
+    };
     loop {
         clock.sleep(SAVE_INTERVAL).await;
         let Some(shared) = store.upgrade() else { return };

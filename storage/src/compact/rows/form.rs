@@ -105,8 +105,9 @@ async fn count(
 ) -> Result<BTreeMap<String, KeyUse>> {
     let mut counts = BTreeMap::new();
     for input in inputs {
+        let all = 0..input.rows();
         let wanted = Wanted {
-            rows: &[0..input.rows()],
+            rows: &[all],
             columns: Some(&[column::ATTRIBUTES, column::ATTRIBUTE_KINDS]),
             leave_out: false,
         };

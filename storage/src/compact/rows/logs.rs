@@ -71,7 +71,8 @@ async fn plan(merging: &Merging<'_>) -> Result<Vec<Vec<Group>>> {
     let columns = if only.is_some() { &[column::TIMESTAMP][..] } else { &telling };
     let mut counts = Counts::new();
     for input in &merging.inputs {
-        let wanted = Wanted { rows: &[0..input.rows()], columns: Some(columns), leave_out: false };
+        let all = 0..input.rows();
+        let wanted = Wanted { rows: &[all], columns: Some(columns), leave_out: false };
         let mut reading = Reading::begin(merging.context, input, 1, &wanted);
         while let Some(batch) = reading.next(merging.context).await? {
             for key in Keys::of(merging, &batch)?.each() {
@@ -191,7 +192,8 @@ impl Walk {
             outputs: walk.iter().map(|g| Output::new(g.class, g.day(), g.bytes)).collect(),
         };
         for (number, input) in merging.inputs.iter().enumerate() {
-            let rows = if everything { vec![0..input.rows()] } else { within(input, walk) };
+            let all = 0..input.rows();
+            let rows = if everything { vec![all] } else { within(input, walk) };
             let wanted = Wanted { rows: &rows, columns: None, leave_out: true };
             let reading = Reading::begin(merging.context, input, merging.inputs.len(), &wanted);
             let mut cursor = Cursor { reading, open: None, slot: None };
