@@ -3,7 +3,6 @@
 //! more rows.
 #![cfg(target_os = "linux")]
 #![expect(clippy::disallowed_methods, reason = "the peak of the process is what is measured")]
-#![expect(clippy::print_stdout, reason = "the figures are what the test is for")]
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 use std::sync::Arc;

@@ -21,6 +21,7 @@ use tarn_storage::schema::tables::{Table, column};
 use tarn_testkit::sim::SimRng;
 
 #[path = "support/merging.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
 mod merging;
 #[path = "support/tables.rs"]
 mod tables;

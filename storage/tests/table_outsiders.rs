@@ -1,6 +1,7 @@
 //! DuckDB and pyarrow read blocks of logs and spans: maps, lists of structs and ids of fixed width,
 //! with the parents of spans by a plain column. Skipped where Python lacks them.
 #![expect(clippy::disallowed_methods, reason = "the folder is DuckDB's, not a data folder")]
+#![expect(clippy::print_stdout, reason = "who skips a test says so")]
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 use std::collections::BTreeMap;
