@@ -4,8 +4,9 @@
 //! created once, under a name that is never reused, and never changed.
 //!
 //! - [`columns`]: which columns a block has; [`table`]: slices on their way into them
-//! - [`writer`]: the file of metrics, with its [`survey`] and [`pages`]; [`rows`]: that of logs and spans, with [`promote`] and
-//!   [`trace_order`]; [`index`]: what they are found by
+//! - [`writer`]: the file of metrics, with its [`survey`] and [`pages`]
+//! - [`rows`]: that of logs and spans, with [`promote`] and [`trace_order`]; [`index`]: what they
+//!   are found by
 //! - [`extras`]: exemplars and metric families
 //! - [`seal`](mod@seal): the end of a file; [`directory`]: index parts and checksums between data and footer
 //! - [`summary`]: what the catalog knows of a block's label values

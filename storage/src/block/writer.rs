@@ -156,7 +156,7 @@ impl SliceWriter {
                 Some(kind) => {
                     Column::Pages(PageColumn::new(descriptor.column(leaf), kind, self.encoding))
                 }
-                None => Column::Stock(stock),
+                None => Column::Stock(Box::new(stock)),
             }
         };
         let columns = stock.into_iter().enumerate().map(column).collect();
@@ -218,7 +218,7 @@ struct Group {
 
 #[derive(Debug)]
 enum Column {
-    Stock(ArrowColumnWriter),
+    Stock(Box<ArrowColumnWriter>),
     Pages(PageColumn),
 }
 
