@@ -38,6 +38,10 @@ pub const PREFIXES: [&str; 5] =
 /// Folder inside a local bucket for files that have no name yet; never listed as objects.
 pub const BUCKET_TEMP: &str = ".tmp";
 
+/// Present once the first manifests have been deleted: whoever knows of none asks for it, because a
+/// listing may lag behind.
+pub const COLLECTED_KEY: &str = "catalog/collected";
+
 const MANIFEST_SUFFIX: &str = ".manifest";
 const SEGMENT_SUFFIX: &str = ".segment";
 const SPARE_SUFFIX: &str = ".spare";

@@ -77,3 +77,10 @@ fn old_manifests_go_oldest_first() {
     let end = World::new(5, Weather::calm()).run();
     assert!(end.oldest > 1 && end.oldest < end.manifests, "{end:?}");
 }
+
+#[test]
+fn vis_1_a_sleeper_before_the_first_manifest_is_told_that_there_have_been_some() {
+    // It wakes when the first manifests are deleted, and the listing shows none of the others.
+    let seed = 537_636_398_677_088_689;
+    World::new(seed, Weather::drawn(seed)).run();
+}

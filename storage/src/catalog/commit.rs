@@ -329,7 +329,10 @@ impl Catalog {
             return self.confirm_present(base).await;
         }
         // The first manifest has no predecessor. It counts if nothing else is there, or if what is
-        // there goes on from it.
+        // there goes on from it; never where there have been manifests that are deleted by now.
+        if self.objects.head(paths::COLLECTED_KEY).await?.is_some() {
+            return Ok(false);
+        }
         let numbers = checkpoint::list(&self.objects).await?;
         if numbers.iter().all(|number| *number <= 1) {
             return Ok(true);
@@ -343,6 +346,9 @@ impl Catalog {
 
     async fn confirm_present(&self, base: &State) -> Result<bool> {
         if base.version == 0 {
+            if self.objects.head(paths::COLLECTED_KEY).await?.is_some() {
+                return Ok(false);
+            }
             return Ok(checkpoint::list(&self.objects).await?.is_empty());
         }
         let head = self.objects.head(&paths::manifest_key(base.version)).await?;

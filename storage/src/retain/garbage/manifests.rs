@@ -10,17 +10,20 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use tarn_model::error::Result;
 
 use super::Times;
 use crate::catalog::State;
 use crate::catalog::checkpoint;
 use crate::catalog::commit::read_manifest;
-use crate::object::{Objects, is_not_found};
+use crate::object::{CreateError, Objects, is_not_found};
 use crate::paths;
 
 /// Manifests that one look deletes: it takes seconds, and the next comes soon.
 const DELETED_MAX: u64 = 500;
+/// What the mark of the first deletion says to whoever looks into the bucket.
+const MARK: &[u8] = b"the first manifests are deleted\n";
 
 /// What is known of the manifests that are there.
 #[derive(Debug, Default)]
@@ -66,6 +69,9 @@ impl Manifests {
         for number in first..keep_from.min(first.saturating_add(DELETED_MAX)) {
             if !self.is_past(objects, number, keep_from, times).await? {
                 break;
+            }
+            if number == 1 {
+                mark(objects).await?;
             }
             bytes += delete(objects, number).await?;
             count += 1;
@@ -120,6 +126,14 @@ impl Manifests {
             }
         }
         Ok(self.marks.front().is_some_and(|(_, clock_ms)| times.is_past(*clock_ms)))
+    }
+}
+
+/// Leaves the mark by which a sleeper that knows of no manifest finds that there have been some.
+async fn mark(objects: &Objects) -> Result<()> {
+    match objects.create(paths::COLLECTED_KEY, &Bytes::from_static(MARK)).await {
+        Ok(_) | Err(CreateError::Conflict(_)) => Ok(()),
+        Err(CreateError::Unknown(error)) => Err(error),
     }
 }
 
