@@ -20,7 +20,7 @@ mod clients;
 /// Memory that the process is given.
 const BUDGET_MIB: u64 = 512;
 /// How long all of them go on together.
-const HOSTILE: Duration = Duration::from_secs(25);
+const HOSTILE: Duration = Duration::from_secs(20);
 /// The well-behaved client is served again this soon after the others have left.
 const CALM: Duration = Duration::from_secs(15);
 

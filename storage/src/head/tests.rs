@@ -138,6 +138,26 @@ fn idle_series_are_forgotten_and_their_references_go_stale() {
     assert_eq!(values, ["held", "new"], "the pairs of forgotten series go with them");
 }
 
+/// What hostile labels take is counted, and given back with them.
+#[test]
+fn the_bytes_of_series_are_those_of_their_labels() {
+    let clock = Arc::new(Manual::default());
+    let head = Head::new(Limits::default(), Arc::clone(&clock) as Arc<dyn Clock>);
+    let (a, b) = (TenantId::default_tenant(), TenantId::parse("b").unwrap());
+    let long = "x".repeat(4_000);
+    let mut before = head.series_bytes();
+    for (tenant, value, least) in [(&a, "1", 280), (&a, "2", 280), (&b, long.as_str(), 4_000)] {
+        let set = LabelSet::from_pairs(&[("job", "same"), ("value", value)]);
+        head.tenant(tenant).table.find_or_create(&set, 0, 10).unwrap();
+        let grown = head.series_bytes() - before;
+        assert!((least..least + 600).contains(&grown), "{grown} for {} bytes", value.len());
+        before += grown;
+    }
+    clock.0.store(3_600_001, Ordering::Relaxed);
+    head.sweep(&[]);
+    assert_eq!(head.series_bytes(), 0);
+}
+
 #[test]
 fn metadata_is_found_for_the_parts_of_a_family() {
     let types = [
