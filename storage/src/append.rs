@@ -286,7 +286,7 @@ impl Appender {
         if held >= room.0 {
             limits.hit(Limit::SeriesMemory);
             let held = format!("series of all tenants hold {held} bytes, limit is {room}");
-            return Err(self.over(format!("{held} (memory.series_percent)"), now));
+            return Err(self.over(&format!("{held} (memory.series_percent)"), now));
         }
         let limit = limits.series_max();
         if table.active() < limit
@@ -303,10 +303,10 @@ impl Appender {
         limits.hit(Limit::SeriesMax);
         let (tenant, active) = (self.tenant.id.as_str(), table.active());
         let held = format!("tenant {tenant:?} has {active} active series, limit is {limit}");
-        Err(self.over(format!("{held} (metrics.series_max)"), now))
+        Err(self.over(&format!("{held} (metrics.series_max)"), now))
     }
 
-    fn over(&self, held: String, now: Duration) -> Rejection {
+    fn over(&self, held: &str, now: Duration) -> Rejection {
         let told = self.tenant.growth.told(now);
         Rejection::SeriesLimit { told: format!("{held}{told}").into() }
     }
