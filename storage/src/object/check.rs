@@ -34,6 +34,8 @@ const ATTEMPTS_MAX: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(500);
 /// None of these requests has a body worth waiting for.
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// A probe that is older belongs to nobody: a start takes seconds.
+const PROBE_AGE_MS: i64 = 3_600_000;
 /// When it is worth asking a bucket again that does not answer.
 const RETRY: Duration = Duration::from_secs(10);
 
@@ -59,6 +61,7 @@ pub async fn at_start(bucket: &OpenBucket, clock: &dyn Clock, rng: &dyn Rng) -> 
         );
     }
     writable(bucket, clock, rng).await?;
+    sweep(bucket, clock).await;
     tracing::info!(%bucket, "bucket is there and honours conditional writes");
     Ok(())
 }
@@ -106,6 +109,25 @@ pub async fn writable(bucket: &OpenBucket, clock: &dyn Clock, rng: &dyn Rng) -> 
         tracing::warn!(%error, %bucket, "objects cannot be deleted: what is merged, expired or erased stays");
     }
     Ok(())
+}
+
+/// Takes away probes of starts that were killed in between. Whatever fails here is tried again by the
+/// next start.
+async fn sweep(bucket: &OpenBucket, clock: &dyn Clock) {
+    let check = Check { bucket, clock };
+    let folder = Path::from(paths::PROBE_PREFIX);
+    let list = || bucket.store.list_with_delimiter(Some(&folder));
+    let Ok(listed) = check.attempt(Doing::List, list).await else { return };
+    let now_ms = clock.now().as_millis();
+    let old = listed.objects.iter().filter(|probe| {
+        now_ms.saturating_sub(probe.last_modified.timestamp_millis()) > PROBE_AGE_MS
+    });
+    for probe in old {
+        let delete = || bucket.store.delete(&probe.location);
+        if let Err(error) = check.attempt(Doing::Delete, delete).await {
+            tracing::debug!(%error, probe = %probe.location, "left-over probe stays");
+        }
+    }
 }
 
 /// What came of a create.

@@ -168,7 +168,16 @@ async fn what_is_not_ours_is_told_and_left_alone() {
     let strangers = check::readable(&bucket, &clock).await.expect("reads");
     assert_eq!(strangers.count, 2, "{strangers:?}");
     assert_eq!(strangers.example.as_deref(), Some("photos"));
-    check::writable(&bucket, &clock, &SimRng::new(1)).await.expect("writes");
+    // A start that was killed leaves a probe, which a later one takes away once it is old.
+    objects.overwrite("probes/00", &Bytes::from_static(b"x")).await.expect("writes");
+    objects.overwrite("probes/01", &Bytes::from_static(b"x")).await.expect("writes");
+    let old = std::time::SystemTime::now() - Duration::from_secs(7_200);
+    let file = server.bucket_folder().join("a/b/probes/00");
+    let file = std::fs::File::options().write(true).open(file).expect("opens");
+    file.set_modified(old).expect("is made old");
+    check::at_start(&bucket, &clock, &SimRng::new(1)).await.expect("all is well");
+    let probes = objects.list("probes").await.expect("lists");
+    assert_eq!(probes.iter().map(|p| p.key.as_str()).collect::<Vec<_>>(), ["probes/01"]);
     let left = objects.list("photos").await.expect("lists").len();
     assert_eq!(left, 2);
 }

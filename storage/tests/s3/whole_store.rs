@@ -163,6 +163,22 @@ async fn vis_1_rows_are_seen_once_through_flush_kill_and_stop() {
     assert!(told(&refused).contains("can be read and not be written"), "{refused}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_is_a_bucket_too() {
+    let server = S3Server::start().await.expect("a server");
+    let mut node = Node::new(&server, 5);
+    let url = BucketUrl::parse("file:///mnt/shared").expect("an address");
+    node.bucket = BucketOptions { url: Some(url), ..BucketOptions::default() };
+    for life in 0..2 {
+        let store = node.open().await;
+        store.write(life * 10..life * 10 + 10).await;
+        store.flush().await;
+        assert_eq!(numbers(&store.storage.reader()).await, all(0..life * 10 + 10));
+        store.close().await;
+    }
+    assert_eq!(server.counts().requests(), 0, "nothing went to S3");
+}
+
 /// VIS-1 and PAR-1 with two writers: what either commits both see; what is in the log of the other
 /// is missing, and said to be.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
