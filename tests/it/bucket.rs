@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use tarn_testkit::otlp;
 use tarn_testkit::process::Tarn;
 use tarn_testkit::remote_write::{Series, send_v1};
-use tarn_testkit::s3_server::{ACCESS_KEY, S3Server, SECRET_KEY};
+use tarn_testkit::s3_server::{ACCESS_KEY, S3Server, SECRET_KEY, Weather};
 
 use crate::{TARN, data_folder, now_ms, seconds};
 
@@ -59,8 +59,12 @@ async fn a_server_keeps_its_data_in_a_bucket() -> Result<()> {
     tarn.kill()?;
     tarn.start_again().await?;
     let time = seconds(now);
-    let answer = tarn.http.instant("count(up)", &time).await?;
-    ensure!(answer["result"][0]["value"][1] == "2", "{answer}");
+    for run in ["cold", "warm"] {
+        drop(s3.take_counts());
+        let answer = tarn.http.instant("count(up)", &time).await?;
+        ensure!(answer["result"][0]["value"][1] == "2", "{answer}");
+        println!("instant query, {run}: {}", s3.counts());
+    }
 
     // Beside the server: what is committed, with the mark that there may be more (PAR-1).
     let url = s3.url("a/b");
@@ -88,6 +92,47 @@ async fn a_server_keeps_its_data_in_a_bucket() -> Result<()> {
     let log = run(&s3, &["catalog", "log", "--storage.url", &url]).await?;
     ensure!(log.status.success() && text(&log.stdout).contains(" 0 problems"), "{log:?}");
     ensure!(!data.join("bucket").exists(), "nothing of the bucket is in the data folder");
+    Ok(())
+}
+
+/// DUR-1: an acknowledgement does not wait for the bucket, and nothing is lost or doubled while it
+/// is away, throttles, or answers nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dur_1_vis_1_rows_are_taken_while_the_bucket_is_away() -> Result<()> {
+    let s3 = S3Server::start().await?;
+    let temporary = tempfile::tempdir()?;
+    let mut tarn = start(&s3, &data_folder(&temporary)).await?;
+    let now = now_ms() / 1000 * 1000;
+    let time = seconds(now);
+    let weathers: [fn(&S3Server); 4] = [
+        |s3| s3.weather(|w| w.down = true),
+        |s3| s3.weather(|w| w.slow_down = 5),
+        |s3| s3.weather(|w| w.reset_after = 2),
+        |s3| s3.weather(|w| w.latency = Duration::from_millis(100)),
+    ];
+    for (n, weather) in weathers.iter().enumerate() {
+        weather(&s3);
+        let series = Series::of(&[("__name__", "up"), ("n", &n.to_string())], vec![(now, 1.0)]);
+        let sent = send_v1(&tarn.http, &[series]).await?;
+        ensure!(sent.status == 204, "{n}: {}", sent.text());
+        let answer = tarn.http.instant("count(up)", &time).await?;
+        ensure!(answer["result"][0]["value"][1] == (n + 1).to_string(), "{n}: {answer}");
+        if n == 0 {
+            s3.weather(|w| w.down = false);
+        }
+        let flushed = tarn.http.send(http::Method::POST, "/-/flush", &[], "").await?;
+        ensure!(flushed.status == 200, "{n}: {}", flushed.text());
+        s3.weather(|w| *w = Weather::default());
+    }
+    tarn.kill()?;
+    tarn.start_again().await?;
+    let answer = tarn.http.instant("sum(count_over_time(up[5m]))", &time).await?;
+    ensure!(answer["result"][0]["value"][1] == weathers.len().to_string(), "{answer}");
+    ensure!(tarn.stop().await?.success());
+    let url = s3.url("a/b");
+    let alone = ["query", "count(up)", "--data", &url, "--time", &time];
+    let alone = run(&s3, &alone).await?;
+    ensure!(text(&alone.stdout) == format!("value\r\n{}\r\n", weathers.len()), "{alone:?}");
     Ok(())
 }
 
