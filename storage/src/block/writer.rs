@@ -153,9 +153,11 @@ impl SliceWriter {
         let column = |(leaf, stock): (usize, ArrowColumnWriter)| {
             let root = descriptor.get_column_root_idx(leaf);
             match Kind::of(self.schema.field(root).data_type()) {
-                Some(kind) => {
-                    Column::Pages(PageColumn::new(descriptor.column(leaf), kind, self.encoding))
-                }
+                Some(kind) => Column::Pages(Box::new(PageColumn::new(
+                    descriptor.column(leaf),
+                    kind,
+                    self.encoding,
+                ))),
                 None => Column::Stock(Box::new(stock)),
             }
         };
@@ -219,7 +221,7 @@ struct Group {
 #[derive(Debug)]
 enum Column {
     Stock(Box<ArrowColumnWriter>),
-    Pages(PageColumn),
+    Pages(Box<PageColumn>),
 }
 
 impl Group {
