@@ -20,6 +20,8 @@ use tarn_storage::catalog::format::{
     self, Checkpoint, CheckpointRef, Magic, Manifest, Page, PageEntry, PageRef, WriterRecord,
     WriterState, WriterUpdate,
 };
+use tarn_storage::catalog::saved::Saved;
+use tarn_storage::flush::stage::list::{StagedBlock, StagedList};
 use tarn_storage::object::Objects;
 use tarn_storage::paths;
 use tarn_testkit::sim::{SimClock, SimRng};
@@ -191,6 +193,52 @@ async fn version_1_opens_and_means_what_it_meant() {
     assert_eq!(retired.writer, writer(WRITER, WriterState::Retired, 1));
     assert_eq!((retired.committed, state.committed(OTHER)), (9, 0));
     assert_eq!(state.writer(OTHER).map(|w| w.writer.state), Some(WriterState::Lost));
+}
+
+/// The files that a data folder keeps while its blocks are in a bucket.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a new format version writes its files here, once")]
+fn version_1_of_staged_lists_and_saved_catalogs_opens() {
+    let cut = LsnRange { writer: WRITER.to_owned(), epoch: 1, lo: 6, hi: 9 };
+    let staged = |n: u64| StagedBlock {
+        file: format!("{:020}-{n}-000000000000beef.block", 6),
+        meta: Arc::new(block("2026-11-21", 6, 9)),
+    };
+    let list = StagedList { cut, time_ms: 1_795_262_400_000, blocks: vec![staged(0), staged(1)] };
+    let saved = Saved {
+        state: Checkpoint {
+            number: 4,
+            nonce: nonce(4),
+            writers: vec![WriterRecord {
+                writer: writer(WRITER, WriterState::Live, 3),
+                committed: 9,
+            }],
+            ..Checkpoint::default()
+        },
+        etag: Some("\"e\"".to_owned()),
+        checkpoint: Some(CheckpointRef { number: 2, object: paths::checkpoint_key(2, 9) }),
+        blocks: vec![Arc::new(BlockMeta { seq: 3, ..block("2026-11-21", 6, 9) })],
+        drawn: vec![4, 77_777],
+    };
+    let golden = |name: &str, body: Bytes| {
+        let path = folder().join(name);
+        if std::env::var_os("TARN_WRITE_GOLDEN").is_some() && !path.is_file() {
+            std::fs::write(&path, &body).expect("written");
+        }
+        std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    };
+    let bytes = golden("staged.cut", format::seal(Magic::Staged, &list).expect("seals"));
+    let opened: StagedList = format::open(Magic::Staged, "staged.cut", &bytes).expect("opens");
+    assert_eq!(opened, list);
+    let bytes = golden("saved_catalog", format::seal(Magic::Saved, &saved).expect("seals"));
+    let opened: Saved = format::open(Magic::Saved, "saved_catalog", &bytes).expect("opens");
+    assert_eq!(opened, saved);
+    assert!(opened.names_live(WRITER) && !opened.names_live(OTHER));
+    let ours = [3, 4, 77_777, 9].map(|epoch| opened.is_ours(WRITER, epoch, 9));
+    assert_eq!((ours, opened.is_ours(WRITER, 5, 9)), ([true; 4], false), "FEN-1");
+    let state = opened.into_state().expect("a state");
+    assert_eq!((state.version(), state.committed(WRITER)), (4, 9));
+    assert_eq!(state.all_blocks().count(), 1);
 }
 
 #[tokio::test]

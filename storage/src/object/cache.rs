@@ -106,6 +106,11 @@ impl Parts {
         Self { objects, remote: Some(Arc::new(remote)) }
     }
 
+    /// Returns the store behind it.
+    pub fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
     /// Returns whether reading a part of an object takes a request over a network.
     pub(crate) fn is_far(&self, object: &str) -> bool {
         self.remote.as_ref().is_some_and(|remote| !remote.files.read().contains_key(object))

@@ -21,8 +21,10 @@ use crate::disk::ReadOnly;
 use crate::head::Head;
 use crate::head::replay::{Replayer, decode};
 use crate::object::bucket::{self, BucketOptions};
+use crate::object::cache::Parts;
 use crate::object::local::LocalStore;
 use crate::object::{Objects, check};
+use crate::options::Cache;
 use crate::paths::DataDir;
 use crate::view::{Reader, ViewCell};
 use crate::wal::{self, Lsn};
@@ -61,7 +63,7 @@ impl Inspection {
             Err(e) => return Err(failed(e)),
         };
         let Found { objects, catalog, head, view } =
-            Found::load(objects(path, &handles), limits, &handles).await?;
+            Found::load(Parts::direct(objects(path, &handles)), limits, &handles).await?;
         let note = match lock {
             Some(lock) => {
                 let (view, state) = (Arc::clone(&view), Arc::clone(&catalog));
@@ -96,7 +98,9 @@ impl Inspection {
         handles: Handles,
     ) -> Result<Self> {
         let objects = bucket_objects(options, &handles).await?;
-        let Found { objects, catalog, view, .. } = Found::load(objects, limits, &handles).await?;
+        let (disk, memory) = (Arc::clone(&handles.disk), Cache::default().memory_bytes);
+        let parts = Parts::remote(objects, disk, memory, &mut Registry::default());
+        let Found { objects, catalog, view, .. } = Found::load(parts, limits, &handles).await?;
         if catalog.version() == 0 {
             let place = options.url.as_ref().map(ToString::to_string).unwrap_or_default();
             return Err(Error::not_found(format!("no catalog of Tarn in {place}")));
@@ -144,12 +148,13 @@ struct Found {
 }
 
 impl Found {
-    async fn load(objects: Objects, limits: Limits, handles: &Handles) -> Result<Self> {
+    async fn load(parts: Parts, limits: Limits, handles: &Handles) -> Result<Self> {
+        let objects = parts.objects().clone();
         let mut registry = Registry::default();
         let (clock, rng) = (Arc::clone(&handles.clock), Arc::clone(&handles.rng));
         let catalog = Catalog::load(objects.clone(), clock, rng, &mut registry).await?.state();
         let head = Head::new(limits, Arc::clone(&handles.clock));
-        let blocks = Blocks::new(objects.clone());
+        let blocks = Blocks::of(parts);
         let view = ViewCell::new(Arc::clone(&head), blocks, Arc::clone(&catalog));
         Ok(Self { objects, catalog, head, view })
     }

@@ -50,6 +50,8 @@ pub(crate) struct Node {
     sim: Option<SimDisk>,
     bucket: Option<Arc<dyn ObjectStore>>,
     faulty: Option<FaultStore>,
+    /// What is behind it.
+    calm: Option<Arc<InMemory>>,
     rng: SimRng,
     pub(crate) clock: Arc<Hurried>,
     segment_bytes: ByteSize,
@@ -79,6 +81,7 @@ impl Node {
             sim: Some(sim),
             bucket: None,
             faulty: None,
+            calm: None,
             rng,
             clock: Arc::default(),
             segment_bytes: ByteSize::kib(64),
@@ -97,9 +100,10 @@ impl Node {
         let node = Self::simulated(seed);
         let clock = Arc::clone(&node.clock) as Arc<dyn Clock>;
         let store = Arc::new(InMemory::new());
+        let calm = Some(Arc::clone(&store));
         let faulty = FaultStore::new(store, clock, node.rng.clone(), FaultPlan::default());
         let bucket = Some(Arc::new(faulty.clone()) as Arc<dyn ObjectStore>);
-        Self { bucket, faulty: Some(faulty), ..node }
+        Self { bucket, faulty: Some(faulty), calm, ..node }
     }
 
     pub(crate) fn with_bucket(self, bucket: Arc<dyn ObjectStore>) -> Self {
@@ -137,6 +141,11 @@ impl Node {
 
     pub(crate) fn bucket(&self) -> Arc<dyn ObjectStore> {
         Arc::clone(self.bucket.as_ref().expect("a bucket"))
+    }
+
+    /// Returns what is behind a faulty bucket.
+    pub(crate) fn calm_bucket(&self) -> Arc<InMemory> {
+        Arc::clone(self.calm.as_ref().expect("a faulty bucket"))
     }
 
     pub(crate) fn break_bucket(&self, broken: bool) {
@@ -299,7 +308,8 @@ impl Open {
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("encodes");
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.expect("a metric of that name").parse().expect("a number")
+        // A counter with labels is not shown before it counts.
+        line.map_or(0, |value| value.parse().expect("a number"))
     }
 
     /// Whether the metric says that the last run did not stop cleanly.

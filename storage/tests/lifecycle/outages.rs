@@ -2,17 +2,30 @@
 //! staged, memory stays level, and afterwards each row is in the bucket once.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt as _;
+use object_store::ObjectStoreExt as _;
+use object_store::path::Path;
 use tarn_model::error::ErrorKind;
+use tarn_model::labels::LabelSet;
+use tarn_model::matcher::Matcher;
+use tarn_model::tenant::TenantId;
+use tarn_model::time::TimeRange;
 use tarn_model::units::ByteSize;
+use tarn_storage::append::RequestMark;
 use tarn_storage::file::{Disk, Entry};
-use tarn_storage::paths::DataDir;
+use tarn_storage::paths::{self, DataDir};
+use tarn_storage::schema::tables::{Table, column};
+use tarn_storage::view::rows::{RowColumn, RowScan};
+use tarn_storage::view::{ScanLimits, Selector};
 use tarn_testkit::fault_store::FaultPlan;
 use tarn_testkit::sim_disk::SimDisk;
 
 use crate::eventually;
 use crate::node::{Node, Open, expected, read_all, read_range, times};
+use crate::support::request;
 
 const MINUTES: fn(u64) -> Duration = |minutes| Duration::from_secs(minutes * 60);
 
@@ -344,4 +357,157 @@ async fn par_1_a_lost_disk_is_told_until_its_writer_is_forgotten() {
     assert_eq!(read_range(&store.storage.reader(), times(0..5)).await.0, expected(0..4));
     store.storage.flush().await.expect("flushes");
     store.close().await;
+}
+
+/// Reliability, "committer suspended > 24 h … the live branch has the old committed[w]; staged
+/// blocks or WAL still hold the cut; it is committed there, once".
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vis_1_staged_cuts_survive_a_suspension_beyond_the_history() {
+    let node = Node::faulty(160);
+    let store = node.open().await;
+    store.write(0..2).await;
+    store.storage.flush().await.expect("flushes");
+    let before = store.storage.catalog().version();
+    node.break_bucket(true);
+    store.write(2..4).await;
+    store.storage.flush().await.expect_err("it hears nothing of the bucket");
+    let first: Vec<String> = names(&store);
+    // Meanwhile another writer makes a history, and its beginning goes.
+    let bucket = node.calm_bucket();
+    let other = Node::on(SimDisk::new(161)).with_bucket(Arc::clone(&bucket) as _);
+    let busy = other.open().await;
+    while busy.storage.catalog().checkpoint_number().is_none_or(|number| number <= before) {
+        busy.write(100..101).await;
+        busy.storage.flush().await.expect("flushes");
+    }
+    let kept = busy.storage.catalog().checkpoint_number().expect("one");
+    for number in 1..=kept {
+        let path = Path::from(paths::manifest_key(number));
+        bucket.delete(&path).await.expect("deleted");
+    }
+    busy.close().await;
+    node.clock.leap(MINUTES(25 * 60));
+    node.break_bucket(false);
+    delivered(&node, &store).await;
+    assert_eq!(read_range(&store.storage.reader(), times(0..4)).await.0, expected(0..4));
+    let state = store.storage.catalog();
+    assert_eq!(state.committed(store.storage.writer_id()), 4);
+    assert!(state.version() > kept, "on the live branch");
+    let live: Vec<&str> = state.all_blocks().map(|block| block.object.as_str()).collect();
+    assert!(first.iter().all(|old| !live.contains(&old.as_str())), "under other names");
+    store.close().await;
+}
+
+fn names(store: &Open) -> Vec<String> {
+    store.storage.reader().view().staged().iter().map(|block| block.object.clone()).collect()
+}
+
+/// How often a bucket is asked, with nothing at hand and again with everything at hand.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn few_requests_answer_a_question_of_a_day() {
+    const BLOCKS: u64 = 6;
+    let node = Node::faulty(170).forgetful();
+    let mut store = node.open().await;
+    for block in 0..BLOCKS {
+        many_series(&store, block).await;
+        for number in block * 40..(block + 1) * 40 {
+            let tenant = TenantId::default_tenant();
+            let rows = request(number);
+            store
+                .storage
+                .writer()
+                .append_rows(&tenant, rows, RequestMark::default())
+                .await
+                .expect("acknowledged");
+        }
+        store.storage.flush().await.expect("flushes");
+    }
+    for (question, blocks) in
+        [(Question::Metric, BLOCKS), (Question::NewestLogs, BLOCKS), (Question::Trace, BLOCKS)]
+    {
+        store.close().await;
+        store = node.open().await;
+        let mut cost = Vec::new();
+        for _ in 0..2 {
+            let before = (asked(&store), moved(&store));
+            question.ask(&store).await;
+            cost.push((asked(&store) - before.0, moved(&store) - before.1));
+        }
+        println!("{question:?}: cold {:?}, warm {:?} (requests, bytes)", cost[0], cost[1]);
+        assert!(cost[0].0 <= 4 * blocks, "{question:?}: {cost:?}");
+        assert_eq!(cost[1], (0, 0), "{question:?} again");
+    }
+    store.close().await;
+}
+
+fn asked(store: &Open) -> u64 {
+    store.metric("tarn_object_store_requests_total{operation=\"get_range\",outcome=\"ok\"}")
+}
+
+fn moved(store: &Open) -> u64 {
+    store.metric("tarn_object_store_bytes_total{operation=\"get_range\"}")
+}
+
+/// Four hours of forty metrics with fifty series each, every minute.
+async fn many_series(store: &Open, block: u64) {
+    let tenant = TenantId::default_tenant();
+    let mut appender = store.storage.writer().appender(&tenant).expect("ready");
+    let start_ms = times(0..1).start_ms - 86_400_000 + block as i64 * 4 * 3_600_000;
+    for metric in 0..40 {
+        for series in 0..50_i64 {
+            let (name, host) = (format!("metric_{metric}_total"), format!("host-{series}"));
+            let labels = LabelSet::from_pairs(&[("__name__", &name), ("host", &host)]);
+            let reference = appender.series(&labels).expect("below the limit");
+            for minute in 0..240_i64 {
+                let value = (minute * (series + 3) % 9973) as f64;
+                let time_ms = start_ms + minute * 60_000 + series;
+                appender.float(reference, time_ms, value, 0).expect("taken");
+            }
+        }
+    }
+    appender.commit().await.expect("acknowledged");
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Question {
+    Metric,
+    NewestLogs,
+    Trace,
+}
+
+impl Question {
+    async fn ask(self, store: &Open) {
+        let (tenant, view) = (TenantId::default_tenant(), store.storage.reader().view());
+        match self {
+            Self::Metric => {
+                let metric = Matcher::equal("__name__", "metric_7_total");
+                let selector = Selector { matchers: vec![metric], range: TimeRange::ALL };
+                let limits = ScanLimits { series_max: 1000, bytes_max: 256 << 20 };
+                let mut found =
+                    view.select(&tenant, &[selector], limits).await.expect("selects").remove(0);
+                let (mut slices, mut samples) = (Vec::new(), 0);
+                while found.cursor.next(&mut slices).await.expect("reads") {
+                    samples += slices.iter().map(|slice| slice.times().len()).sum::<usize>();
+                }
+                assert_eq!((found.series.len(), samples), (50, 50 * 240 * 6));
+            }
+            Self::NewestLogs => {
+                let columns = vec![RowColumn::Stored(column::BODY.into())];
+                let scan = RowScan { newest_first: true, ..RowScan::new(Table::Logs, columns) };
+                let mut rows = 0;
+                for part in view.rows(&tenant, scan).expect("plans").parts {
+                    let mut batches = part.read();
+                    while let Some(batch) = batches.next().await
+                        && rows < 100
+                    {
+                        rows += batch.expect("reads").num_rows();
+                    }
+                }
+                assert!(rows > 0);
+            }
+            Self::Trace => {
+                assert!(!view.has_trace(&tenant, &[7; 16]).await.expect("reads"));
+            }
+        }
+    }
 }
