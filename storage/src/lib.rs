@@ -266,7 +266,7 @@ impl Storage {
             }
             return Err(error);
         }
-        let flushed = self.within(FLUSH_AT_STOP_MAX, shared.flush()).await;
+        let flushed = Box::pin(self.within(FLUSH_AT_STOP_MAX, shared.flush())).await;
         let wal = shared.log.replayed()?;
         let last = wal.run(|_, last| last).await?;
         wal.close().await?;

@@ -31,7 +31,7 @@ use crate::catalog::saved::Saved;
 use crate::catalog::writers::Folder;
 use crate::catalog::{Catalog, Identity, writers};
 use crate::compact::worker::{self, Compactor};
-use crate::disk::{BALLAST_BYTES, Ballast, DiskWatch, ReadOnly};
+use crate::disk::{BALLAST_BYTES, Ballast, DiskWatch, Level, ReadOnly};
 use crate::file::OpenHow;
 use crate::flush::stage::{Stage, StageParts};
 use crate::flush::{self, AWAY, Flusher, Trigger};
@@ -227,19 +227,12 @@ fn assemble(
     bucket: Bucket,
     registry: &mut Registry,
 ) -> Result<Arc<Shared>> {
-    let Bucket { objects, catalog, identity, polls, alone } = bucket;
+    let (identity, polls) = (bucket.identity.clone(), bucket.polls);
     let head = Head::new(options.limits.clone(), Arc::clone(&handles.clock));
     head.register(registry);
-    let state = catalog.state();
+    let state = bucket.catalog.state();
     let committed = Lsn(state.committed(&identity.id));
-    let (parts, stage) = if polls {
-        let (parts, stage) =
-            staging(&options, &handles, &dir, (&objects, &identity), committed, registry)?;
-        parts.set_away(alone.as_ref().map(|_| AWAY));
-        (parts, Some(stage))
-    } else {
-        (Parts::direct(objects.clone()), None)
-    };
+    let (parts, stage) = staging(&options, &handles, &dir, &bucket, committed, registry)?;
     let floor = stage.as_ref().and_then(|stage| stage.last()).unwrap_or(committed);
     let blocks = Blocks::of(parts.clone());
     let view = ViewCell::new(Arc::clone(&head), blocks, Arc::clone(&state));
@@ -272,31 +265,9 @@ fn assemble(
     let disk_level = watch.subscribe();
     handles.tasks.spawn("disk-watch", Box::pin(watch.run(Arc::clone(&handles.clock))));
     handles.tasks.spawn_thread("replay", Box::new(move || replay.run(&ended)));
-    let flusher = Flusher {
-        catalog: Arc::new(catalog),
-        objects,
-        view: Arc::clone(&view),
-        head: Arc::clone(&head),
-        dir: dir.clone(),
-        disk: Arc::clone(&handles.disk),
-        identity,
-        label: options.label.clone(),
-        stage,
-        parts,
-        alone: Mutex::new(alone),
-        saved: Mutex::new(None),
-        delivering: tokio::sync::Mutex::default(),
-        log_bytes_max: options.wal_bytes_max.0,
-        disk_level: disk_level.clone(),
-        clock: Arc::clone(&handles.clock),
-        rng: Arc::clone(&handles.rng),
-        read_only,
-        fatal: watch::Sender::new(None),
-        written: tokio::sync::Mutex::default(),
-        fenced: AtomicBool::new(false),
-        invariants: Invariants::register(registry),
-        metrics: flush::Metrics::register(registry),
-    };
+    let (staged, seen) = ((parts, stage), (&head, &view));
+    let switches = (read_only, disk_level.clone());
+    let flusher = flusher(&options, &handles, bucket, staged, seen, switches, registry);
     let retainer = Retainer::register(&state, &*handles.clock, registry);
     let published = Mutex::new(Published { state: Arc::default(), at: handles.clock.monotonic() });
     let asked = Arc::clone(view.load().usage());
@@ -322,15 +293,56 @@ fn assemble(
     }))
 }
 
+fn flusher(
+    options: &Options,
+    handles: &Handles,
+    bucket: Bucket,
+    (parts, stage): (Parts, Option<Arc<Stage>>),
+    (head, view): (&Arc<Head>, &Arc<ViewCell>),
+    (read_only, disk_level): (ReadOnly, watch::Receiver<Level>),
+    registry: &mut Registry,
+) -> Flusher {
+    let Bucket { objects, catalog, identity, alone, .. } = bucket;
+    Flusher {
+        catalog: Arc::new(catalog),
+        objects,
+        view: Arc::clone(view),
+        head: Arc::clone(head),
+        dir: DataDir::new(&options.path),
+        disk: Arc::clone(&handles.disk),
+        identity,
+        label: options.label.clone(),
+        stage,
+        parts,
+        alone: Mutex::new(alone),
+        saved: Mutex::new(None),
+        delivering: tokio::sync::Mutex::default(),
+        log_bytes_max: options.wal_bytes_max.0,
+        disk_level,
+        clock: Arc::clone(&handles.clock),
+        rng: Arc::clone(&handles.rng),
+        read_only,
+        fatal: watch::Sender::new(None),
+        written: tokio::sync::Mutex::default(),
+        fenced: AtomicBool::new(false),
+        invariants: Invariants::register(registry),
+        metrics: flush::Metrics::register(registry),
+    }
+}
+
 /// What stands between the head and a bucket behind a network.
 fn staging(
     options: &Options,
     handles: &Handles,
     dir: &DataDir,
-    (objects, identity): (&Objects, &Identity),
+    bucket: &Bucket,
     committed: Lsn,
     registry: &mut Registry,
-) -> Result<(Parts, Arc<Stage>)> {
+) -> Result<(Parts, Option<Arc<Stage>>)> {
+    let Bucket { objects, identity, polls, alone, .. } = bucket;
+    if !polls {
+        return Ok((Parts::direct(objects.clone()), None));
+    }
     let disk = &handles.disk;
     let memory = options.cache.memory_bytes;
     let bytes = Parts::remote(objects.clone(), Arc::clone(disk), memory, registry);
@@ -343,7 +355,8 @@ fn staging(
         bytes: bytes.clone(),
         options: options.cache.clone(),
     };
-    Ok((bytes, Arc::new(Stage::open(parts, committed, registry)?)))
+    bytes.set_away(alone.as_ref().map(|_| AWAY));
+    Ok((bytes, Some(Arc::new(Stage::open(parts, committed, registry)?))))
 }
 
 fn wal_options(

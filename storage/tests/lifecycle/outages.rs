@@ -434,18 +434,18 @@ async fn few_requests_answer_a_question_of_a_day() {
             cost.push((asked(&store) - before.0, moved(&store) - before.1));
         }
         println!("{question:?}: cold {:?}, warm {:?} (requests, bytes)", cost[0], cost[1]);
-        assert!(cost[0].0 <= 4 * blocks, "{question:?}: {cost:?}");
+        assert!(cost[0].0 > 0 && cost[0].0 <= 4 * blocks, "{question:?}: {cost:?}");
         assert_eq!(cost[1], (0, 0), "{question:?} again");
     }
     store.close().await;
 }
 
 fn asked(store: &Open) -> u64 {
-    store.metric("tarn_object_store_requests_total{operation=\"get_range\",outcome=\"ok\"}")
+    store.metric("tarn_object_store_requests_total{op=\"get_range\",status=\"ok\"}")
 }
 
 fn moved(store: &Open) -> u64 {
-    store.metric("tarn_object_store_bytes_total{operation=\"get_range\"}")
+    store.metric("tarn_object_store_bytes_total{op=\"get_range\"}")
 }
 
 /// Four hours of forty metrics with fifty series each, every minute.

@@ -1,6 +1,7 @@
 //! Byte ranges of blocks, verified before anybody decodes them (COR-1).
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -96,11 +97,10 @@ impl Blocks {
         let (mut missing, mut kept) = (Vec::new(), BTreeMap::new());
         let end = block.directory.offset;
         for start in ranges.iter().flat_map(|r| (r.start..r.end).step_by(REGION as usize)) {
-            if !kept.contains_key(&start) {
-                match self.parts.kept(&block.object, block.meta.offset + start) {
-                    Some(region) => drop(kept.insert(start, region)),
-                    None => missing.push(start..(start + REGION).min(end)),
-                }
+            let Entry::Vacant(place) = kept.entry(start) else { continue };
+            match self.parts.kept(&block.object, block.meta.offset + start) {
+                Some(region) => drop(place.insert(region)),
+                None => missing.push(start..(start + REGION).min(end)),
             }
         }
         (missing, kept)
