@@ -56,7 +56,9 @@ fn base() -> State {
     let state = WriterState::Live;
     let writer = WriterUpdate { id: "w".to_owned(), state, epoch: 1, label: String::new() };
     let added = vec![block("a", 0, 1), block("b", 0, 2)];
-    next(&State::default(), Manifest { writers: vec![writer], added, ..Manifest::default() })
+    let started = Manifest { writers: vec![writer], ..Manifest::default() };
+    let cuts = vec![LsnRange { writer: "w".to_owned(), epoch: 1, lo: 1, hi: 9 }];
+    next(&next(&State::default(), started), Manifest { cuts, added, ..Manifest::default() })
 }
 
 fn job(state: &State) -> MergeJob {
