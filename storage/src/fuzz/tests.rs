@@ -25,7 +25,7 @@ fn in_catalog(part: &str) -> Vec<u8> {
 
 /// The kinds but payloads, with bytes that are right.
 fn seeds() -> Vec<(Stored, Vec<u8>)> {
-    let seeds = vec![
+    vec![
         (Stored::Manifest, in_catalog(".manifest")),
         (Stored::Checkpoint, in_catalog(".checkpoint")),
         (Stored::Page, in_catalog(".page")),
@@ -33,8 +33,7 @@ fn seeds() -> Vec<(Stored, Vec<u8>)> {
         (Stored::Metrics, metrics()),
         (Stored::Requests, requests()),
         (Stored::Identity, Identity { id: "0".repeat(32), epoch: 7 }.print().into_bytes()),
-    ];
-    seeds
+    ]
 }
 
 /// The kinds of payloads that the golden logs have.
