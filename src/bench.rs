@@ -6,7 +6,8 @@
 //! - [`ingest`]: a server of its own, asked over loopback HTTP; [`otlp`]: the same for OTLP
 //! - [`tables`]: logs and spans on disk, searches and SQL
 //! - [`wal`]: the write-ahead log alone
-//! - [`storage`]: replay, blocks, bytes per sample
+//! - [`bucket`]: what questions ask of a bucket
+//! - [`storage`]: replay, blocks, bytes per sample; [`compaction`]: the same after merges
 //! - [`promql`]: evaluation from head and blocks, and JSON
 
 use std::fmt::Display;
@@ -18,6 +19,8 @@ use clap::{Args, ValueEnum};
 use crate::cli::print;
 use crate::runtime::Runtimes;
 
+mod bucket;
+mod compaction;
 mod ingest;
 mod lab;
 mod otlp;
@@ -88,6 +91,8 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
         }
         if asked(Part::Storage) {
             storage::run(&folder, &args.corpus).await.context("bench storage")?;
+            compaction::run(&folder, &args.corpus).await.context("bench compaction")?;
+            bucket::run(&folder).await.context("bench bucket")?;
         }
         if asked(Part::Promql) {
             promql::run(&folder, args.seconds, runtimes.query()).await.context("bench promql")?;

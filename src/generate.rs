@@ -4,6 +4,7 @@
 //! - [`remote_write`]: the same as remote-write 1.0 bodies
 //! - [`shop`], [`wire`]: the services of a small shop, and protobuf by hand; with them
 //!   [`logs`], [`spans`] and [`points`]: OTLP requests
+//! - [`sets`]: sets of series told piece by piece in the order of time
 //! - [`corpus`]: real series, where a copy of the corpus is at hand
 
 pub(crate) mod corpus;
@@ -11,6 +12,7 @@ pub(crate) mod logs;
 pub(crate) mod points;
 pub(crate) mod remote_write;
 pub(crate) mod series;
+pub(crate) mod sets;
 pub(crate) mod shop;
 pub(crate) mod spans;
 pub(crate) mod wire;

@@ -120,7 +120,8 @@ impl ServerClient {
         Ok((status, response.into_body().collect().await?.to_bytes()))
     }
 
-    async fn write(&self, body: Vec<u8>) -> anyhow::Result<()> {
+    /// Sends a remote-write body.
+    pub(super) async fn write(&self, body: Vec<u8>) -> anyhow::Result<()> {
         let request = Request::builder()
             .method(Method::POST)
             .uri(format!("http://{}/api/v1/write", self.address))
@@ -159,12 +160,46 @@ impl ServerClient {
         self.send(Request::get(format!("http://{}{path}", self.address)), Vec::new()).await
     }
 
+    /// Returns what the blocks of a signal hold.
+    pub(super) async fn stored(&self, signal: &str) -> anyhow::Result<Stored> {
+        let (_, text) = self.get("/api/v1/usage").await?;
+        let usage: serde_json::Value = serde_json::from_slice(&text).context("read usage")?;
+        let tenants = usage["stored"]["tenants"].as_array().context("no tenants in usage")?;
+        let of = |row: &&serde_json::Value| row["signal"] == signal && row["tenant"] == "default";
+        let row = tenants.iter().find(of).with_context(|| format!("no {signal} in usage"))?;
+        let number = |name: &str| row[name].as_f64().with_context(|| format!("no {name} in usage"));
+        Ok(Stored {
+            blocks: number("blocks")?,
+            bytes: number("bytes")?,
+            tail_bytes: number("tail_bytes")?,
+        })
+    }
+
+    /// Returns the sum of a metric's series whose labels include all of `pairs`.
+    pub(super) async fn metric(&self, name: &str, pairs: &[(&str, &str)]) -> anyhow::Result<f64> {
+        let (_, text) = self.get("/metrics").await?;
+        let rows = exposition::parse(&String::from_utf8_lossy(&text));
+        let has = |row: &exposition::OwnRow| {
+            row.labels.metric() == name
+                && pairs.iter().all(|(label, value)| row.labels.get(label) == Some(*value))
+        };
+        Ok(rows.iter().filter(|row| has(row)).map(|row| row.value).sum())
+    }
+
     async fn allocated(&self) -> anyhow::Result<f64> {
         let (_, text) = self.get("/metrics").await?;
         let rows = exposition::parse(&String::from_utf8_lossy(&text));
         let row = rows.iter().find(|r| r.labels.metric() == "tarn_allocator_allocated_bytes");
         Ok(row.context("the server does not tell what it has allocated")?.value)
     }
+}
+
+/// What the blocks of a signal hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stored {
+    pub(super) blocks: f64,
+    pub(super) bytes: f64,
+    pub(super) tail_bytes: f64,
 }
 
 /// A child process that serves; killed when dropped.
@@ -178,6 +213,11 @@ pub(super) struct Server {
 impl Server {
     /// Starts this very program as a server and waits until it takes writes.
     pub(super) async fn start(path: &Path) -> anyhow::Result<Self> {
+        Self::start_with(path, &[]).await
+    }
+
+    /// As [`Server::start`], with more settings.
+    pub(super) async fn start_with(path: &Path, flags: &[&str]) -> anyhow::Result<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let log = path.with_extension("log");
         let own = std::env::current_exe().context("find this program")?;
@@ -187,6 +227,7 @@ impl Server {
             .args(["--telemetry.own-logs", "false", "--telemetry.own-traces", "false"])
             .arg("--storage.path")
             .arg(path)
+            .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(open_log(&log)?)

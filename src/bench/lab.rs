@@ -19,6 +19,7 @@ use tokio::runtime::Handle;
 
 use crate::clock::{SystemClock, SystemRng};
 use crate::generate::series::Generated;
+use crate::generate::sets::Set;
 use crate::runtime::ProcessTasks;
 use crate::telemetry::exposition;
 
@@ -91,6 +92,54 @@ impl Lab {
         }
         appender.commit().await?;
         Ok(stored)
+    }
+
+    /// Stores what a set has before a time, as far as it was not stored yet. Returns the number of
+    /// samples.
+    pub(super) async fn piece(&self, set: &mut Set, until_ms: i64) -> anyhow::Result<u64> {
+        let tenant = TenantId::default_tenant();
+        let writer = self.storage.writer();
+        let mut appender = writer.appender(&tenant)?;
+        let (mut waiting, mut stored, mut samples) = (0, 0, Vec::new());
+        for series in set.series.iter_mut().filter(|series| series.first_ms < until_ms) {
+            samples.clear();
+            series.until(until_ms, &mut samples);
+            if samples.is_empty() {
+                continue;
+            }
+            let labels = &series.labels;
+            let failed = |e| anyhow::anyhow!("{labels}: {e}");
+            let reference = appender.series(labels).map_err(failed)?;
+            for (time, value) in &samples {
+                appender.float(reference, *time, *value, 0).map_err(failed)?;
+            }
+            waiting += samples.len();
+            stored += samples.len() as u64;
+            if waiting >= REQUEST_SAMPLES {
+                appender.commit().await?;
+                appender = writer.appender(&tenant)?;
+                waiting = 0;
+            }
+        }
+        appender.commit().await?;
+        Ok(stored)
+    }
+
+    /// Stores samples of one series as one request.
+    pub(super) async fn store(
+        &self,
+        tenant: &TenantId,
+        labels: &LabelSet,
+        samples: impl Iterator<Item = (i64, f64)>,
+    ) -> anyhow::Result<()> {
+        let mut appender = self.storage.writer().appender(tenant)?;
+        let failed = |e| anyhow::anyhow!("{labels}: {e}");
+        let series = appender.series(labels).map_err(failed)?;
+        for (time, value) in samples {
+            appender.float(series, time, value, 0).map_err(failed)?;
+        }
+        appender.commit().await?;
+        Ok(())
     }
 
     /// Stores one sample of each series, as a scrape would. Returns the number of samples.

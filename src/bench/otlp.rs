@@ -4,13 +4,11 @@
 //! Bodies are made before the clock starts, so that making them is not what is measured; each is
 //! sent once.
 
-use std::path::Path;
-
 use anyhow::Context as _;
 use bytes::Bytes;
 
 use super::ingest::{Server, now_ms};
-use super::{Folder, bytes_below, figure};
+use super::{Folder, figure};
 use crate::generate::logs::LogSender;
 use crate::generate::points::PointSender;
 use crate::generate::spans;
@@ -91,10 +89,4 @@ async fn take_in<F: FnMut() -> (Vec<u8>, usize)>(
         sent += task.await??;
     }
     Ok(sent as f64 / (server.usage().cpu_seconds - before))
-}
-
-/// Returns the bytes of all blocks of a signal.
-pub(super) fn block_bytes(store: &Path, signal: &str) -> anyhow::Result<u64> {
-    let folder = store.join("bucket/blocks/tenant=default").join(format!("signal={signal}"));
-    bytes_below(&folder).with_context(|| folder.display().to_string())
 }

@@ -4,11 +4,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use tarn_model::labels::LabelSet;
+use tarn_model::tenant::TenantId;
 
 use super::lab::Lab;
 use super::{Folder, bytes_below, figure, skipped};
 use crate::generate::corpus;
 use crate::generate::series::{Counter, Generated, plain_labels, tsbs};
+use crate::generate::sets::START_MS;
 use crate::telemetry::registry;
 
 /// Series of the replay: ten million samples in all.
@@ -22,6 +24,10 @@ const TSBS_SERIES: usize = 10_000;
 /// Two hours every ten seconds: what a block of the first merge holds.
 const TSBS_SAMPLES: usize = 720;
 
+/// Tenants and days of the store with many blocks: one block of each.
+const MANY_TENANTS: usize = 1_250;
+const MANY_DAYS: i64 = 8;
+
 /// Measures all of it.
 pub(super) async fn run(folder: &Folder, corpus_folder: &Path) -> anyhow::Result<()> {
     match corpus::node_10min(corpus_folder)? {
@@ -33,7 +39,27 @@ pub(super) async fn run(folder: &Folder, corpus_folder: &Path) -> anyhow::Result
     let start = 1_700_000_000_000;
     let series = (0..TSBS_SERIES).map(|at| tsbs(at, start, 10_000, TSBS_SAMPLES)).collect();
     blocks(folder, "tsbs_like", series).await?;
+    many_blocks(folder).await?;
     replay(folder).await
+}
+
+/// Opens a store of ten thousand blocks: eight days of many tenants.
+async fn many_blocks(folder: &Folder) -> anyhow::Result<()> {
+    let path = folder.join("many_blocks");
+    let lab = Lab::open(&path).await?;
+    let day_ms = 24 * 3_600_000;
+    for tenant in 0..MANY_TENANTS {
+        let tenant = TenantId::parse(&format!("tenant-{tenant}"))?;
+        let times = (0..MANY_DAYS).map(|day| START_MS + day * day_ms);
+        lab.store(&tenant, &plain_labels(0), times.map(|time| (time, 1.0))).await?;
+    }
+    lab.storage.flush().await?;
+    let blocks = lab.storage.catalog().all_blocks().count();
+    lab.close().await?;
+    let begin = Instant::now();
+    let lab = Lab::open(&path).await?;
+    figure(&format!("ready_{blocks}_blocks"), begin.elapsed().as_secs_f64(), "s");
+    lab.close().await
 }
 
 /// Stores, flushes, and compares the bytes of blocks and catalog with the samples in them.

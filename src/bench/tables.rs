@@ -9,7 +9,6 @@ use http::{Method, Request, StatusCode};
 use serde_json::Value;
 
 use super::ingest::{Server, now_ms};
-use super::otlp::block_bytes;
 use super::{Folder, figure};
 use crate::cli::print;
 use crate::generate::logs::LogSender;
@@ -20,6 +19,8 @@ const SENDERS: usize = 4;
 /// Runs of each question that count. CPU time is told in ticks of 10 ms, so it is taken over all of
 /// them; of the waiting time the median counts.
 const RUNS: usize = 10;
+/// Flushes while the data is loaded.
+const FLUSHES: usize = 8;
 /// Traces of one request.
 const TRACES: u64 = 40;
 
@@ -34,8 +35,7 @@ struct Loaded {
 pub(super) async fn logs(folder: &Folder, rows: usize) -> anyhow::Result<()> {
     let path = folder.join("logs");
     let loaded = load_logs(&path, rows).await?;
-    let bytes = block_bytes(&path, "logs")? as f64;
-    figure("logs_bytes", bytes / loaded.rows, "bytes/record");
+    loaded.sizes("logs", "bytes/record").await?;
     let rows = loaded.rows;
     for (name, query) in [
         ("logs_newest_100", "SELECT timestamp, body FROM logs ORDER BY timestamp DESC LIMIT 100"),
@@ -78,8 +78,7 @@ pub(super) async fn logs(folder: &Folder, rows: usize) -> anyhow::Result<()> {
 pub(super) async fn traces(folder: &Folder, rows: usize) -> anyhow::Result<()> {
     let path = folder.join("traces");
     let (loaded, traces) = load_spans(&path, rows).await?;
-    let bytes = block_bytes(&path, "traces")? as f64;
-    figure("traces_bytes", bytes / loaded.rows, "bytes/span");
+    loaded.sizes("traces", "bytes/span").await?;
     let wanted = spans::trace_id(traces / 2);
     let hex: String = wanted.iter().map(|b| format!("{b:02x}")).collect();
     loaded.measure("trace_by_id", None, || get(format!("/api/v1/traces/{hex}"))).await?;
@@ -136,15 +135,20 @@ async fn load<F: FnMut() -> (Vec<u8>, usize) + Send + 'static>(
     path: &'static str,
     make: impl Fn(usize) -> F,
 ) -> anyhow::Result<Loaded> {
-    let server = Server::start(store).await?;
+    // Merges come when they are asked for, so that what they cost is measured apart.
+    let server = Server::start_with(store, &["--compaction.enabled", "false"]).await?;
     let mut tasks = Vec::new();
     for sender in 0..SENDERS {
-        let (client, mut next) = (server.client.clone(), make(sender));
+        let (client, mut next, all) = (server.client.clone(), make(sender), rows);
         tasks.push(tokio::spawn(async move {
             let mut sent = 0;
             while sent < rows / SENDERS {
                 let (body, rows) = next();
                 client.post(path, body).await?;
+                let eighths = |sent: usize| sent * FLUSHES * SENDERS / all;
+                if sender == 0 && eighths(sent) < eighths(sent + rows) {
+                    client.post("/-/flush", Vec::new()).await?;
+                }
                 sent += rows;
             }
             anyhow::Ok(sent)
@@ -165,6 +169,25 @@ struct Asked {
 }
 
 impl Loaded {
+    /// Prints what a row costs as it was flushed; merges, and prints it again, footers apart.
+    async fn sizes(&self, signal: &str, unit: &str) -> anyhow::Result<()> {
+        let flushed = self.server.client.stored(signal).await?;
+        figure(&format!("{signal}_flushed_bytes"), flushed.bytes / self.rows, unit);
+        let (before, begin) = (self.server.usage(), Instant::now());
+        self.server.client.post("/-/compact", Vec::new()).await.context("compact")?;
+        let (after, wall) = (self.server.usage(), begin.elapsed().as_secs_f64());
+        let merged = self.server.client.stored(signal).await?;
+        figure(&format!("{signal}_bytes"), merged.bytes / self.rows, unit);
+        figure(&format!("{signal}_footers"), merged.tail_bytes / self.rows, unit);
+        figure(&format!("{signal}_blocks"), merged.blocks, "blocks");
+        let cpu = after.cpu_seconds - before.cpu_seconds;
+        figure(&format!("{signal}_merge"), flushed.bytes / cpu / 1e6, "MB/core-second");
+        figure(&format!("{signal}_merge_wall"), wall, "s");
+        let grown = after.resident_bytes_max - before.resident_bytes;
+        figure(&format!("{signal}_merge_rss_growth"), grown / 1e6, "MB");
+        Ok(())
+    }
+
     /// Asks in SQL.
     async fn ask(&self, name: &str, query: &str, per: Option<f64>) -> anyhow::Result<Asked> {
         let request = || {

@@ -38,6 +38,8 @@ pub struct SignalStats {
     pub blocks: u64,
     /// Bytes of them.
     pub bytes: u64,
+    /// Of these what is footer, page indexes and checksums.
+    pub tail_bytes: u64,
     /// Log records, spans, or slices of series.
     pub rows: u64,
     /// Samples; 0 but for metrics.
@@ -81,6 +83,7 @@ pub fn of_blocks(view: &View) -> Stats {
         for block in state.blocks(&tenant, signal) {
             of.blocks += 1;
             of.bytes += block.bytes;
+            of.tail_bytes += block.tail_bytes;
             *of.classes.entry(block.class.clone()).or_default() += block.bytes;
             let level = levels.entry(block.level).or_default();
             (level.level, level.blocks, level.bytes) =
