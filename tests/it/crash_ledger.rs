@@ -4,8 +4,9 @@
 //! Every sender sends numbered rows, a batch a request, and sends a batch again, byte for byte, until
 //! it is acknowledged: also after the kill, when nobody knows whether it was stored.
 
+use std::fmt;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use tarn_testkit::http::Http;
 use tarn_testkit::process::Tarn;
+use tarn_testkit::s3_server::S3Server;
+
+use crate::TARN;
 
 /// How many senders there are.
 pub(crate) const SENDERS: usize = 4;
@@ -36,6 +40,65 @@ pub(crate) const FLAGS: [&str; 10] = [
     "--compaction.level2-delay",
     "0s",
 ];
+
+/// Where the server under the kills keeps its blocks.
+pub(crate) enum Home {
+    /// In the data folder.
+    Folder,
+    /// In a bucket, over the S3 protocol.
+    Bucket(S3Server),
+}
+
+impl fmt::Debug for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Folder => "blocks in a folder",
+            Self::Bucket(_) => "blocks in a bucket",
+        })
+    }
+}
+
+impl Home {
+    /// Starts a server on a data folder; the bucket stays the same.
+    pub(crate) async fn start(&self, data: &Path) -> Result<Tarn> {
+        match self {
+            Self::Folder => Tarn::start(TARN, data, &FLAGS).await,
+            Self::Bucket(s3) => {
+                let own = s3.flags("ledger");
+                let flags: Vec<&str> =
+                    FLAGS.into_iter().chain(own.iter().map(String::as_str)).collect();
+                Tarn::start_with(TARN, data, &flags, &s3.environment()).await
+            }
+        }
+    }
+
+    /// Returns the folder of blocks, as it is on this machine.
+    fn blocks(&self, data: &Path) -> PathBuf {
+        match self {
+            Self::Folder => data.join("bucket/blocks"),
+            Self::Bucket(s3) => s3.bucket_folder().join("ledger/blocks"),
+        }
+    }
+
+    /// Counts the merged blocks of one kind, live or not: objects stay for a day.
+    #[expect(clippy::disallowed_methods, reason = "looks into the bucket from outside")]
+    pub(crate) fn merged_blocks(&self, data: &Path, kind: &str) -> Result<usize> {
+        let mut folders = vec![self.blocks(data)];
+        let mut count = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).context("list the blocks")? {
+                let entry = entry?;
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if entry.file_type()?.is_dir() {
+                    folders.push(entry.path());
+                } else if name.starts_with(kind) && !name.contains("-L0-") {
+                    count += 1;
+                }
+            }
+        }
+        Ok(count)
+    }
+}
 
 /// What one sender knows.
 #[derive(Debug, Clone, Copy, Default)]
@@ -110,23 +173,4 @@ pub(crate) async fn merge_all(http: &Http) -> Result<()> {
         ensure!(answer.status == 200, "{path} answered {}: {}", answer.status, answer.text());
     }
     Ok(())
-}
-
-/// Counts the merged blocks of one kind, live or not: objects stay for a day.
-#[expect(clippy::disallowed_methods, reason = "looks into the bucket from outside")]
-pub(crate) fn merged_blocks(data: &Path, kind: &str) -> Result<usize> {
-    let mut folders = vec![data.join("bucket/blocks")];
-    let mut count = 0;
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).context("list the blocks")? {
-            let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if entry.file_type()?.is_dir() {
-                folders.push(entry.path());
-            } else if name.starts_with(kind) && !name.contains("-L0-") {
-                count += 1;
-            }
-        }
-    }
-    Ok(count)
 }

@@ -13,31 +13,41 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use tarn_testkit::http::{Http, data_of};
-use tarn_testkit::process::Tarn;
 use tarn_testkit::remote_write::{Series, send_v1, send_v2};
+use tarn_testkit::s3_server::S3Server;
 
-use crate::crash_ledger::{FLAGS, Ledger, SENDERS, Sending, flood, merge_all, merged_blocks};
-use crate::{TARN, data_folder, now_ms, seconds};
+use crate::crash_ledger::{Home, Ledger, SENDERS, Sending, flood, merge_all};
+use crate::{data_folder, now_ms, seconds};
 
 /// Samples of one sender that one query looks at.
 const WINDOW: i64 = 5_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dur_1_every_acknowledged_sample_survives_sigkill_once() -> Result<()> {
+    rounds(&Home::Folder, 20).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dur_1_every_acknowledged_sample_survives_sigkill_once_in_front_of_a_bucket() -> Result<()>
+{
+    rounds(&Home::Bucket(S3Server::start().await?), 8).await
+}
+
+async fn rounds(home: &Home, rounds: i64) -> Result<()> {
     let slow = std::env::var_os("TARN_TEST_SLOW").is_some();
-    let rounds = if slow { 1_000 } else { 20 };
+    let rounds = if slow { 1_000 } else { rounds };
     let temporary = tempfile::tempdir()?;
     let data = data_folder(&temporary);
     let base_ms = now_ms() - 3_600_000;
     let mut ledgers = [Ledger::default(); SENDERS];
     let mut seed = 0x5eed_u64;
-    let mut tarn = Tarn::start(TARN, &data, &FLAGS).await?;
+    let mut tarn = home.start(&data).await?;
     for round in 0..rounds {
         flood(&mut tarn, base_ms, &mut ledgers, pause(&mut seed), send).await?;
         if round % 10 == 9 {
             damage_tail(&data)?;
         }
-        tarn = Tarn::start(TARN, &data, &FLAGS).await.with_context(|| format!("round {round}"))?;
+        tarn = home.start(&data).await.with_context(|| format!("round {round}"))?;
         let last = round + 1 == rounds;
         if last {
             merge_all(&tarn.http).await?;
@@ -52,9 +62,9 @@ async fn dur_1_every_acknowledged_sample_survives_sigkill_once() -> Result<()> {
     let unexpected = tarn.unexpected_lines(&["torn tail", "did not stop cleanly", "unclean"]);
     ensure!(unexpected.is_empty(), "unexpected lines in the log: {unexpected:#?}");
     let total: i64 = ledgers.iter().map(|l| l.acknowledged).sum();
-    let merged = merged_blocks(&data, "slices")?;
+    let merged = home.merged_blocks(&data, "slices")?;
     println!(
-        "crash ledger: {rounds} rounds, {total} samples acknowledged, 0 lost, 0 doubled, \
+        "crash ledger, {home:?}: {rounds} rounds, {total} samples acknowledged, 0 lost, 0 doubled, \
          {merged} merged blocks"
     );
     ensure!(merged > 0, "nothing was merged");

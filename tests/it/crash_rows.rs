@@ -10,24 +10,33 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use tarn_testkit::http::Http;
 use tarn_testkit::otlp;
-use tarn_testkit::process::Tarn;
+use tarn_testkit::s3_server::S3Server;
 
-use crate::crash_ledger::{FLAGS, Ledger, SENDERS, Sending, flood, merge_all, merged_blocks};
-use crate::{TARN, data_folder, now_ms, number, rows};
+use crate::crash_ledger::{Home, Ledger, SENDERS, Sending, flood, merge_all};
+use crate::{data_folder, now_ms, number, rows};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dur_1_every_acknowledged_row_survives_sigkill_once() -> Result<()> {
+    rounds(&Home::Folder, 12).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dur_1_every_acknowledged_row_survives_sigkill_once_in_front_of_a_bucket() -> Result<()> {
+    rounds(&Home::Bucket(S3Server::start().await?), 8).await
+}
+
+async fn rounds(home: &Home, rounds: i64) -> Result<()> {
     let slow = std::env::var_os("TARN_TEST_SLOW").is_some();
-    let rounds = if slow { 1_000 } else { 12 };
+    let rounds = if slow { 1_000 } else { rounds };
     let temporary = tempfile::tempdir()?;
     let data = data_folder(&temporary);
     let base_ms = now_ms() - 3_600_000;
     let mut ledgers = [Ledger::default(); SENDERS];
-    let mut tarn = Tarn::start(TARN, &data, &FLAGS).await?;
+    let mut tarn = home.start(&data).await?;
     for round in 0..rounds {
         let time = Duration::from_millis(250 + (round * 7919) as u64 % 500);
         flood(&mut tarn, base_ms, &mut ledgers, time, send).await?;
-        tarn = Tarn::start(TARN, &data, &FLAGS).await.with_context(|| format!("round {round}"))?;
+        tarn = home.start(&data).await.with_context(|| format!("round {round}"))?;
         if round + 1 == rounds {
             merge_all(&tarn.http).await?;
         }
@@ -40,9 +49,9 @@ async fn dur_1_every_acknowledged_row_survives_sigkill_once() -> Result<()> {
     let unexpected = tarn.unexpected_lines(&["torn tail", "did not stop cleanly", "unclean"]);
     ensure!(unexpected.is_empty(), "unexpected lines in the log: {unexpected:#?}");
     let total: i64 = ledgers.iter().map(|l| l.acknowledged).sum();
-    let merged = merged_blocks(&data, "logs")? + merged_blocks(&data, "spans")?;
+    let merged = home.merged_blocks(&data, "logs")? + home.merged_blocks(&data, "spans")?;
     println!(
-        "crash ledger: {rounds} rounds, {total} log records and spans acknowledged, 0 lost, \
+        "crash ledger, {home:?}: {rounds} rounds, {total} log records and spans acknowledged, 0 lost, \
          0 doubled, {merged} merged blocks"
     );
     ensure!(merged > 0, "nothing was merged");
