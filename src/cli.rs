@@ -20,6 +20,7 @@ pub(crate) mod compact;
 pub(crate) mod erase;
 pub(crate) mod inspect;
 pub(crate) mod logs;
+pub(crate) mod node;
 pub(crate) mod place;
 pub(crate) mod query;
 pub(crate) mod reference;
@@ -57,6 +58,9 @@ pub(crate) enum Command {
     Compact(compact::CompactArgs),
     /// Delete rows by matcher, on a running server.
     Erase(erase::EraseArgs),
+    /// Show who writes to the bucket of a running server, or give up a lost one.
+    #[command(subcommand)]
+    Node(node::NodeCommand),
     /// Exit 0 if a running server is ready, 1 if it is not.
     Healthcheck(client::Server),
     /// Evaluate a PromQL expression, on a server or straight on a data folder or bucket.

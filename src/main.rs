@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         Command::Flush(server) => cli::remote::flush(&server),
         Command::Compact(args) => block_on(cli::compact::run(args)),
         Command::Erase(args) => cli::erase::run(&args),
+        Command::Node(command) => cli::node::run(&command),
         Command::Healthcheck(server) => cli::remote::healthcheck(&server),
         Command::Bench(args) => bench::run(&args),
         Command::Wal(command) => cli::store::wal(&command),
@@ -91,7 +92,7 @@ async fn serve(
         Some(bucket) => format!("{bucket}, its log in {data}"),
         None => data.to_string(),
     };
-    let running = app::start(config, caught, query).await?;
+    let running = Box::pin(app::start(config, caught, query)).await?;
     let addresses = running.addresses();
     cli::welcome(addresses, &data);
     let app::Addresses { http, otlp_grpc, otlp_http } = addresses;

@@ -16,8 +16,8 @@ use hyper_util::rt::TokioExecutor;
 
 use super::{Folder, figure};
 use crate::generate::remote_write::Sender;
-use crate::telemetry::exposition;
 use crate::telemetry::registry::{Usage, usage_of};
+use crate::telemetry::{OwnRow, exposition};
 
 /// Series of the throughput figures.
 const SERIES: usize = 10_000;
@@ -179,7 +179,7 @@ impl ServerClient {
     pub(super) async fn metric(&self, name: &str, pairs: &[(&str, &str)]) -> anyhow::Result<f64> {
         let (_, text) = self.get("/metrics").await?;
         let rows = exposition::parse(&String::from_utf8_lossy(&text));
-        let has = |row: &exposition::OwnRow| {
+        let has = |row: &OwnRow| {
             row.labels.metric() == name
                 && pairs.iter().all(|(label, value)| row.labels.get(label) == Some(*value))
         };

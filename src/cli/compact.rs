@@ -66,10 +66,13 @@ struct Job {
 /// What the server answered, if it was not that all is merged.
 pub(crate) async fn run(args: CompactArgs) -> anyhow::Result<()> {
     let CompactArgs { signal, server } = args;
-    let mut form = url::form_urlencoded::Serializer::new(String::new());
-    form.extend_pairs(signal.iter().map(|signal| ("signal", signal)));
-    form.extend_pairs(server.tenant.iter().map(|tenant| ("tenant", tenant)));
-    let path = format!("/-/compact?{}", form.finish());
+    let form = {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(signal.iter().map(|signal| ("signal", signal)));
+        form.extend_pairs(server.tenant.iter().map(|tenant| ("tenant", tenant)));
+        form.finish()
+    };
+    let path = format!("/-/compact?{form}");
     let patient = Server { timeout: PATIENCE, ..server.clone() };
     // What ended before is not ours. A server that does not answer is told by the request itself.
     let before = table(&server).await.map_or(0, |table| newest(&table));

@@ -298,6 +298,27 @@ pub(crate) static KEYS: &[Key] = &[
         |c, v| put(&mut c.storage.compaction.memory_max, bytes_from(v, ByteSize::mib(16)))
     ),
     key!(
+        "cache.memory_bytes",
+        "bytes",
+        |_| "256MiB".to_owned(),
+        "How much of the blocks in a bucket is kept in memory.",
+        |c, v| put(&mut c.storage.cache.memory_bytes, bytes_from(v, ByteSize::mib(8)))
+    ),
+    key!(
+        "cache.keep_uploaded",
+        "duration",
+        |_| "24h".to_owned(),
+        "Own blocks stay on the local disk so long after they were written, so that the newest rows are read without the bucket, and while it is away.",
+        |c, v| put(&mut c.storage.cache.keep_uploaded, duration(v))
+    ),
+    key!(
+        "cache.disk_bytes",
+        "bytes",
+        |_| "10GiB".to_owned(),
+        "How much of them stays. Blocks that wait for the bucket are not counted: they go nowhere before they are stored.",
+        |c, v| put(&mut c.storage.cache.disk_bytes, bytes_from(v, ByteSize(0)))
+    ),
+    key!(
         "retention.default",
         "duration or forever",
         |_| "forever".to_owned(),

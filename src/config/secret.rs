@@ -54,7 +54,10 @@ fn read(path: &Path) -> Result<String> {
 
 fn variable(name: &str) -> Result<String> {
     let failed = |e| Error::invalid(format!("the variable {name}")).with_source(e);
-    std::env::var(name).map_err(failed)
+    let value = std::env::var_os(name).ok_or_else(|| Error::invalid("it is not set"));
+    let value =
+        value.and_then(|value| value.into_string().map_err(|_| Error::invalid("it is no text")));
+    value.map_err(failed)
 }
 
 #[cfg(test)]

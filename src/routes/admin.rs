@@ -12,6 +12,7 @@ use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 use tarn_query::api::native;
 use tarn_query::api::prometheus::{self, Endpoint};
+use tarn_storage::catalog::format::WriterRecord;
 use tarn_storage::compact::plan::Which;
 use tracing::error;
 
@@ -128,6 +129,38 @@ fn which(query: &str) -> Result<Which, Error> {
         }
     }
     Ok(which)
+}
+
+/// `/api/v1/nodes`: who writes to the bucket, and whether rows of it may be missing here.
+pub(crate) fn nodes(app: &App) -> Response {
+    let (state, own) = (app.storage.catalog(), app.storage.writer_id());
+    let nodes: Vec<_> = state
+        .writers()
+        .map(|record| {
+            let WriterRecord { writer, committed } = record;
+            serde_json::json!({
+                "id": writer.id,
+                "label": writer.label,
+                "state": writer.state,
+                "epoch": writer.epoch,
+                "committed": committed,
+                "own": writer.id == own,
+            })
+        })
+        .collect();
+    axum::Json(serde_json::json!({ "nodes": nodes })).into_response()
+}
+
+/// `POST /-/forget?node=ID`: gives up a writer whose data folder is lost.
+pub(crate) async fn forget(app: &App, query: Option<&str>) -> Response {
+    let mut pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let Some((_, node)) = pairs.find(|(name, _)| name == "node") else {
+        return failed(&Error::invalid("parameter \"node\" is missing"), Direction::Read);
+    };
+    match app.storage.forget(&node).await {
+        Ok(()) => axum::Json(serde_json::json!({ "forgotten": node })).into_response(),
+        Err(e) => failed(&e, Direction::Read),
+    }
 }
 
 /// `/api/v1/usage`: what is stored, per tenant and signal, and what is being merged.

@@ -1,6 +1,8 @@
 //! VIS-3, VIS-1, VIS-2, ORD-1: while blocks of all signals are flushed and merged as fast as can be,
 //! in a bucket that misbehaves, through kills and stops, readers see every acknowledged row exactly
 //! once and of each time the last value.
+#![expect(clippy::print_stdout, reason = "the figures are what the test is for")]
+#![expect(clippy::disallowed_methods, reason = "real time and real tasks: the parts are real")]
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 #[path = "support/table_requests.rs"]

@@ -5,7 +5,6 @@
 //! Exempt, because nothing is promised about them: zeros of the log that nothing was written to, the
 //! ballast, the published listing (a copy for others, never read here), and the last group of the log
 //! before a crash, which cannot be told from a torn write and is reported as one.
-#![expect(clippy::print_stdout, reason = "the ledger of the sweep is what the test is for")]
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 //! the contract that the catalog rests on. A server that `make tools` has not installed is skipped,
 //! and the test says so. (The emulators of Google's storage at hand do not speak its XML interface
 //! with preconditions, so there is none here.)
+#![expect(clippy::disallowed_methods, reason = "real time and real tasks: the parts are real")]
 
 use std::net::TcpListener;
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
 //! A data folder through its lives: append, flush, stop, start, crash at every step, damage, a
 //! second process, a copy. On the simulated disk where power fails, on a real one otherwise.
+#![expect(clippy::disallowed_methods, reason = "real time and real tasks: the parts are real")]
 
 #[path = "lifecycle/node.rs"]
 mod node;

@@ -323,7 +323,8 @@ async fn labels_of_the_map_survive_merges() {
             let name = |n: usize| format!("label_{:03}", (i * 40 + n + part as usize) % 260);
             let mut labels: Vec<Label> = (0..30).map(|n| Label::new(name(n), "x")).collect();
             labels.push(Label::new("__name__", "wide"));
-            labels.push(Label::new(if i % 2 == 0 { "Zone" } else { "zone" }, i.to_string()));
+            labels
+                .push(Label::new(if i.is_multiple_of(2) { "Zone" } else { "zone" }, i.to_string()));
             LabelSet::new(labels)
         };
         let times = (0..20).map(move |i| DAY_MS + (part * 20 + i) * 15_000);
@@ -439,7 +440,7 @@ async fn exemplars_and_families_are_merged() {
         .await
         .unwrap()
         .into_iter()
-        .map(|(name, metadata)| (name.to_string(), metadata.help.to_string()))
+        .map(|(name, metadata)| (name, metadata.help.to_string()))
         .collect();
     let expected = [("one", "help 0"), ("three", "help 2"), ("two", "help 1"), ("up", "help 2")];
     assert_eq!(told, expected.map(|(name, help)| (name.to_owned(), help.to_owned())));

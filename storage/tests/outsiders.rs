@@ -1,5 +1,6 @@
 //! Readers that are not Tarn read the same: DuckDB and pyarrow over blocks of two flushes with
 //! different labels, with the SQL of the storage documentation. Skipped where Python lacks them.
+#![expect(clippy::print_stdout, reason = "what is skipped is said")]
 #![expect(clippy::disallowed_methods, reason = "the folder is DuckDB's, not a data folder")]
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
@@ -224,7 +225,7 @@ async fn own_bits(store: &Store) -> Vec<String> {
     let tenant = TenantId::default_tenant();
     let mut lines = Vec::new();
     for kind in KINDS {
-        let metric = Matcher::equal("__name__", *kind);
+        let metric = Matcher::equal("__name__", kind);
         let selector = Selector { matchers: vec![metric], range: TimeRange::ALL };
         let view = store.fresh_view();
         let mut selection = view.select(&tenant, &[selector], LIMITS).await.unwrap().remove(0);

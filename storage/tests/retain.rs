@@ -1,5 +1,6 @@
 //! Forgetting: rows that were erased, rows beyond their retention, objects that nothing names. The
 //! test moves the clocks.
+#![expect(clippy::disallowed_methods, reason = "real time and real tasks: the parts are real")]
 
 #[path = "retain/erase.rs"]
 mod erase;

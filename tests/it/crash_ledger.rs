@@ -81,7 +81,6 @@ impl Home {
     }
 
     /// Counts the merged blocks of one kind, live or not: objects stay for a day.
-    #[expect(clippy::disallowed_methods, reason = "looks into the bucket from outside")]
     pub(crate) fn merged_blocks(&self, data: &Path, kind: &str) -> Result<usize> {
         let mut folders = vec![self.blocks(data)];
         let mut count = 0;

@@ -17,15 +17,18 @@ use crate::{data_folder, now_ms, number, rows};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dur_1_every_acknowledged_row_survives_sigkill_once() -> Result<()> {
-    rounds(&Home::Folder, 12).await
+    println!("{}", rounds(&Home::Folder, 12).await?);
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dur_1_every_acknowledged_row_survives_sigkill_once_in_front_of_a_bucket() -> Result<()> {
-    rounds(&Home::Bucket(S3Server::start().await?), 8).await
+    println!("{}", rounds(&Home::Bucket(S3Server::start().await?), 8).await?);
+    Ok(())
 }
 
-async fn rounds(home: &Home, rounds: i64) -> Result<()> {
+/// Kills that often; returns what came of it.
+async fn rounds(home: &Home, rounds: i64) -> Result<String> {
     let slow = std::env::var_os("TARN_TEST_SLOW").is_some();
     let rounds = if slow { 1_000 } else { rounds };
     let temporary = tempfile::tempdir()?;
@@ -50,13 +53,13 @@ async fn rounds(home: &Home, rounds: i64) -> Result<()> {
     ensure!(unexpected.is_empty(), "unexpected lines in the log: {unexpected:#?}");
     let total: i64 = ledgers.iter().map(|l| l.acknowledged).sum();
     let merged = home.merged_blocks(&data, "logs")? + home.merged_blocks(&data, "spans")?;
-    println!(
+    let told = format!(
         "crash ledger, {home:?}: {rounds} rounds, {total} log records and spans acknowledged, 0 lost, \
          0 doubled, {merged} merged blocks"
     );
     ensure!(merged > 0, "nothing was merged");
     ensure!(total > rounds * 100, "the flood was a trickle: {total} rows");
-    Ok(())
+    Ok(told)
 }
 
 fn send(http: Http, base_ms: i64, sender: usize, numbers: Range<i64>) -> Sending {

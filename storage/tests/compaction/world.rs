@@ -181,7 +181,7 @@ impl World {
                 assert!(selection.cursor.next(&mut slices).await?);
                 let samples = series.entry(selected.labels.clone()).or_default();
                 for slice in &slices {
-                    let Samples::Floats(values) = &slice.samples else { panic!("{slice:?}") };
+                    let Samples::Floats(values) = &slice.samples else { unreachable!("{slice:?}") };
                     samples.extend(slice.times().iter().copied().zip(values.iter().copied()));
                 }
             }
@@ -243,10 +243,11 @@ impl Open {
         let Self { storage, tasks, disk } = self;
         let storage = Arc::into_inner(storage).expect("nobody else has it");
         match how {
-            End::Stop => match storage.close().await {
-                Err(error) => assert!(is_weather(&error), "{error:?}"),
-                Ok(()) => {}
-            },
+            End::Stop => {
+                if let Err(error) = storage.close().await {
+                    assert!(is_weather(&error), "{error:?}");
+                }
+            }
             End::Kill => drop(storage),
         }
         stop(tasks).await;

@@ -147,7 +147,7 @@ impl World {
                 opened => return opened.expect("opens"),
             }
         }
-        panic!("the folder is held for ever");
+        unreachable!("the folder is held for ever");
     }
 
     async fn try_open(&self) -> Result<Open> {

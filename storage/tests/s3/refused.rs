@@ -14,6 +14,7 @@ struct Case {
     readable: bool,
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn cases() -> Vec<Case> {
     let calm: fn(&S3Server) = |_| ();
     let same: fn(&mut BucketOptions) = |_| ();

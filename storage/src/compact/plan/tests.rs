@@ -318,6 +318,7 @@ fn inputs_are_bounded_by_bytes() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the figure is told, nothing depends on it")]
 fn thousands_of_small_jobs_are_planned_quickly() {
     let options = Compaction::default();
     let mut world = World::new();

@@ -204,6 +204,7 @@ mod tests {
     use crate::block::reader::RowSlice;
 
     #[test]
+    #[expect(clippy::single_range_in_vec_init, reason = "some cases have one range, some several")]
     fn erased_times_are_cut_out_of_rows_to_the_tick() {
         let ticks: Arc<[i64]> = (0..20).map(|i| i * 10).collect();
         let row = |ts_offset, n, stale| StreamRow {
