@@ -18,7 +18,6 @@ use tarn_storage::{Handles, Options, Storage};
 use tokio::runtime::Handle;
 
 use crate::clock::{SystemClock, SystemRng};
-use crate::generate::series::Generated;
 use crate::generate::sets::Set;
 use crate::runtime::ProcessTasks;
 use crate::telemetry::exposition;
@@ -65,33 +64,6 @@ impl Lab {
         let storage = Storage::open(options, handles, &mut registry).await.context("open")?;
         storage.replayed().await.context("replay")?;
         Ok(Self { storage, registry, clock, tasks })
-    }
-
-    /// Stores series, some at a time. Returns the number of samples.
-    pub(super) async fn load(
-        &self,
-        series: impl Iterator<Item = Generated>,
-    ) -> anyhow::Result<u64> {
-        let tenant = TenantId::default_tenant();
-        let writer = self.storage.writer();
-        let mut appender = writer.appender(&tenant)?;
-        let (mut waiting, mut stored) = (0, 0);
-        for Generated { labels, samples } in series {
-            let series = appender.series(&labels).map_err(|e| anyhow::anyhow!("{labels}: {e}"))?;
-            for (time, value) in &samples {
-                let taken = appender.float(series, *time, *value, 0);
-                taken.map_err(|e| anyhow::anyhow!("{labels}: {e}"))?;
-            }
-            waiting += samples.len();
-            stored += samples.len() as u64;
-            if waiting >= REQUEST_SAMPLES {
-                appender.commit().await?;
-                appender = writer.appender(&tenant)?;
-                waiting = 0;
-            }
-        }
-        appender.commit().await?;
-        Ok(stored)
     }
 
     /// Stores what a set has before a time, as far as it was not stored yet. Returns the number of

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use super::lab::Lab;
 use super::{Folder, figure};
 use crate::generate::series::plain;
+use crate::generate::sets;
 use crate::telemetry::registry;
 
 const SERIES: usize = 2_000;
@@ -31,7 +32,8 @@ const RAW: &str = "bench_metric";
 pub(super) async fn run(folder: &Folder, seconds: u64, query: Handle) -> anyhow::Result<()> {
     let mut lab = Lab::open(&folder.join("promql")).await?;
     let start = 1_700_000_000_000;
-    lab.load((0..SERIES).map(|at| plain(at, start, STEP_MS, SAMPLES))).await?;
+    let series = (0..SERIES).map(|at| plain(at, start, STEP_MS, SAMPLES)).collect();
+    lab.piece(&mut sets::known(series), i64::MAX).await?;
     let handles = tarn_query::Handles { clock: Arc::clone(&lab.clock), query_runtime: query };
     let engine =
         Engine::new(EngineOptions::default(), lab.storage.reader(), handles, &mut lab.registry);

@@ -10,7 +10,7 @@ use super::lab::Lab;
 use super::{Folder, bytes_below, figure, skipped};
 use crate::generate::corpus;
 use crate::generate::series::{Counter, Generated, plain_labels, tsbs};
-use crate::generate::sets::START_MS;
+use crate::generate::sets::{self, START_MS};
 use crate::telemetry::registry;
 
 /// Series of the replay: ten million samples in all.
@@ -66,7 +66,7 @@ async fn many_blocks(folder: &Folder) -> anyhow::Result<()> {
 async fn blocks(folder: &Folder, name: &str, series: Vec<Generated>) -> anyhow::Result<()> {
     let path = folder.join(name);
     let lab = Lab::open(&path).await?;
-    let stored = lab.load(series.into_iter()).await?;
+    let stored = lab.piece(&mut sets::known(series), i64::MAX).await?;
     let (begin, cpu) = (Instant::now(), registry::usage().cpu_seconds);
     let report = lab.storage.flush().await?;
     let (seconds, cpu) = (begin.elapsed().as_secs_f64(), registry::usage().cpu_seconds - cpu);

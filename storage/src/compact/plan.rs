@@ -26,11 +26,15 @@ use crate::compact::merge::MergeJob;
 use crate::flush::build::LATE;
 use crate::flush::cut::{day_name, day_of};
 use crate::options::Compaction;
+use crate::schema::tables::Table;
 
 /// Inputs of one merge: each is an open file with buffers of its own.
 const INPUTS_MAX: usize = 64;
 /// Bytes that one merge takes in: some ten seconds of work, which is lost where it is interrupted.
 const INPUT_BYTES_MAX: u64 = 512 << 20;
+/// What a span counts for among them at least: a merge of spans holds every trace in a table, and a
+/// third of the default memory has room for about as many as this lets through, if each has one span.
+const SPAN_BYTES: u64 = 480;
 /// A day that has its final blocks is merged again when this share of it has come later, in percent.
 const LATE_PERCENT: u64 = 10;
 /// Or when it has more files than this: each costs a query one look.
@@ -372,7 +376,7 @@ impl<'a> LateRun<'a> {
 
     fn take(&mut self, block: &'a Arc<BlockMeta>) {
         self.blocks.push(block);
-        self.bytes += block.bytes;
+        self.bytes += load(block);
         for day in &block.days {
             self.lowest.entry(day).or_insert_with(|| rank(block));
         }
@@ -444,12 +448,18 @@ struct Chunk<'a> {
     full: bool,
 }
 
+/// Returns what a block counts for among the inputs of one merge.
+fn load(block: &BlockMeta) -> u64 {
+    let least = if block.kind == Table::Spans.as_str() { block.rows * SPAN_BYTES } else { 0 };
+    block.bytes.max(least)
+}
+
 /// Cuts a run into what single merges can take.
 fn chunks<'a>(run: &[&'a Arc<BlockMeta>]) -> Vec<Chunk<'a>> {
     let mut chunks = Vec::new();
     let (mut blocks, mut bytes) = (Vec::<&'a Arc<BlockMeta>>::new(), 0);
     for block in run {
-        let room = blocks.len() < INPUTS_MAX && bytes + block.bytes <= INPUT_BYTES_MAX;
+        let room = blocks.len() < INPUTS_MAX && bytes + load(block) <= INPUT_BYTES_MAX;
         if let Some(last) = blocks.last()
             && !room
             && !one_commit(last, block)
@@ -457,7 +467,7 @@ fn chunks<'a>(run: &[&'a Arc<BlockMeta>]) -> Vec<Chunk<'a>> {
             chunks.push(Chunk { blocks: std::mem::take(&mut blocks), full: true });
             bytes = 0;
         }
-        bytes += block.bytes;
+        bytes += load(block);
         blocks.push(block);
     }
     if !blocks.is_empty() {
