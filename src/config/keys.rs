@@ -294,7 +294,7 @@ pub(crate) static KEYS: &[Key] = &[
         "compaction.memory_max",
         "bytes",
         |_| "512MiB".to_owned(),
-        "What one merge may hold in memory, its output included. One merge runs at a time.",
+        "What one merge may hold in memory, its output included; never more than 15 % of memory.budget. One merge runs at a time.",
         |c, v| put(&mut c.storage.compaction.memory_max, bytes_from(v, ByteSize::mib(16)))
     ),
     key!(

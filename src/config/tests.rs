@@ -125,7 +125,7 @@ fn a_named_file_must_exist() {
 fn keys_are_unique_and_well_formed() {
     for (at, key) in KEYS.iter().enumerate() {
         assert!(KEYS[..at].iter().all(|k| k.name != key.name), "{} stands twice", key.name);
-        let legal = |c: char| c.is_ascii_lowercase() || c == '_' || c == '.';
+        let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.".contains(c);
         assert!(key.name.contains('.') && key.name.chars().all(legal), "{}", key.name);
         assert!(key.help.ends_with('.'), "{}: help is not a sentence", key.name);
     }

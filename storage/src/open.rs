@@ -63,6 +63,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const PATIENCE_ALONE: Duration = Duration::from_secs(3600);
 /// When to try again while the log replays: a GiB takes about five seconds.
 const REPLAY_RETRY: Duration = Duration::from_secs(2);
+/// Share of the memory budget that parts of blocks may have at most, in percent.
+const CACHE_PERCENT: u8 = 10;
 /// What queries say while rows of the log may be missing.
 const REPLAYING: &str = "the log is being replayed";
 
@@ -344,7 +346,8 @@ fn staging(
         return Ok((Parts::direct(objects.clone()), None));
     }
     let disk = &handles.disk;
-    let memory = options.cache.memory_bytes;
+    // A small process has a small cache.
+    let memory = options.cache.memory_bytes.min(options.limits.memory_share(CACHE_PERCENT));
     let bytes = Parts::remote(objects.clone(), Arc::clone(disk), memory, registry);
     let parts = StageParts {
         dir: dir.clone(),

@@ -338,7 +338,9 @@ async fn tenants_over_their_rate_are_told_when_to_come_again() {
     assert_eq!(send().await.status, 204);
     let answer = send().await;
     assert_eq!(answer.status, 429);
-    assert_eq!(answer.text, "tenant \"default\" sends more than 10B/s\n");
+    let told =
+        "tenant \"default\" sends more than 10B/s (ingest.rate), this request has 350 bytes\n";
+    assert_eq!(answer.text, told);
     let wait = answer.retry_after.expect("a wait");
     assert!((15..=35).contains(&wait), "{wait} s");
     receiver.clock.advance_to(std::time::Duration::from_secs(40));

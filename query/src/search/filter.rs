@@ -23,7 +23,6 @@ pub(crate) fn row_filter(table: Table, condition: &Expr) -> Result<RowFilter> {
         condition.column_refs().iter().map(|column| column.name.clone()).collect();
     names.sort_unstable();
     if names.is_empty() {
-        // A condition about nothing still says yes or no for each row of a batch.
         names.push(table.time_column().to_owned());
     }
     let columns: Vec<RowColumn> = names.iter().map(|name| row_column(name)).collect();

@@ -6,6 +6,7 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tarn_model::error::{Error, Result};
 use tarn_model::rng::Rng;
+use tarn_model::units::ByteSize;
 use tokio::runtime::Handle;
 
 use crate::block::BlockMeta;
@@ -14,9 +15,13 @@ use crate::block::seal::NewBlock;
 use crate::compact::merge::{MergeContext, MergeJob, Outputs, Progress, merge};
 use crate::object::{CreateError, Objects};
 use crate::open::Shared;
-use crate::options::{Compaction, Retention};
+use crate::options::{Compaction, Options, Retention};
 use crate::retain::erase::after_merge;
 use crate::usage::Usage;
+
+/// Share of the memory budget that a merge may hold at most, in percent: beside it the head may have
+/// 30, requests 25, queries 50, and they are not all full at once.
+const MEMORY_PERCENT: u8 = 15;
 
 /// Everything that one merge needs, owned: its thread may outlive whoever waits for it.
 pub(super) struct Work {
@@ -39,7 +44,7 @@ impl Work {
             objects: store.flusher.objects.clone(),
             rng: Arc::clone(&store.handles.rng),
             epoch: store.flusher.identity.epoch,
-            options: store.options.compaction.clone(),
+            options: within_budget(&store.options),
             retention: store.options.retention.clone(),
             usage: Arc::clone(&store.usage),
             progress,
@@ -75,6 +80,16 @@ impl Work {
         }?;
         Ok(stored.blocks.into_inner())
     }
+}
+
+/// Returns the settings of merges, held to a share of the memory of the process: whoever gives it
+/// little means merges too.
+fn within_budget(options: &Options) -> Compaction {
+    let most = options.limits.memory_share(MEMORY_PERCENT);
+    let memory_max = options.compaction.memory_max.min(most);
+    // An output is in memory beside the inputs that it is made of.
+    let block_bytes = options.compaction.block_bytes.min(ByteSize(memory_max.0 / 4));
+    Compaction { memory_max, block_bytes, ..options.compaction.clone() }
 }
 
 /// Puts outputs into the store.

@@ -55,6 +55,10 @@ impl Compiled {
         let mut indices: Vec<usize> = collect_columns(expr).iter().map(|c| c.index()).collect();
         indices.sort_unstable();
         indices.dedup();
+        if indices.is_empty() && !columns.is_empty() {
+            // A condition about nothing still says yes or no for each row of a batch.
+            indices.push(0);
+        }
         let own: Schema = schema.project(&indices)?;
         let read: Vec<RowColumn> = indices.iter().map(|i| columns[*i].clone()).collect();
         let cost = own.fields().iter().zip(&read).map(|(f, c)| cost(f.data_type(), c)).max();

@@ -189,7 +189,7 @@ mod tests {
             let read = parse_selector(text).unwrap();
             let printed: Vec<String> = read.iter().map(Matcher::to_string).collect();
             assert_eq!(printed.join(" "), expected, "{text}");
-            let again = parse_selector(&printed.join(",")).unwrap();
+            let again = parse_selector(&format!("{{{}}}", printed.join(","))).unwrap();
             assert_eq!(again, read, "{text}");
         }
     }
