@@ -24,7 +24,7 @@ NODE_SOURCES = tests/it/sdks/package.json tests/it/sdks/package-lock.json tests/
 
 run:
 	@command -v cargo >/dev/null || { echo "make run needs cargo: https://rustup.rs"; exit 1; }
-	@test -x "$(CARGO_TARGET_DIR)/local/tarn" || echo "building Tarn: the first build takes about twenty minutes on two cores, later ones take seconds"
+	@test -x "$(CARGO_TARGET_DIR)/local/tarn" || echo "building Tarn: the first build takes about a quarter of an hour on two cores, later ones take seconds"
 	cargo build --profile local $(CARGO_FLAGS) -p tarn
 	@exec "$(CARGO_TARGET_DIR)/local/tarn" $(ARGS)
 
