@@ -39,7 +39,6 @@ attributes, then those of the resource; @attr.x, @resource.x and @scope.x name o
 
 /// Whom to ask.
 #[derive(Debug, Clone, Args)]
-#[command(mut_arg("url", |arg| arg.visible_alias("server")))]
 pub(crate) struct Source {
     #[command(flatten)]
     server: Server,

@@ -19,7 +19,13 @@ const ANSWER_BYTES_MAX: usize = 256 << 20;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Server {
     /// Address of the running server.
-    #[arg(long, env = "TARN_URL", value_name = "URL", default_value = "http://127.0.0.1:4320")]
+    #[arg(
+        long,
+        visible_alias = "server",
+        env = "TARN_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:4320"
+    )]
     pub(crate) url: Url,
     /// Tenant to ask for; without it the server decides.
     #[arg(long, env = "TARN_TENANT", value_name = "ID")]

@@ -34,7 +34,6 @@ const STEPS: i64 = 60;
 
 /// Evaluates a PromQL expression, or SQL.
 #[derive(Debug, Clone, Args)]
-#[command(mut_arg("url", |arg| arg.visible_alias("server")))]
 pub(crate) struct QueryArgs {
     /// The expression, such as: sum by (job) (rate(http_requests_total[5m]))
     #[arg(required_unless_present = "sql")]
