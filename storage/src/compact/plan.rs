@@ -32,8 +32,8 @@ use crate::schema::tables::Table;
 const INPUTS_MAX: usize = 64;
 /// Bytes that one merge takes in: some ten seconds of work, which is lost where it is interrupted.
 const INPUT_BYTES_MAX: u64 = 512 << 20;
-/// What a span counts for among them at least: a merge of spans holds every trace in a table, and a
-/// third of the default memory has room for about as many as this lets through, if each has one span.
+/// Memory of a merge that a span needs in the worst case: the table of traces may have a third of it,
+/// and holds 160 bytes for each trace, which may have one span only.
 const SPAN_BYTES: u64 = 480;
 /// A day that has its final blocks is merged again when this share of it has come later, in percent.
 const LATE_PERCENT: u64 = 10;
@@ -189,6 +189,7 @@ impl Planner<'_> {
     /// Splits late blocks by day, as many at once as may be.
     fn plan_late(&self, holder: &Holder<'_>, jobs: &mut Vec<Planned>) {
         let late = &holder.late;
+        let memory_max = self.options.memory_max.0;
         let due = self.asked.is_some()
             || late.len() >= self.options.level1_blocks
             || late.iter().any(|block| self.is_old(block))
@@ -197,17 +198,17 @@ impl Planner<'_> {
             return;
         }
         let reason = if self.asked.is_some() { Reason::Asked } else { Reason::Late };
-        let mut runs = vec![LateRun::default()];
+        let mut runs = vec![LateRun::new(memory_max)];
         // Cuts of one commit stay together: what is merged takes the highest position of all.
         for commit in late.chunk_by(|a, b| a.seq == b.seq) {
             let joined = runs.last().and_then(|run| run.with(holder, commit));
             if let (Some(joined), Some(last)) = (joined, runs.last_mut()) {
                 *last = joined;
-            } else if let Some(alone) = LateRun::default().with(holder, commit) {
+            } else if let Some(alone) = LateRun::new(memory_max).with(holder, commit) {
                 runs.push(alone);
             } else {
                 // A single block keeps its rank, so it jumps over nothing.
-                runs.extend(commit.iter().map(|block| LateRun::single(block)));
+                runs.extend(commit.iter().map(|block| LateRun::single(block, memory_max)));
             }
         }
         let runs = runs.into_iter().filter(|run| !run.blocks.is_empty());
@@ -221,19 +222,21 @@ impl Planner<'_> {
         blocks: &[&'s Arc<BlockMeta>],
         jobs: &mut Vec<Planned>,
     ) {
+        let memory_max = self.options.memory_max.0;
         let row = Row::new(holder, day, blocks);
         let flushed = blocks.iter().filter(|block| block.level == 0).count();
         match self.final_reason(&row, day, blocks) {
             // So many files are not opened at once: first they become fewer.
             Some(reason) if flushed > INPUTS_MAX => {
                 for run in row.runs(|block| block.level == 0) {
-                    let chunks = chunks(&run).into_iter().filter(|chunk| chunk.blocks.len() > 1);
+                    let chunks =
+                        chunks(&run, memory_max).into_iter().filter(|chunk| chunk.blocks.len() > 1);
                     jobs.extend(chunks.map(|c| holder.job(day, 1, reason, c.blocks)));
                 }
             }
             Some(reason) => {
                 for run in row.runs(|_| true) {
-                    let chunks = chunks(&run).into_iter();
+                    let chunks = chunks(&run, memory_max).into_iter();
                     let unfinished = |c: &Chunk<'_>| c.blocks.iter().any(|b| b.level < FINAL);
                     let chunks = chunks.filter(unfinished);
                     jobs.extend(chunks.map(|c| holder.job(day, FINAL, reason, c.blocks)));
@@ -241,7 +244,7 @@ impl Planner<'_> {
             }
             None => {
                 for run in row.runs(|block| block.level == 0) {
-                    for chunk in chunks(&run) {
+                    for chunk in chunks(&run, memory_max) {
                         if let Some(reason) = self.first_reason(&chunk) {
                             jobs.push(holder.job(day, 1, reason, chunk.blocks));
                         }
@@ -347,13 +350,19 @@ impl Holder<'_> {
 struct LateRun<'a> {
     blocks: Vec<&'a Arc<BlockMeta>>,
     bytes: u64,
+    /// What a merge may hold.
+    memory_max: u64,
     /// For each day the lowest rank of a block that holds rows of it.
     lowest: BTreeMap<&'a str, (u64, u64)>,
 }
 
 impl<'a> LateRun<'a> {
-    fn single(block: &'a Arc<BlockMeta>) -> Self {
-        let mut run = Self::default();
+    fn new(memory_max: u64) -> Self {
+        Self { memory_max, ..Self::default() }
+    }
+
+    fn single(block: &'a Arc<BlockMeta>, memory_max: u64) -> Self {
+        let mut run = Self::new(memory_max);
         run.take(block);
         run
     }
@@ -376,7 +385,7 @@ impl<'a> LateRun<'a> {
 
     fn take(&mut self, block: &'a Arc<BlockMeta>) {
         self.blocks.push(block);
-        self.bytes += load(block);
+        self.bytes = self.bytes.saturating_add(load(block, self.memory_max));
         for day in &block.days {
             self.lowest.entry(day).or_insert_with(|| rank(block));
         }
@@ -449,17 +458,23 @@ struct Chunk<'a> {
 }
 
 /// Returns what a block counts for among the inputs of one merge.
-fn load(block: &BlockMeta) -> u64 {
-    let least = if block.kind == Table::Spans.as_str() { block.rows * SPAN_BYTES } else { 0 };
-    block.bytes.max(least)
+fn load(block: &BlockMeta, memory_max: u64) -> u64 {
+    if block.kind != Table::Spans.as_str() {
+        return block.bytes;
+    }
+    // As a share of the memory, for as many bytes of input as may come at most.
+    let needed = u128::from(block.rows) * u128::from(SPAN_BYTES) * u128::from(INPUT_BYTES_MAX);
+    let least = needed / u128::from(memory_max.max(1));
+    block.bytes.max(u64::try_from(least).unwrap_or(u64::MAX))
 }
 
 /// Cuts a run into what single merges can take.
-fn chunks<'a>(run: &[&'a Arc<BlockMeta>]) -> Vec<Chunk<'a>> {
+fn chunks<'a>(run: &[&'a Arc<BlockMeta>], memory_max: u64) -> Vec<Chunk<'a>> {
     let mut chunks = Vec::new();
-    let (mut blocks, mut bytes) = (Vec::<&'a Arc<BlockMeta>>::new(), 0);
+    let (mut blocks, mut bytes) = (Vec::<&'a Arc<BlockMeta>>::new(), 0u64);
     for block in run {
-        let room = blocks.len() < INPUTS_MAX && bytes + load(block) <= INPUT_BYTES_MAX;
+        let room = blocks.len() < INPUTS_MAX
+            && bytes.saturating_add(load(block, memory_max)) <= INPUT_BYTES_MAX;
         if let Some(last) = blocks.last()
             && !room
             && !one_commit(last, block)
@@ -467,7 +482,7 @@ fn chunks<'a>(run: &[&'a Arc<BlockMeta>]) -> Vec<Chunk<'a>> {
             chunks.push(Chunk { blocks: std::mem::take(&mut blocks), full: true });
             bytes = 0;
         }
-        bytes += load(block);
+        bytes = bytes.saturating_add(load(block, memory_max));
         blocks.push(block);
     }
     if !blocks.is_empty() {

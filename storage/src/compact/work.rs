@@ -84,7 +84,7 @@ impl Work {
 
 /// Returns the settings of merges, held to a share of the memory of the process: whoever gives it
 /// little means merges too.
-fn within_budget(options: &Options) -> Compaction {
+pub(super) fn within_budget(options: &Options) -> Compaction {
     let most = options.limits.memory_share(MEMORY_PERCENT);
     let memory_max = options.compaction.memory_max.min(most);
     // An output is in memory beside the inputs that it is made of.

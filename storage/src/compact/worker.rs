@@ -28,7 +28,7 @@ use crate::compact::jobs::{JobTable, Outcome, Started};
 use crate::compact::merge::{KINDS, MergeJob, Progress};
 use crate::compact::metrics::Metrics;
 use crate::compact::plan::{Planned, Planner, Which};
-use crate::compact::work::Work;
+use crate::compact::work::{Work, within_budget};
 use crate::disk::Level;
 use crate::invariants::VIS_3;
 use crate::open::Shared;
@@ -129,7 +129,7 @@ impl Compactor {
         let state = store.flusher.catalog.state();
         arrivals.see(&state, now_ms);
         let arrived = |block: &BlockMeta| arrivals.of(block);
-        let options = &store.options.compaction;
+        let options = &within_budget(&store.options);
         let planner = Planner { options, now_ms, arrived: &arrived, asked, kinds: KINDS };
         let bytes = self.jobs.queue(planner.plan(&state), now);
         self.metrics.pending(bytes);

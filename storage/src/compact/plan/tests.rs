@@ -429,3 +429,20 @@ fn vis_3_any_history_of_flushes_and_merges_keeps_the_order_of_commits_and_comes_
         panic!("{error}");
     }
 }
+
+/// The table of traces must fit into the memory that a merge has, however many bytes the spans take.
+#[test]
+fn spans_count_by_the_memory_that_their_merge_needs() {
+    let meta = Block::of(0).meta("x".to_owned());
+    let spans = BlockMeta { kind: "spans".to_owned(), rows: 1_000_000, bytes: 40 << 20, ..meta };
+    assert_eq!(load(&spans, 512 << 20), 480_000_000);
+    assert_eq!(load(&spans, 64 << 20), 8 * 480_000_000);
+    let logs = BlockMeta { kind: "logs".to_owned(), ..spans.clone() };
+    assert_eq!(load(&logs, 64 << 20), 40 << 20);
+    let chunks_of = |meta: &BlockMeta| {
+        let commit = |seq| Arc::new(BlockMeta { seq, ..meta.clone() });
+        let blocks: Vec<Arc<BlockMeta>> = (1..5).map(commit).collect();
+        chunks(&blocks.iter().collect::<Vec<_>>(), 512 << 20).len()
+    };
+    assert_eq!((chunks_of(&spans), chunks_of(&logs)), (4, 1));
+}
