@@ -3,10 +3,12 @@
 use super::Tree;
 
 /// A crate, its folder, and what it may use. Nobody uses `tarn`; tests may use `tarn-testkit` too.
-const CRATES: [(&str, &str, &[&str]); 7] = [
-    ("tarn", "", &["tarn-ingest", "tarn-model", "tarn-query", "tarn-storage"]),
+const CRATES: [(&str, &str, &[&str]); 9] = [
+    ("tarn", "", &["tarn-alerting", "tarn-ingest", "tarn-model", "tarn-query", "tarn-storage"]),
+    ("tarn-alerting", "alerting/", &["tarn-model", "tarn-query", "tarn-storage", "tarn-template"]),
     ("tarn-ingest", "ingest/", &["tarn-model", "tarn-storage"]),
-    ("tarn-query", "query/", &["tarn-model", "tarn-promql", "tarn-storage"]),
+    ("tarn-query", "query/", &["tarn-model", "tarn-promql", "tarn-storage", "tarn-template"]),
+    ("tarn-template", "query/template/", &[]),
     ("tarn-promql", "query/promql/", &["tarn-model"]),
     ("tarn-storage", "storage/", &["tarn-model"]),
     ("tarn-model", "storage/model/", &[]),
@@ -14,12 +16,14 @@ const CRATES: [(&str, &str, &[&str]); 7] = [
 ];
 
 /// Dependencies that few may name, and those few.
-const HEAVY: [(&str, &[&str]); 7] = [
+const HEAVY: [(&str, &[&str]); 9] = [
     ("parquet", &["tarn-storage"]),
     ("object_store", &["tarn-storage", "tarn-testkit"]),
-    ("arrow-array", &["tarn-storage", "tarn-ingest", "tarn-query"]),
+    ("arrow-array", &["tarn-storage", "tarn-ingest", "tarn-query", "tarn-alerting"]),
     ("datafusion", &["tarn-query", "tarn"]),
     ("promql-parser", &["tarn-promql"]),
+    ("reqwest", &["tarn-alerting"]),
+    ("lettre", &["tarn-alerting"]),
     ("clap", &["tarn"]),
     ("tracing-subscriber", &["tarn"]),
 ];

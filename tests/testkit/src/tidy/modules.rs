@@ -7,12 +7,13 @@ const MAP_FILE: &str = "ARCHITECTURE.md";
 const MAP_HEADING: &str = "## Map";
 
 /// Crate roots whose modules the map lists: file, folder, and how a listed module is declared.
-const ROOTS: [(&str, &str, &str); 6] = [
+const ROOTS: [(&str, &str, &str); 7] = [
     ("src/main.rs", "src/", "mod "),
     ("ingest/src/lib.rs", "ingest/src/", "pub mod "),
     ("storage/src/lib.rs", "storage/src/", "pub mod "),
     ("storage/model/src/lib.rs", "storage/model/src/", "pub mod "),
     ("query/src/lib.rs", "query/src/", "pub mod "),
+    ("alerting/src/lib.rs", "alerting/src/", "pub mod "),
     ("query/promql/src/lib.rs", "query/promql/src/", "pub mod "),
 ];
 

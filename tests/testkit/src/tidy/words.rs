@@ -45,9 +45,16 @@ fn has_word(line: &str, word: &str) -> bool {
     })
 }
 
-/// Finds bans of the root's clippy.toml that storage's, which replaces it, has lost.
+/// Finds bans of the root's clippy.toml that the files which replace it have lost.
 pub(super) fn banned_lists(tree: &Tree) -> Vec<String> {
-    let (root, own) = ("clippy.toml", "storage/clippy.toml");
+    ["storage/clippy.toml", "alerting/clippy.toml"]
+        .into_iter()
+        .flat_map(|own| lost_bans(tree, own))
+        .collect()
+}
+
+fn lost_bans(tree: &Tree, own: &str) -> Vec<String> {
+    let root = "clippy.toml";
     let (Some(root), Some(own)) = (tree.get(root), tree.get(own)) else {
         return vec![format!("{root} or {own}: missing")];
     };

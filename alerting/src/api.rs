@@ -1,0 +1,1 @@
+//! The interfaces: Prometheus' rules and alerts, Alertmanager's second version, our own.

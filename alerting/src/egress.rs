@@ -1,0 +1,1 @@
+//! The only builder of HTTP clients, and the only judge of addresses.

@@ -1,0 +1,1 @@
+//! One evaluation of a group: queries, states, recorded series.

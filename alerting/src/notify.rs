@@ -1,0 +1,1 @@
+//! Notifications on their way out: durable, retried, never dropped in silence.

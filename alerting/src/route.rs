@@ -1,0 +1,1 @@
+//! Which alert goes to whom, with which others, and when. Pure.

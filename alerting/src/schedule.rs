@@ -1,0 +1,1 @@
+//! When groups are evaluated: aligned slots, missed ones counted.

@@ -1,0 +1,1 @@
+//! Service level objectives: specification, burn rules, ledger.

@@ -1,0 +1,1 @@
+//! The states of alerts: one pure step per evaluation.

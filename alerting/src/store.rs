@@ -1,0 +1,1 @@
+//! What survives a restart, through the log of storage.

@@ -1,0 +1,1 @@
+//! Text of labels, annotations and notifications. Pure.
