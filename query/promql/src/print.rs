@@ -11,6 +11,7 @@ use std::fmt::{self, Display, Formatter};
 
 use tarn_model::labels::{METRIC_NAME, is_legacy_label_name};
 use tarn_model::matcher::{MatchOp, Matcher};
+use tarn_model::sample::Histogram;
 
 use crate::ast::{
     Aggregate, At, Binary, BinaryOp, Cardinality, DurationExpr, Expr, Extended, MatrixSelector,
@@ -24,6 +25,16 @@ mod pretty;
 pub(crate) mod quote;
 
 pub use pretty::pretty;
+
+/// Writes a native histogram as upstream shows it: `{count:3, sum:4, (1,2]:3}`.
+pub fn histogram(histogram: &Histogram) -> String {
+    crate::functions::native::text(histogram)
+}
+
+/// Writes a number as upstream shows it: the shortest decimal that reads back equal (Go's `%v`).
+pub fn value(value: f64) -> String {
+    number::general(value)
+}
 
 impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
