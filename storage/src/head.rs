@@ -7,6 +7,7 @@
 //! - [`growth`]: which labels make new series
 //! - [`column`], [`columns`]: its samples, and the postings by which queries find it
 //! - [`tables`]: log records and spans, in batches
+//! - [`follow`]: rows as they become durable, for whoever follows them
 //! - [`sink`]: the commit thread's end: frames requests, inserts what is durable, cuts
 //! - [`replay`]: the same insert after a start, from the log's payloads
 
@@ -27,6 +28,7 @@ use tarn_model::time::Clock;
 
 use crate::append::requests::Requests;
 use crate::head::columns::{Rows, TenantColumns};
+use crate::head::follow::hub::Hub;
 use crate::head::growth::Growth;
 use crate::head::series::SeriesTable;
 use crate::head::tables::{TableBatch, TenantTables};
@@ -34,6 +36,7 @@ use crate::wal::Lsn;
 
 pub(crate) mod column;
 pub(crate) mod columns;
+pub mod follow;
 pub(crate) mod growth;
 pub(crate) mod pairs;
 pub mod replay;
@@ -58,6 +61,8 @@ pub struct Head {
     pub(crate) requests: Requests,
     /// Number of the definition period of the log: see [`sink`].
     pub(crate) period: Arc<AtomicU32>,
+    /// Who follows the log.
+    pub(crate) followers: Arc<Hub>,
 }
 
 impl fmt::Debug for Head {
@@ -130,8 +135,9 @@ impl Head {
         let period = Arc::new(AtomicU32::new(1));
         let share = limits.memory_share(REQUESTS_PERCENT).as_usize();
         let requests = Requests::new(Arc::clone(&clock), share);
-        let limits = Arc::new(limits);
-        Arc::new(Self { limits, clock, tenants, held, requests, period })
+        let followed = limits.memory_share(limits.follow_memory_percent).as_usize();
+        let (limits, followers) = (Arc::new(limits), Arc::new(Hub::new(followed)));
+        Arc::new(Self { limits, clock, tenants, held, requests, period, followers })
     }
 
     /// Shows the head in a registry.
@@ -180,6 +186,7 @@ impl Head {
             for part in generations.iter().filter_map(|g| g.tenant(&tenant.id)) {
                 part.columns.mark_used(&mut used);
             }
+            self.followers.mark_used(&tenant.id, &mut used);
             let in_use = |index: u32| used.get(index as usize).is_some_and(|used| *used);
             if tenant.table.sweep(before_ms, in_use) > 0 {
                 let known = |index: &u32| tenant.table.entry(*index).is_some();

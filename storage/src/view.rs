@@ -27,6 +27,7 @@ use tarn_model::time::TimeRange;
 use crate::block::BlockMeta;
 use crate::block::reader::Blocks;
 use crate::catalog::State;
+use crate::head::follow::{FollowOptions, Follower};
 use crate::head::tables::{TableBatch, TableSnapshot};
 use crate::head::{Head, HeadGeneration};
 use crate::schema::tables::Table;
@@ -94,6 +95,11 @@ impl Reader {
     /// Makes a reader of a cell.
     pub fn new(cell: Arc<ViewCell>) -> Self {
         Self { cell }
+    }
+
+    /// Follows the rows that become durable and visible from now on.
+    pub fn follow(&self, options: FollowOptions) -> Follower {
+        Follower::new(Arc::clone(&self.cell.load().head.followers), options)
     }
 
     /// Pins the current view, for one query: what its answer lacks is noted in it.

@@ -124,6 +124,9 @@ pub struct Limits {
     pub inflight_memory_percent: u8,
     /// Head memory beyond this share of the budget answers 503, in percent.
     pub head_memory_percent: u8,
+    /// Rows that wait for those who follow the log may use this share of the budget, in percent;
+    /// mostly they are shared with the head. Who falls further behind is told so.
+    pub follow_memory_percent: u8,
     /// Header block of a request.
     pub header_bytes_max: ByteSize,
     /// Path and query of a request.
@@ -200,6 +203,7 @@ impl Default for Limits {
             queries_memory_percent: 50,
             inflight_memory_percent: 25,
             head_memory_percent: 30,
+            follow_memory_percent: 2,
             header_bytes_max: ByteSize::kib(32),
             uri_bytes_max: ByteSize::kib(8),
             connections_max: 10_000,

@@ -94,6 +94,11 @@ impl Place {
         seen != FORGOTTEN && self.epoch.load(Ordering::Acquire) == epoch
     }
 
+    /// Returns how often the place has been given away before.
+    pub(crate) fn epoch(&self) -> u32 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
     /// Keeps the series from being forgotten for a while.
     pub(crate) fn seen(&self, now_ms: i64) {
         self.last_seen_ms.fetch_max(now_ms, Ordering::AcqRel);

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 
 use crate::append::Batch;
 use crate::append::encode;
+use crate::head::follow::hub::Applied;
 use crate::head::series::place;
 use crate::head::{Head, HeadGeneration};
 use crate::view::ViewCell;
@@ -21,13 +22,15 @@ pub struct HeadSink {
     view: Arc<ViewCell>,
     active: Arc<HeadGeneration>,
     period: u32,
+    /// What was inserted and not yet told to those who follow.
+    applied: Vec<Applied>,
 }
 
 impl HeadSink {
     /// Makes the sink of a head whose active generation is in the view already.
     pub fn new(head: Arc<Head>, active: Arc<HeadGeneration>, view: Arc<ViewCell>) -> Self {
         let period = head.period.load(Ordering::Acquire);
-        Self { head, view, active, period }
+        Self { head, view, active, period, applied: Vec::new() }
     }
 
     /// Returns the generation that takes rows.
@@ -42,6 +45,7 @@ impl HeadSink {
         self.active.freeze(last);
         self.view.update(|view| view.with_generation(Arc::clone(&next)));
         self.begin_period();
+        self.head.followers.cut(last);
         self.head.sweep(self.view.load().heads());
         std::mem::replace(&mut self.active, next)
     }
@@ -89,20 +93,32 @@ impl Sink for HeadSink {
     }
 
     fn apply(&mut self, lsn: Lsn, item: Batch) -> Lsn {
-        self.active.insert(&item.tenant, &item.rows);
-        if let Some(batch) = item.table {
-            self.active.insert_table(&item.tenant, lsn, batch);
+        let Batch { tenant, rows, table, mark, .. } = item;
+        self.active.insert(&tenant, &rows);
+        if let Some(batch) = &table {
+            self.active.insert_table(&tenant, lsn, batch.clone());
         }
-        self.head.requests.keep(item.mark.hash, item.mark.counts);
+        self.head.requests.keep(mark.hash, mark.counts);
+        self.applied.push(Applied { lsn, tenant, rows, table });
         lsn
     }
 
-    /// Each record is visible as soon as it is inserted: it is durable by then.
-    fn group_applied(&mut self, _last: Lsn) {}
+    /// Each record is visible as soon as it is inserted: it is durable by then. Those who follow
+    /// are told once per group.
+    fn group_applied(&mut self, last: Lsn) {
+        self.head.followers.publish(&mut self.applied, last);
+    }
 
-    fn begin_generation(&mut self, _first: Lsn) {
+    fn begin_generation(&mut self, first: Lsn) {
+        self.head.followers.begin(first.prev());
         // The rows in memory stay where they are; only the log must be self-contained again.
         self.begin_period();
+    }
+}
+
+impl Drop for HeadSink {
+    fn drop(&mut self) {
+        self.head.followers.close();
     }
 }
 
