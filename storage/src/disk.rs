@@ -54,6 +54,12 @@ impl ReadOnly {
         Self(Arc::new(Switch { reasons: Mutex::default(), gauge }))
     }
 
+    /// Makes a switch of its own, off, that no gauge shows: for a log that goes on while the others
+    /// are refused.
+    pub fn apart() -> Self {
+        Self(Arc::new(Switch { reasons: Mutex::default(), gauge: Family::default() }))
+    }
+
     /// Refuses writes until [`ReadOnly::clear`] with the same reason. Returns whether the reason is
     /// new. `reason` is the value of the gauge's label, `message` is for people.
     pub fn set(&self, reason: &'static str, message: impl Into<String>) -> bool {

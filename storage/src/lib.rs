@@ -15,7 +15,7 @@
 //!
 //! Beside that way: [`any_value`] is the text form of OTel values, `open.rs` is the start, [`object`] the bucket, [`file`](mod@file) and
 //! [`disk`] the local disk, [`paths`] every name in either, [`publish`] the list for foreign
-//! readers, [`usage`] what is asked for, [`options`] what an operator decides, [`operate`] the tools.
+//! readers, [`usage`] what is asked for, [`alert_log`] what alerting must not forget, [`options`] what an operator decides, [`operate`] the tools.
 //!
 //! What always holds:
 //!
@@ -40,6 +40,7 @@ use tarn_model::rng::Rng;
 use tarn_model::tasks::Tasks;
 use tarn_model::time::Clock;
 
+pub mod alert_log;
 pub mod any_value;
 pub mod append;
 pub mod block;
@@ -65,6 +66,7 @@ pub mod usage;
 pub mod view;
 pub mod wal;
 
+use crate::alert_log::AlertLog;
 use crate::append::Writer;
 use crate::catalog::format::WriterState;
 use crate::catalog::{State, writers};
@@ -160,6 +162,12 @@ impl Storage {
     /// Returns the object store with blocks and catalog.
     pub fn objects(&self) -> &Objects {
         &self.shared.flusher.objects
+    }
+
+    /// Returns the log of alerting. The first call opens it, in the background: its segments take
+    /// room, and whoever alerts about nothing needs none.
+    pub fn alert_log(&self) -> AlertLog {
+        self.shared.alert_log.get(&self.shared.handles)
     }
 
     /// Returns where queries note what they ask for.
@@ -281,6 +289,9 @@ impl Storage {
             }
         }
         usage::save(shared);
+        if let Err(error) = shared.alert_log.close().await {
+            tracing::warn!(%error, "alert log was not sealed; what it acknowledged is durable");
+        }
         shared.unmark()?;
         flushed.map(drop).map_err(|e| e.context("flush at the stop"))
     }

@@ -26,6 +26,7 @@ use tarn_model::metrics;
 use tarn_model::units::ByteSize;
 use tokio::sync::watch;
 
+use crate::alert_log::Lazy;
 use crate::block::reader::Blocks;
 use crate::catalog::saved::Saved;
 use crate::catalog::writers::Folder;
@@ -251,8 +252,16 @@ fn assemble(
     // Whoever chose small segments has small heads, too.
     let ballast_bytes = BALLAST_BYTES.min(options.wal_segment_bytes);
     let ballast = Arc::new(Ballast::new(Arc::clone(&disk), dir.ballast(), ballast_bytes));
+    let writer_id = writer_id(&identity)?;
+    let alert_log = Lazy::register(&options, &dir, (writer_id, identity.epoch), registry);
     let replay = Replay {
-        options: wal_options(&options, &dir, &identity, read_only.clone(), registry)?,
+        options: wal_options(
+            &options,
+            &dir,
+            (writer_id, identity.epoch),
+            read_only.clone(),
+            registry,
+        ),
         handles: handles.clone(),
         dir: dir.clone(),
         floor,
@@ -282,6 +291,7 @@ fn assemble(
         log,
         flusher,
         compactor: Compactor::register(registry),
+        alert_log,
         usage: asked,
         replayed,
         closing: AtomicBool::new(false),
@@ -362,26 +372,29 @@ fn staging(
     Ok((bytes, Some(Arc::new(Stage::open(parts, committed, registry)?))))
 }
 
+fn writer_id(identity: &Identity) -> Result<u128> {
+    u128::from_str_radix(&identity.id, 16)
+        .map_err(|e| Error::internal(format!("writer id {:?}", identity.id)).with_source(e))
+}
+
 fn wal_options(
     options: &Options,
     dir: &DataDir,
-    identity: &Identity,
+    (writer_id, epoch): (u128, u64),
     read_only: ReadOnly,
     registry: &mut Registry,
-) -> Result<wal::Options> {
-    let writer_id = u128::from_str_radix(&identity.id, 16)
-        .map_err(|e| Error::internal(format!("writer id {:?}", identity.id)).with_source(e))?;
-    Ok(wal::Options {
+) -> wal::Options {
+    wal::Options {
         dir: dir.wal(),
         writer_id,
-        epoch: identity.epoch,
+        epoch,
         segment_bytes: options.wal_segment_bytes,
         bytes_max: options.wal_bytes_max,
         queue_bytes_max: QUEUE_BYTES_MAX,
         sync: options.wal_sync,
         read_only,
         metrics: wal::Metrics::register(registry),
-    })
+    }
 }
 
 fn start_tasks(shared: &Arc<Shared>) {

@@ -10,6 +10,7 @@
 //! ├── ballast    room that is given up to finish a flush or a stop on a full disk
 //! ├── unclean    present while a process runs; found at a start: the last run did not stop cleanly
 //! ├── wal/       segments of the log, and prepared ones; `requests`: whose resends are recognised
+//! ├── alerts/    segments of the alert log, and snapshots of what it says
 //! ├── usage      keys of attributes that queries ask for
 //! ├── quarantine/ damaged segments, set aside by `tarn wal quarantine`
 //! ├── staged/    cuts of the head on their way to a bucket, afterwards kept as a cache
@@ -46,6 +47,7 @@ const MANIFEST_SUFFIX: &str = ".manifest";
 const SEGMENT_SUFFIX: &str = ".segment";
 const SPARE_SUFFIX: &str = ".spare";
 const ZEROING_SUFFIX: &str = ".zeroing";
+const SNAPSHOT_SUFFIX: &str = ".snapshot";
 const STAGED_SUFFIX: &str = ".block";
 const CUT_SUFFIX: &str = ".cut";
 const BLOCK_SUFFIX: &str = ".parquet";
@@ -100,6 +102,11 @@ impl DataDir {
     /// Returns where the next version of that file is prepared.
     pub fn wal_requests_temp(&self) -> PathBuf {
         self.wal().join("requests.tmp")
+    }
+
+    /// Returns the folder of the alert log.
+    pub fn alerts(&self) -> PathBuf {
+        self.root.join("alerts")
     }
 
     /// Returns the file of what queries ask for.
@@ -166,6 +173,21 @@ pub fn segment_name(number: u64) -> String {
 /// Returns the number of a log segment, if the file name is that of one.
 pub fn parse_segment_name(name: &str) -> Option<u64> {
     parse_number(name.strip_suffix(SEGMENT_SUFFIX)?)
+}
+
+/// Returns the file name of a snapshot of the alert log.
+pub fn snapshot_name(lsn: u64) -> String {
+    format!("{lsn:020}{SNAPSHOT_SUFFIX}")
+}
+
+/// Returns the file name under which the next snapshot is prepared; worthless after a crash.
+pub fn snapshot_temp_name() -> &'static str {
+    "snapshot.tmp"
+}
+
+/// Returns the log position of a snapshot, if the file name is that of one.
+pub fn parse_snapshot_name(name: &str) -> Option<u64> {
+    parse_number(name.strip_suffix(SNAPSHOT_SUFFIX)?)
 }
 
 /// Returns the file name of a prepared segment that waits for its use.

@@ -51,6 +51,7 @@ pub(crate) use self::walk::{Problem, Visit, visit};
 pub use self::group_commit::{CommitLoop, Step};
 pub use self::metrics::Metrics;
 pub use self::record::Record;
+pub(crate) use self::recover::recover_keeping;
 pub use self::recover::{Recovery, RecoveryReport, Truncation, inspect, recover};
 pub use self::replay::Records;
 pub use self::upkeep::Upkeep;
@@ -117,6 +118,8 @@ pub struct RecordBuilder {
     pub counts: ReplyCounts,
     /// Encoded batches.
     pub payloads: Vec<Payload>,
+    /// In the place of batches: encoded entries of the alert log.
+    pub entries: bytes::Bytes,
 }
 
 /// One encoded batch of a record.

@@ -44,6 +44,14 @@ names! {
     WAL_TRUNCATIONS = "tarn_wal_truncations", "Torn tails cut off at a start";
     WAL_CORRUPTIONS = "tarn_wal_corruptions", "Damaged places found in the log";
     WAL_SYNC_FAILURES = "tarn_wal_sync_failures", "Writes and syncs of the log that failed, each of which ended a segment";
+    ALERT_LOG_APPEND_SECONDS = "tarn_alert_log_append_seconds", "Time from a decision about alerts entering the queue of their log to its acknowledgement";
+    ALERT_LOG_SYNC_SECONDS = "tarn_alert_log_sync_seconds", "Time of one fdatasync of the alert log";
+    ALERT_LOG_BYTES = "tarn_alert_log_bytes", "Bytes written to the alert log";
+    ALERT_LOG_SEGMENTS = "tarn_alert_log_segments", "Segments of the alert log on disk, recycled ones included";
+    ALERT_LOG_REPLAY_REMAINING_BYTES = "tarn_alert_log_replay_remaining_bytes", "Bytes of the alert log still to be replayed";
+    ALERT_LOG_TRUNCATIONS = "tarn_alert_log_truncations", "Torn tails of the alert log cut off at a start";
+    ALERT_LOG_CORRUPTIONS = "tarn_alert_log_corruptions", "Damaged places found in the alert log and its snapshots";
+    ALERT_LOG_SYNC_FAILURES = "tarn_alert_log_sync_failures", "Writes and syncs of the alert log that failed, each of which ended a segment";
     HEAD_SERIES = "tarn_head_series", "Active series";
     HEAD_ROWS = "tarn_head_rows", "Samples, log records and spans in memory";
     HEAD_BYTES = "tarn_head_bytes", "Estimated bytes of the rows in memory";

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::replay::{Replayed, fill};
 use super::{REPLAY_RETRY, REPLAYING, disk_error};
+use crate::alert_log::Lazy;
 use crate::append::{self, Batch};
 use crate::catalog::State;
 use crate::compact::worker::Compactor;
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) log: Arc<LogHandle>,
     pub(crate) flusher: Flusher,
     pub(crate) compactor: Compactor,
+    /// Opened when it is first asked for.
+    pub(crate) alert_log: Lazy,
     /// What queries ask for.
     pub(crate) usage: Arc<Usage>,
     pub(crate) replayed: watch::Receiver<Option<Replayed>>,

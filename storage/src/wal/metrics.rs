@@ -4,7 +4,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use tarn_model::metrics as names;
+use tarn_model::metrics::{self as names, MetricName};
 
 /// 100 µs to about 13 s: a sync takes 0.2 ms on a good disk, seconds on a dying one.
 const SECONDS: [f64; 18] = [
@@ -26,8 +26,47 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Registers them.
+    /// Counts a damaged place.
+    pub(crate) fn count_corruption(&self) {
+        self.corruptions.inc();
+    }
+
+    /// Registers them as those of the log of rows.
     pub fn register(registry: &mut Registry) -> Self {
+        Self::under(
+            registry,
+            [
+                names::WAL_APPEND_SECONDS,
+                names::WAL_SYNC_SECONDS,
+                names::WAL_BYTES,
+                names::WAL_SEGMENTS,
+                names::WAL_REPLAY_REMAINING_BYTES,
+                names::WAL_TRUNCATIONS,
+                names::WAL_CORRUPTIONS,
+                names::WAL_SYNC_FAILURES,
+            ],
+        )
+    }
+
+    /// Registers them as those of the alert log.
+    pub fn register_alert_log(registry: &mut Registry) -> Self {
+        Self::under(
+            registry,
+            [
+                names::ALERT_LOG_APPEND_SECONDS,
+                names::ALERT_LOG_SYNC_SECONDS,
+                names::ALERT_LOG_BYTES,
+                names::ALERT_LOG_SEGMENTS,
+                names::ALERT_LOG_REPLAY_REMAINING_BYTES,
+                names::ALERT_LOG_TRUNCATIONS,
+                names::ALERT_LOG_CORRUPTIONS,
+                names::ALERT_LOG_SYNC_FAILURES,
+            ],
+        )
+    }
+
+    /// Registers them under names, which are in the order of the fields.
+    fn under(registry: &mut Registry, names: [MetricName; 8]) -> Self {
         let metrics = Self {
             append_seconds: Histogram::new(SECONDS),
             sync_seconds: Histogram::new(SECONDS),
@@ -38,25 +77,16 @@ impl Metrics {
             corruptions: Counter::default(),
             sync_failures: Counter::default(),
         };
-        let Self { append_seconds, sync_seconds, bytes, segments, .. } = metrics.clone();
-        let Self { replay_remaining_bytes, truncations, corruptions, sync_failures, .. } =
-            metrics.clone();
-        let n = names::WAL_APPEND_SECONDS;
-        registry.register(n.name, n.help, append_seconds);
-        let n = names::WAL_SYNC_SECONDS;
-        registry.register(n.name, n.help, sync_seconds);
-        let n = names::WAL_BYTES;
-        registry.register(n.name, n.help, bytes);
-        let n = names::WAL_SEGMENTS;
-        registry.register(n.name, n.help, segments);
-        let n = names::WAL_REPLAY_REMAINING_BYTES;
-        registry.register(n.name, n.help, replay_remaining_bytes);
-        let n = names::WAL_TRUNCATIONS;
-        registry.register(n.name, n.help, truncations);
-        let n = names::WAL_CORRUPTIONS;
-        registry.register(n.name, n.help, corruptions);
-        let n = names::WAL_SYNC_FAILURES;
-        registry.register(n.name, n.help, sync_failures);
+        let [append, sync, bytes, segments, remaining, truncations, corruptions, failures] = names;
+        let of = metrics.clone();
+        registry.register(append.name, append.help, of.append_seconds);
+        registry.register(sync.name, sync.help, of.sync_seconds);
+        registry.register(bytes.name, bytes.help, of.bytes);
+        registry.register(segments.name, segments.help, of.segments);
+        registry.register(remaining.name, remaining.help, of.replay_remaining_bytes);
+        registry.register(truncations.name, truncations.help, of.truncations);
+        registry.register(corruptions.name, corruptions.help, of.corruptions);
+        registry.register(failures.name, failures.help, of.sync_failures);
         metrics
     }
 }

@@ -378,6 +378,17 @@ impl Pool {
         Ok(true)
     }
 
+    /// Makes spares until there are `count`.
+    pub(crate) fn prepare_to(&self, count: usize) -> io::Result<()> {
+        while self.state.lock().spares.len() < count {
+            let spare = self.make_spare()?;
+            let mut state = self.state.lock();
+            state.spares.push(spare);
+            self.count(&state);
+        }
+        Ok(())
+    }
+
     fn notify(&self, state: &mut State) {
         state.work = true;
         self.wake.notify_one();

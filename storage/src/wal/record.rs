@@ -3,7 +3,11 @@
 //! ```text
 //! len u32 · crc32c u32 · lsn u64 · kind u8 · tenant_len u8 · payloads u16 · request_hash u128
 //!   · counts 4 × u32 · tenant · payloads × { signal u8 · zero u8 · schema u16 · len u32 · bytes }
+//!   · entries
 //! ```
+//! Of kind 1 are the rows of a request: payloads, no entries. Of kind 2 are entries of the alert log
+//! (`alert_log/entry.rs`): no payloads; the tenant is that of the first entry.
+//!
 //! All integers are little-endian; `len` counts what follows the checksum. The checksum begins with
 //! a seed made of writer, epoch and segment number and covers `len` and everything behind the checksum, so
 //! a record that a stray write put elsewhere, or that a recycled segment kept from an earlier life,
@@ -26,8 +30,10 @@ const PAYLOAD_PREFIX_BYTES: usize = 8;
 /// A record may have this many bytes: far above any body that is admitted, far below `u32`, so
 /// that sums of a few of them do not overflow.
 pub(crate) const RECORD_BYTES_MAX: usize = 1 << 30;
-/// The only kind of record so far: rows of a request.
+/// Rows of a request.
 const KIND_ROWS: u8 = 1;
+/// Entries of the alert log.
+const KIND_ENTRIES: u8 = 2;
 
 /// One request, read back.
 #[derive(Debug, Clone)]
@@ -42,6 +48,8 @@ pub struct Record {
     pub counts: ReplyCounts,
     /// Encoded batches, in the order in which they were framed.
     pub payloads: Vec<Payload>,
+    /// Encoded entries of the alert log; empty in a record of rows.
+    pub entries: Bytes,
 }
 
 /// Where the checksums of one segment begin.
@@ -72,7 +80,7 @@ pub(crate) fn encode(lsn: Lsn, record: &RecordBuilder, into: &mut Vec<u8>) -> Re
     let no_tenant = || Error::internal(format!("record {} names no tenant", lsn.0));
     let tenant = record.tenant.as_ref().ok_or_else(no_tenant)?.as_str().as_bytes();
     let payload_bytes = record.payloads.iter().map(|p| p.bytes.len() as u64);
-    let payload_bytes = payload_bytes.fold(0u64, u64::saturating_add);
+    let payload_bytes = payload_bytes.fold(record.entries.len() as u64, u64::saturating_add);
     let too_large = || {
         let message = format!("record is {payload_bytes} bytes, limit is {RECORD_BYTES_MAX}");
         Error::limit(message)
@@ -86,7 +94,8 @@ pub(crate) fn encode(lsn: Lsn, record: &RecordBuilder, into: &mut Vec<u8>) -> Re
     let start = into.len();
     into.extend_from_slice(&[0; PREFIX_BYTES]);
     into.extend_from_slice(&lsn.0.to_le_bytes());
-    into.extend_from_slice(&[KIND_ROWS, tenant_len]);
+    let kind = if record.entries.is_empty() { KIND_ROWS } else { KIND_ENTRIES };
+    into.extend_from_slice(&[kind, tenant_len]);
     into.extend_from_slice(&count.to_le_bytes());
     into.extend_from_slice(&record.request_hash.to_le_bytes());
     let ReplyCounts { floats, histograms, exemplars, rejected } = record.counts;
@@ -101,6 +110,7 @@ pub(crate) fn encode(lsn: Lsn, record: &RecordBuilder, into: &mut Vec<u8>) -> Re
         into.extend_from_slice(&len.to_le_bytes());
         into.extend_from_slice(bytes);
     }
+    into.extend_from_slice(&record.entries);
     let end = into.len();
     let body = end.saturating_sub(start).saturating_sub(PREFIX_BYTES);
     let Some(body) = u32::try_from(body).ok().filter(|n| *n as usize <= RECORD_BYTES_MAX) else {
@@ -147,7 +157,7 @@ pub(crate) fn decode(bytes: &Bytes) -> Option<Record> {
     let mut from = Reader { bytes, at: PREFIX_BYTES };
     let lsn = Lsn(u64::from_le_bytes(from.array()?));
     let [kind, tenant_len] = from.array()?;
-    if kind != KIND_ROWS || usize::from(tenant_len) > TENANT_BYTES_MAX {
+    if !matches!(kind, KIND_ROWS | KIND_ENTRIES) || usize::from(tenant_len) > TENANT_BYTES_MAX {
         return None;
     }
     let count = u16::from_le_bytes(from.array()?);
@@ -168,7 +178,9 @@ pub(crate) fn decode(bytes: &Bytes) -> Option<Record> {
         let len = u32::from_le_bytes(from.array()?) as usize;
         payloads.push(Payload { signal: parse_signal(signal)?, schema, bytes: from.take(len)? });
     }
-    (from.left() == 0).then_some(Record { lsn, tenant, request_hash, counts, payloads })
+    let entries = if kind == KIND_ENTRIES { from.take(from.left())? } else { Bytes::new() };
+    let whole = from.left() == 0 && (kind == KIND_ROWS || payloads.is_empty());
+    whole.then_some(Record { lsn, tenant, request_hash, counts, payloads, entries })
 }
 
 /// Walks through the bytes of a record without copying them.

@@ -82,6 +82,14 @@ impl Recovery {
         let disk = Arc::clone(&self.disk);
         Records::new(disk, self.metrics.clone(), self.segments.clone(), above)
     }
+
+    /// Prepares segments until `spares` wait for their use. Blocks on the disk.
+    ///
+    /// # Errors
+    /// What the file system says; the log goes on with what it has.
+    pub(crate) fn prepare(&self, spares: usize) -> io::Result<()> {
+        self.pool.prepare_to(spares)
+    }
 }
 
 /// A segment with what the first pass learnt about it.
@@ -100,6 +108,16 @@ struct Checked {
 /// `Invalid` where a segment belongs to another folder, another version, or a later start;
 /// `Unavailable` where the disk has no room to make the last group durable.
 pub fn recover(options: &Options, disk: &Arc<dyn Disk>, committed: Lsn) -> Result<Recovery> {
+    recover_keeping(options, disk, committed, committed)
+}
+
+/// As [`recover`], but what lies above `keep` stays, though it is not needed up to `committed`.
+pub(crate) fn recover_keeping(
+    options: &Options,
+    disk: &Arc<dyn Disk>,
+    committed: Lsn,
+    keep: Lsn,
+) -> Result<Recovery> {
     let failed = |e: io::Error| {
         Error::internal(format!("open the log in {}", options.dir.display())).with_source(e)
     };
@@ -129,7 +147,7 @@ pub fn recover(options: &Options, disk: &Arc<dyn Disk>, committed: Lsn) -> Resul
     for segment in newest.map_or(&[][..], |(_, older)| older) {
         pool.push_sealed(segment.sealed(pool.segment_bytes(), durable));
     }
-    pool.truncate(committed);
+    pool.truncate(committed.min(keep));
     if let Err(error) = pool.recycle_all() {
         tracing::warn!(%error, "committed log segments could not be recycled");
     }

@@ -15,6 +15,7 @@ fn sample() -> RecordBuilder {
             payload(Signal::Traces, 900, b""),
             payload(Signal::Logs, 3, b"lines"),
         ],
+        entries: Bytes::new(),
     }
 }
 
