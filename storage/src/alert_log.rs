@@ -106,8 +106,9 @@ struct Inner {
     found: Mutex<Option<Replayed>>,
     /// Newest position that is durable.
     last: Arc<AtomicU64>,
-    /// Bytes of entries that are in no snapshot.
-    unsaved: AtomicU64,
+    /// Bytes of entries that were found or appended, and how many of them are in a snapshot.
+    appended: AtomicU64,
+    saved: AtomicU64,
     /// Locked while a snapshot is written.
     kept: Mutex<Kept>,
     closed: AtomicBool,
@@ -151,7 +152,7 @@ impl AlertLog {
             let item = entry::encode(&entries)?;
             let bytes = item.bytes.len() as u64;
             let lsn = wal.append(item).await?;
-            log.0.unsaved.fetch_add(bytes, Ordering::Relaxed);
+            log.0.appended.fetch_add(bytes, Ordering::Relaxed);
             Ok(lsn)
         })
     }
@@ -171,23 +172,22 @@ impl AlertLog {
             return Err(Error::internal(message));
         }
         let log = Arc::clone(&self.0);
-        let saved = self.0.unsaved.load(Ordering::Relaxed);
+        let appended = self.0.appended.load(Ordering::Relaxed);
         let written = blocking::run(move || {
             let mut kept = log.kept.lock();
             kept.write(&*log.disk, &log.dir, through, &image)
         });
         if let Some(needless) = written.await? {
             wal.truncate(needless);
-            let less = |unsaved: u64| Some(unsaved.saturating_sub(saved));
-            // It always does: the closure never refuses.
-            drop(self.0.unsaved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less));
+            self.0.saved.fetch_max(appended, Ordering::Relaxed);
         }
         Ok(())
     }
 
     /// Returns the bytes of entries that are in no snapshot: when they are many, it is time for one.
     pub fn unsaved(&self) -> ByteSize {
-        ByteSize(self.0.unsaved.load(Ordering::Relaxed))
+        let saved = self.0.saved.load(Ordering::Relaxed);
+        ByteSize(self.0.appended.load(Ordering::Relaxed).saturating_sub(saved))
     }
 
     /// Answers whether appends are taken now.

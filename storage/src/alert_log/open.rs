@@ -12,7 +12,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -107,6 +107,8 @@ impl Lazy {
 
 /// What the first part of a start comes to.
 struct Found {
+    /// One switch for the recovery and the log.
+    options: wal::Options,
     recovery: Recovery,
     replayed: Replayed,
     newest: Lsn,
@@ -125,9 +127,9 @@ pub(super) fn in_background(options: Options, handles: &Handles) -> AlertLog {
             let Some(inner) = weak.upgrade() else { return };
             let again = match found {
                 Ok(found) => {
-                    let recovery = inner.take(found);
+                    let (options, recovery) = inner.take(found);
                     let sink = EntrySink { last: Arc::clone(&inner.last) };
-                    let wal = Wal::start(wal_options(&options), &handles_of_task, recovery, sink);
+                    let wal = Wal::start(options, &handles_of_task, recovery, sink);
                     sender.send_replace(State::Open(wal));
                     return;
                 }
@@ -162,9 +164,9 @@ impl AlertLog {
         let found = find(options, &handles.disk)?;
         let (sender, state) = watch::channel(State::Opening);
         let inner = inner(options, handles, state);
-        let recovery = inner.take(found);
+        let (options, recovery) = inner.take(found);
         let sink = EntrySink { last: Arc::clone(&inner.last) };
-        let started = Wal::start_stepped(wal_options(options), handles, recovery, sink);
+        let started = Wal::start_stepped(options, handles, recovery, sink);
         let (wal, commits, upkeep) = started;
         sender.send_replace(State::Open(wal));
         Ok((Self(Arc::new(inner)), commits, upkeep))
@@ -173,13 +175,13 @@ impl AlertLog {
 
 impl Inner {
     /// Takes over what a start found, but for the log itself.
-    fn take(&self, found: Found) -> Recovery {
-        let Found { recovery, replayed, newest, bytes } = found;
-        self.last.store(replayed.last.0, std::sync::atomic::Ordering::Release);
-        self.unsaved.store(bytes, std::sync::atomic::Ordering::Relaxed);
+    fn take(&self, found: Found) -> (wal::Options, Recovery) {
+        let Found { options, recovery, replayed, newest, bytes } = found;
+        self.last.store(replayed.last.0, Ordering::Release);
+        self.appended.store(bytes, Ordering::Relaxed);
         self.kept.lock().newest = newest;
         *self.found.lock() = Some(replayed);
-        recovery
+        (options, recovery)
     }
 }
 
@@ -190,7 +192,8 @@ fn inner(options: &Options, handles: &Handles, state: watch::Receiver<State>) ->
         state,
         found: Mutex::default(),
         last: Arc::new(AtomicU64::new(0)),
-        unsaved: AtomicU64::new(0),
+        appended: AtomicU64::new(0),
+        saved: AtomicU64::new(0),
         kept: Mutex::new(Kept::default()),
         closed: AtomicBool::new(false),
     }
@@ -224,7 +227,8 @@ fn find(options: &Options, disk: &Arc<dyn Disk>) -> Result<Found> {
     }
     let snapshot::Found { newest, before } = snapshot::find(&**disk, dir, &options.metrics)?;
     let (floor, image) = newest.map_or((Lsn(0), None), |s| (s.lsn, Some(s.image)));
-    let recovery = recover_keeping(&wal_options(options), disk, floor, before)?;
+    let wal_options = wal_options(options);
+    let recovery = recover_keeping(&wal_options, disk, floor, before)?;
     if let Err(error) = recovery.prepare(options.spares) {
         tracing::warn!(%error, "segments of the alert log could not be prepared");
     }
@@ -238,5 +242,6 @@ fn find(options: &Options, disk: &Arc<dyn Disk>) -> Result<Found> {
         })?;
     }
     let last = recovery.next_lsn.prev();
-    Ok(Found { recovery, replayed: Replayed { image, entries, last }, newest: floor, bytes })
+    let replayed = Replayed { image, entries, last };
+    Ok(Found { options: wal_options, recovery, replayed, newest: floor, bytes })
 }
