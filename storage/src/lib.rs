@@ -15,7 +15,8 @@
 //!
 //! Beside that way: [`any_value`] is the text form of OTel values, `open.rs` is the start, [`object`] the bucket, [`file`](mod@file) and
 //! [`disk`] the local disk, [`paths`] every name in either, [`publish`] the list for foreign
-//! readers, [`usage`] what is asked for, [`alert_log`] what alerting must not forget, [`options`] what an operator decides, [`operate`] the tools.
+//! readers, [`usage`] what is asked for, [`alert_log`] what alerting must not forget,
+//! [`documents`] what people configured through an API, [`options`] what an operator decides, [`operate`] the tools.
 //!
 //! What always holds:
 //!
@@ -48,6 +49,7 @@ mod blocking;
 pub mod catalog;
 pub mod compact;
 pub mod disk;
+pub mod documents;
 pub mod file;
 pub mod flush;
 pub mod fuzz;
@@ -73,6 +75,7 @@ use crate::catalog::{State, writers};
 use crate::compact::jobs::Jobs;
 use crate::compact::plan::Which;
 pub use crate::compact::worker::CompactReport;
+use crate::documents::Documents;
 use crate::file::Disk;
 pub use crate::flush::FlushReport;
 use crate::flush::Flusher;
@@ -168,6 +171,12 @@ impl Storage {
     /// room, and whoever alerts about nothing needs none.
     pub fn alert_log(&self) -> AlertLog {
         self.shared.alert_log.get(&self.shared.handles)
+    }
+
+    /// Returns the documents in the bucket.
+    pub fn documents(&self) -> Documents {
+        let Handles { clock, rng, .. } = &self.shared.handles;
+        Documents::new(self.objects().clone(), Arc::clone(clock), Arc::clone(rng))
     }
 
     /// Returns where queries note what they ask for.

@@ -33,9 +33,17 @@ pub const BLOCK_PREFIX: &str = "blocks";
 pub const PUBLISHED_PREFIX: &str = "published";
 /// Folder of objects that a start writes to see what the bucket can, and removes.
 pub const PROBE_PREFIX: &str = "probes";
+/// Folder of documents: what people configured through an API.
+pub const DOCUMENT_PREFIX: &str = "documents";
 /// Every folder of ours in a bucket; whatever else lies there is somebody else's.
-pub const PREFIXES: [&str; 5] =
-    [CATALOG_PREFIX, CHECKPOINT_PREFIX, BLOCK_PREFIX, PUBLISHED_PREFIX, PROBE_PREFIX];
+pub const PREFIXES: [&str; 6] = [
+    CATALOG_PREFIX,
+    CHECKPOINT_PREFIX,
+    BLOCK_PREFIX,
+    PUBLISHED_PREFIX,
+    PROBE_PREFIX,
+    DOCUMENT_PREFIX,
+];
 /// Folder inside a local bucket for files that have no name yet; never listed as objects.
 pub const BUCKET_TEMP: &str = ".tmp";
 
@@ -47,6 +55,9 @@ const MANIFEST_SUFFIX: &str = ".manifest";
 const SEGMENT_SUFFIX: &str = ".segment";
 const SPARE_SUFFIX: &str = ".spare";
 const ZEROING_SUFFIX: &str = ".zeroing";
+const DOCUMENT_SUFFIX: &str = ".document";
+/// A name in a folder may have 255 bytes on most file systems; what would be longer is a hash.
+const DOCUMENT_NAME_BYTES_MAX: usize = 200;
 const SNAPSHOT_SUFFIX: &str = ".snapshot";
 const STAGED_SUFFIX: &str = ".block";
 const CUT_SUFFIX: &str = ".cut";
@@ -346,6 +357,56 @@ pub fn probe_key(attempt: u64) -> String {
     format!("{PROBE_PREFIX}/{attempt:016x}")
 }
 
+/// Returns the folder of all documents of a kind.
+pub fn documents_of_kind(kind: &str) -> String {
+    format!("{DOCUMENT_PREFIX}/{kind}")
+}
+
+/// Returns the folder of the documents of a tenant.
+pub fn documents_of(kind: &str, tenant: &TenantId) -> String {
+    format!("{DOCUMENT_PREFIX}/{kind}/tenant={tenant}")
+}
+
+/// Returns the folder of the revisions of one document. Whatever is not a lower case letter, a
+/// digit or `-` in the name is written as `_` and two hex digits: names that differ in case stay
+/// apart where file systems know none, and none is a path.
+pub fn document_folder(kind: &str, tenant: &TenantId, name: &str) -> String {
+    let mut escaped = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("_{byte:02x}"));
+        }
+    }
+    if escaped.len() > DOCUMENT_NAME_BYTES_MAX {
+        // A lone `_` is no escape, so this is nobody's name.
+        escaped = format!("__{:032x}", xxhash_rust::xxh3::xxh3_128(name.as_bytes()));
+    }
+    format!("{}/{escaped}", documents_of(kind, tenant))
+}
+
+/// Returns the key of a revision in the folder of a document.
+pub fn document_key(folder: &str, number: u64) -> String {
+    format!("{folder}/{number:020}{DOCUMENT_SUFFIX}")
+}
+
+/// Returns folder and number of a revision, if the key is that of one.
+pub fn parse_document_key(key: &str) -> Option<(&str, u64)> {
+    let (folder, name) = key.rsplit_once('/')?;
+    let mut parts = folder.strip_prefix(DOCUMENT_PREFIX)?.strip_prefix('/')?.split('/');
+    let (_kind, tenant, _name) = (parts.next()?, parts.next()?, parts.next()?);
+    let ours = parts.next().is_none() && tenant.starts_with("tenant=");
+    let number = parse_number(name.strip_suffix(DOCUMENT_SUFFIX)?)?;
+    ours.then_some((folder, number))
+}
+
+/// Returns whose the folder of a document is.
+pub fn tenant_of_documents(folder: &str) -> Option<TenantId> {
+    let tenant = folder.split('/').nth(2)?.strip_prefix("tenant=")?;
+    TenantId::parse(tenant).ok()
+}
+
 fn parse_number(digits: &str) -> Option<u64> {
     let exact = digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit());
     if exact { digits.parse().ok() } else { None }
@@ -430,6 +491,30 @@ mod tests {
             ["catalog/42.manifest", "catalog/x", "42", "catalog/+0000000000000000042.manifest"]
         {
             assert_eq!(parse_manifest_key(stranger), None, "{stranger}");
+        }
+    }
+
+    #[test]
+    fn documents_of_any_name_have_a_folder_of_their_own() {
+        let tenant = TenantId::default_tenant();
+        let long = "x".repeat(300);
+        let names = ["a", "A", "a/b", "a;b", "..", "_61", "ä", "a-b", long.as_str()];
+        let mut folders = std::collections::BTreeSet::new();
+        for name in names {
+            let folder = document_folder("rules", &tenant, name);
+            let key = document_key(&folder, 7);
+            assert_eq!(parse_document_key(&key), Some((folder.as_str(), 7)), "{key}");
+            assert_eq!(tenant_of_documents(&folder), Some(TenantId::default_tenant()));
+            assert!(folders.insert(folder));
+        }
+        assert!(folders.contains("documents/rules/tenant=default/a_3bb"), "{folders:?}");
+        for stranger in [
+            "documents/rules/tenant=default/a/7.document",
+            "documents/rules/default/a/00000000000000000007.document",
+            "documents/rules/tenant=default/a/b/00000000000000000007.document",
+            "blocks/rules/tenant=default/a/00000000000000000007.document",
+        ] {
+            assert_eq!(parse_document_key(stranger), None, "{stranger}");
         }
     }
 }

@@ -143,6 +143,8 @@ pub(crate) struct World {
     /// What the start found: the state without what was answered since.
     state: Vec<u64>,
     last: Lsn,
+    /// Newest position that was answered or has a snapshot: none up to there is given again.
+    given: Lsn,
     /// As many ids are in the newest snapshot at least.
     saved: usize,
     /// Told to be refused, or not answered; the log has not moved on since.
@@ -161,6 +163,7 @@ impl World {
             next_id: 1,
             state: Vec::new(),
             last: Lsn(0),
+            given: Lsn(0),
             saved: 0,
             doubtful: BTreeSet::new(),
             gone: BTreeSet::new(),
@@ -271,6 +274,7 @@ impl World {
         let Some(running) = &mut self.running else { return };
         if futures::executor::block_on(running.log.snapshot(last, image(&ids))).is_ok() {
             self.saved = ids.len();
+            self.given = last;
         }
     }
 
@@ -279,6 +283,8 @@ impl World {
         self.poll();
         (self.last, self.state) = self.known();
         if let Some(running) = self.running.take() {
+            let answered = running.answered.keys().next_back().copied();
+            self.given = self.given.max(answered.unwrap_or_default());
             self.doubtful.extend(running.waiting.keys());
         }
     }
@@ -329,7 +335,7 @@ impl World {
             assert!(!self.gone.contains(id), "DUR-3: refused call {id} is back");
             assert!(self.doubtful.contains(id), "call {id} came from nowhere, or twice");
         }
-        assert!(replayed.last >= self.last, "{:?} after {:?}", replayed.last, self.last);
+        assert!(replayed.last >= self.given, "{:?} after {:?}", replayed.last, self.given);
         let seen: BTreeSet<u64> = more.iter().copied().collect();
         assert_eq!(seen.len(), more.chunk_by(|a, b| a == b).count(), "a call twice: {more:?}");
         // What was found is acted upon from now on; what was not found is gone for good.
