@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 use tarn_ingest::{Ingest, OtlpMetrics};
 use tarn_model::error::Error;
 use tarn_model::rng::Rng;
+use tarn_model::tasks::Tasks as _;
 use tarn_model::time::Clock;
 use tarn_query::{Engine, EngineOptions};
 use tarn_storage::file::RealDisk;
@@ -28,6 +29,7 @@ use crate::config::overrides::Reload;
 use crate::config::{Config, Listen, Shutdown, Telemetry};
 use crate::listen::guard::{Guard, HttpMetrics};
 use crate::listen::{self, Bounds, Listener, Port};
+use crate::memory;
 use crate::routes;
 use crate::runtime::ProcessTasks;
 use crate::telemetry::capture::Caught;
@@ -115,7 +117,7 @@ pub(crate) async fn start(
             lookback: config.query.lookback,
             slow_query: config.query.slow,
             sql_cross_joins: config.query.sql_cross_joins,
-            allocated: registry::allocated,
+            memory: memory::OF_PROCESS,
             version: registry::VERSION.to_owned(),
             revision: env!("TARN_BUILD_REVISION").to_owned(),
             ..EngineOptions::default()
@@ -124,6 +126,7 @@ pub(crate) async fn start(
         tarn_query::Handles { clock: Arc::clone(&clock), query_runtime },
         &mut registry,
     );
+    tasks.spawn("memory-watch", Box::pin(engine.watch_memory()));
     let limits = config.limits.clone();
     let (writer, target_info_every) = (storage.writer(), config.query.lookback / 2);
     let otlp = OtlpMetrics { target_info_every, ..config.otlp_metrics.clone() };

@@ -23,6 +23,7 @@ mod generate;
 mod health;
 mod host;
 mod listen;
+mod memory;
 mod routes;
 mod runtime;
 mod shutdown;
@@ -75,6 +76,7 @@ fn server(settings: Settings) -> anyhow::Result<()> {
     let config = config::load::load(&settings.sources())?; // all errors at once, with key and origin
     let wants = config.telemetry.wants();
     let caught = telemetry::logs::install(&config.log, wants)?;
+    memory::set_up();
     let runtimes = runtime::Runtimes::start()?;
     let served = runtimes.io.block_on(serve(config, caught, runtimes.query()));
     runtimes.stop();

@@ -1,10 +1,12 @@
 //! Bodies: read no more than allowed, and decompress no more than declared and allowed.
 //!
 //! Memory is asked for before it is used, as the body comes: an announced length is only believed when
-//! a quarter of it is there, so that announcing costs nobody anything. The length that a snappy block declares is checked, against the limit and against what
-//! the compressed bytes can plausibly hold, before anything of that length is allocated. The other
-//! encodings declare nothing that can be trusted: they are decompressed piece by piece, and stop at
-//! the limit or at an implausible ratio.
+//! a quarter of it is there, so that announcing costs nobody anything. The length that a snappy block
+//! declares is checked, against the limit and against what the compressed bytes can plausibly hold,
+//! before anything of that length is allocated. Of the other encodings a declared length is where the
+//! buffer begins, if it is plausible; else the buffer doubles. They stop at the limit or at an
+//! implausible ratio. Buffers never grow by small steps: each step frees what was there, and a large
+//! body would leave many times its size behind in pages that the allocator has yet to give back.
 
 use std::io::Read;
 use std::time::Duration;
@@ -35,8 +37,6 @@ const GROW_MIN: usize = 16 << 10;
 /// Up to here any ratio of decompressed to compressed bytes is fine.
 const RATIO_FREE_BYTES: usize = 1 << 20;
 
-/// Most that is asked for at once, where the length is not announced.
-const GROW_MAX: usize = 4 << 20;
 /// Largest window of zstd that is taken, as a power of two: 8 MiB is what every decoder must have,
 /// and what levels up to 19 use.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
@@ -167,9 +167,8 @@ impl Buffer {
 
     /// Makes room for `more` bytes beyond those that are there.
     pub(crate) fn reserve(&mut self, more: usize, permit: &mut Permit) -> Result<()> {
-        permit.grow(more)?;
+        regrow(&mut self.bytes, self.held, self.held + more, permit)?;
         self.held += more;
-        self.bytes.reserve_exact(self.held - self.bytes.len());
         Ok(())
     }
 
@@ -180,13 +179,22 @@ impl Buffer {
             let step = if self.expected > self.held {
                 self.held.saturating_mul(BELIEVED_TIMES).min(self.expected) - self.held
             } else {
-                self.held.clamp(GROW_MIN, GROW_MAX)
+                self.held.max(GROW_MIN)
             };
             self.reserve((bytes - self.held).max(step), permit)?;
         }
         self.bytes.extend_from_slice(data);
         Ok(())
     }
+}
+
+/// Lets a buffer that may hold `before` bytes hold `after`. While its bytes are copied both exist, and
+/// both are asked for.
+fn regrow(bytes: &mut Vec<u8>, before: usize, after: usize, permit: &mut Permit) -> Result<()> {
+    permit.grow(after)?;
+    bytes.reserve_exact(after - bytes.len());
+    permit.shrink(before);
+    Ok(())
 }
 
 /// Decompresses a body to at most `max` bytes, and beyond the first MiB to no more than the ratio of
@@ -205,31 +213,45 @@ pub fn decompress(
     permit: &mut Permit,
 ) -> Result<Bytes> {
     let cap = Cap::new(compressed.len(), max, limits);
+    // A body that was cut off declares anything: what is not plausible is found while decompressing.
+    let plausible = declared(&compressed, encoding).filter(|bytes| *bytes <= cap.bytes as u64);
+    // One byte more than declared finds the end without another step.
+    let first = plausible.map_or(0, |bytes| ByteSize(bytes).as_usize() + 1);
     let broken = |what| Error::invalid(format!("body is not {what}, or cut off"));
     let bytes = match encoding {
         Encoding::Identity => return Ok(compressed),
         Encoding::Gzip => {
             let reader = flate2::read::MultiGzDecoder::new(&compressed[..]);
-            expand(reader, cap, permit, || broken("gzip"))?
+            expand(reader, (cap, first), permit, || broken("gzip"))?
         }
         Encoding::Deflate if is_zlib(&compressed) => {
             let reader = flate2::read::ZlibDecoder::new(&compressed[..]);
-            expand(reader, cap, permit, || broken("deflate (zlib)"))?
+            expand(reader, (cap, first), permit, || broken("deflate (zlib)"))?
         }
         Encoding::Deflate => {
             let reader = flate2::read::DeflateDecoder::new(&compressed[..]);
-            expand(reader, cap, permit, || broken("deflate"))?
+            expand(reader, (cap, first), permit, || broken("deflate"))?
         }
         Encoding::Zstd => {
             let failed = |e| Error::internal("make a zstd decoder").with_source(e);
             let mut reader =
                 zstd::stream::read::Decoder::with_buffer(&compressed[..]).map_err(failed)?;
             reader.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(failed)?;
-            expand(reader, cap, permit, || broken("zstd"))?
+            expand(reader, (cap, first), permit, || broken("zstd"))?
         }
     };
     permit.shrink(compressed.len());
     Ok(bytes.into())
+}
+
+/// Returns the length that a compressed body says it has. A gzip member ends with the low 32 bits
+/// of its length; a frame of zstd may begin with it.
+fn declared(compressed: &[u8], encoding: Encoding) -> Option<u64> {
+    match encoding {
+        Encoding::Gzip => compressed.last_chunk().map(|last| u32::from_le_bytes(*last).into()),
+        Encoding::Zstd => zstd::zstd_safe::get_frame_content_size(compressed).ok().flatten(),
+        Encoding::Identity | Encoding::Deflate => None,
+    }
 }
 
 /// Returns whether bytes begin with a header of RFC 1950.
@@ -270,10 +292,10 @@ impl Cap {
     }
 }
 
-/// Reads to the end of a decoder, or to the cap.
+/// Reads to the end of a decoder, or to the cap. `first` is what the buffer begins with at most.
 fn expand(
     mut reader: impl Read,
-    cap: Cap,
+    (cap, first): (Cap, usize),
     permit: &mut Permit,
     broken: impl Fn() -> Error,
 ) -> Result<Vec<u8>> {
@@ -282,10 +304,16 @@ fn expand(
     loop {
         if len == out.len() {
             // One byte beyond the cap tells the end from more.
-            let step = len.clamp(GROW_MIN, GROW_MAX).min(cap.bytes + 1 - len);
-            permit.grow(step)?;
-            out.reserve_exact(step);
-            out.resize(len + step, 0);
+            let step = if len == 0 { first } else { len };
+            let step = step.max(GROW_MIN).min(cap.bytes + 1 - len);
+            if len == 0 {
+                permit.grow(step)?;
+                // Zeroed pages that are never reached are never touched.
+                out = vec![0; step];
+            } else {
+                regrow(&mut out, len, len + step, permit)?;
+                out.resize(len + step, 0);
+            }
         }
         match reader.read(&mut out[len..]) {
             Ok(0) => break,
@@ -299,6 +327,7 @@ fn expand(
     }
     permit.shrink(out.len() - len);
     out.truncate(len);
+    out.shrink_to_fit();
     Ok(out)
 }
 

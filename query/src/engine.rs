@@ -22,7 +22,7 @@ use tokio::runtime::Handle;
 
 use crate::govern::memory::Account;
 use crate::govern::metrics::{Language, Outcome};
-use crate::govern::{Cancel, Governor, Report, Running};
+use crate::govern::{Cancel, Governor, ProcessMemory, Report, Running};
 use crate::scan::slices::ViewSource;
 use crate::task::Task;
 
@@ -41,8 +41,8 @@ pub struct EngineOptions {
     pub slow_query: Duration,
     /// Whether SQL may join without a condition.
     pub sql_cross_joins: bool,
-    /// Tells how many bytes the process uses, for the watch over its memory; 0 = it is not known.
-    pub allocated: fn() -> u64,
+    /// What the process tells about its memory, for the watch over it.
+    pub memory: ProcessMemory,
     /// Version of this build, for `status/buildinfo`.
     pub version: String,
     /// Revision of this build, for `status/buildinfo`.
@@ -60,7 +60,7 @@ impl Default for EngineOptions {
             slow_query: Duration::from_secs(10),
             // Two tables of a million rows make a trillion.
             sql_cross_joins: false,
-            allocated: || 0,
+            memory: ProcessMemory::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             revision: "unknown".to_owned(),
         }
@@ -141,8 +141,8 @@ impl Engine {
         registry: &mut Registry,
     ) -> Self {
         let clock = handles.clock;
-        let EngineOptions { limits, slow_query, allocated, .. } = &options;
-        let governor = Governor::new(limits, *slow_query, *allocated, Arc::clone(&clock), registry);
+        let EngineOptions { limits, slow_query, memory, .. } = &options;
+        let governor = Governor::new(limits, *slow_query, *memory, Arc::clone(&clock), registry);
         Self(Arc::new(Inner {
             started: clock.now(),
             limits: Arc::new(options.limits.clone()),
@@ -152,6 +152,12 @@ impl Engine {
             runtime: handles.query_runtime,
             governor: Arc::new(governor),
         }))
+    }
+
+    /// Returns what watches over the memory of the process, for ever; it is the caller's to run.
+    pub fn watch_memory(&self) -> impl Future<Output = ()> + Send + 'static {
+        let governor = Arc::clone(&self.0.governor);
+        async move { governor.watch_memory().await }
     }
 
     /// Evaluates an expression at one time.

@@ -25,6 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use self::memory::Pool;
 use self::metrics::{Language, Metrics, Outcome};
 pub(crate) use self::slow::Report;
+pub use self::watch::ProcessMemory;
 use self::watch::Watch;
 
 /// A query that still runs this long after its deadline computes without looking up. Whoever asked
@@ -49,7 +50,7 @@ impl Governor {
     pub(crate) fn new(
         limits: &Limits,
         slow: Duration,
-        allocated: fn() -> u64,
+        process: ProcessMemory,
         clock: Arc<dyn Clock>,
         registry: &mut Registry,
     ) -> Self {
@@ -57,7 +58,7 @@ impl Governor {
         let slots = limits.query_concurrency.unwrap_or(2 * cores);
         let metrics = Arc::new(Metrics::register(registry));
         let pool_bytes = limits.memory_share(limits.queries_memory_percent).0;
-        let watch = Watch::new(allocated, limits.memory_budget.0);
+        let watch = Watch::new(process, limits.memory_budget.0);
         Self {
             slots: Arc::new(Semaphore::new(slots.clamp(1, Semaphore::MAX_PERMITS))),
             waiting: AtomicUsize::new(0),
@@ -69,6 +70,11 @@ impl Governor {
             clock,
             metrics,
         }
+    }
+
+    /// Watches over the memory of the process, for ever.
+    pub(crate) async fn watch_memory(&self) {
+        self.pool.watch(&*self.clock).await;
     }
 
     /// Waits for a slot. The time limit of the query, `timeout` at most, begins now: it covers the

@@ -44,5 +44,6 @@ pub mod traces;
 pub use tarn_promql as promql;
 
 pub use crate::engine::{Answer, Engine, EngineOptions, Handles, QueryOptions};
+pub use crate::govern::ProcessMemory;
 pub use crate::rows::{RowStats, SqlAnswer};
 pub use crate::sql::error::{Position, SqlError};

@@ -28,6 +28,10 @@ impl Pool {
         Self { bytes_max, used: AtomicU64::new(0), metrics, watch }
     }
 
+    pub(super) async fn watch(&self, clock: &dyn Clock) {
+        self.watch.run(clock).await;
+    }
+
     fn take(&self, bytes: u64) -> bool {
         let fits = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.bytes_max);
         match self.used.try_update(Ordering::AcqRel, Ordering::Acquire, fits) {

@@ -31,7 +31,13 @@ impl Clock for RealClock {
 fn governor(limits: &Limits) -> (Arc<Governor>, Registry) {
     let mut registry = Registry::default();
     let clock = Arc::new(RealClock(Instant::now()));
-    let governor = Governor::new(limits, Duration::from_secs(60), || 0, clock, &mut registry);
+    let governor = Governor::new(
+        limits,
+        Duration::from_secs(60),
+        ProcessMemory::default(),
+        clock,
+        &mut registry,
+    );
     (Arc::new(governor), registry)
 }
 

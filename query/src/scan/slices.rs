@@ -43,10 +43,11 @@ impl ViewSource {
             .iter()
             .map(|s| size_of::<SeriesInfo>() + size_of_val(s.labels.as_slice()))
             .sum();
-        if !self.hooks.reserve(bytes as u64) {
+        let bytes = bytes as u64 + selection.cursor.bytes();
+        if !self.hooks.reserve(bytes) {
             let count = selection.series.len();
             return Err(Error::limit(format!(
-                "memory of all queries is used up: the labels of {count} series need {bytes} bytes"
+                "memory of all queries is used up: {count} series and where they are need {bytes} bytes"
             )));
         }
         let series = selection

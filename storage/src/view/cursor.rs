@@ -21,6 +21,8 @@ use crate::view::{ScanLimits, Selection, View};
 
 /// Samples read ahead: 16 MiB of values, enough to fill any page that is opened.
 const AHEAD_SAMPLES: u64 = 2 << 20;
+/// Series prepared ahead at most: enough for the rows of a page, and few beside what they wait for.
+const AHEAD_SERIES: usize = 4096;
 /// Blocks read at once: hides the latency of a bucket.
 const READS: usize = 4;
 /// Bytes that a sample holds while it is ahead.
@@ -69,6 +71,12 @@ pub(super) fn selection(view: &View, found: Found, limits: ScanLimits) -> Select
 }
 
 impl SeriesCursor {
+    /// Returns what the cursor holds to know where samples are, before it has read any.
+    pub fn bytes(&self) -> u64 {
+        let sources: usize = self.waiting.iter().map(Vec::capacity).sum();
+        (self.waiting.len() * size_of::<Vec<Source>>() + sources * size_of::<Source>()) as u64
+    }
+
     /// Clears `into` and fills it with the merged, non-overlapping slices of the next series;
     /// `false` after the last.
     ///
@@ -112,10 +120,14 @@ impl SeriesCursor {
         let mut wanted = WantedRows::default();
         let mut samples = 0;
         while samples < self.ahead
-            && let Some(sources) = self.waiting.pop_front()
+            && self.ready.len() < AHEAD_SERIES
+            && let Some(mut sources) = self.waiting.pop_front()
         {
             let at = self.ready.len();
             let mut loaded = Loaded::default();
+            if sources.iter().all(|source| matches!(source, Source::Head { .. })) {
+                loaded.heads = std::mem::take(&mut sources);
+            }
             for source in sources {
                 match source {
                     Source::Head { .. } => loaded.heads.push(source),

@@ -201,7 +201,7 @@ impl Collected {
         let entry = Arc::clone(&series.entry);
         let at = self.at(entry.id, || entry.labels(), budget)?;
         self.series[at].1.push(Source::Head { order, part: Arc::clone(part), series });
-        Ok(())
+        budget.check(size_of::<Source>() as u64)
     }
 
     fn add_block(
@@ -236,7 +236,8 @@ impl Collected {
         budget.take(&labels)?;
         let at = self.series.len();
         self.by_id.insert(id, at);
-        self.series.push((labels, Vec::new()));
+        // Most series are in one place: a list that grows by itself begins with room for four.
+        self.series.push((labels, Vec::with_capacity(1)));
         Ok(at)
     }
 
