@@ -24,7 +24,7 @@ use tarn_model::error::{Error, Result};
 use tarn_model::time::Clock;
 use url::{Host, Url};
 
-pub use crate::egress::client::{Answer, Auth, Client, ClientOptions, Tls};
+pub use crate::egress::client::{Answer, Auth, Client, ClientOptions, OAuth2, Tls};
 use crate::egress::network::{HostPattern, Network};
 use crate::egress::resolver::{Lookup, SystemLookup};
 

@@ -23,7 +23,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 pub use self::oauth::OAuth2;
 use self::oauth::Tokens;
-use super::fresh::{Fresh, MAX_AGE};
+use super::fresh::{self, Fresh, MAX_AGE};
 use super::resolver::Vetted;
 use super::{Egress, NamedBy};
 
@@ -202,8 +202,8 @@ impl Client {
     /// is sent once more.
     ///
     /// # Errors
-    /// `Invalid` where trying again changes nothing: a refused address, a secret that cannot be
-    /// read. `Unavailable` where no whole answer came.
+    /// `Invalid` where trying again changes nothing, such as a refused address. `Unavailable` where no
+    /// whole answer came, or a secret cannot be read.
     pub async fn send(
         &self,
         method: Method,
@@ -306,12 +306,12 @@ struct Material {
 fn material(options: &ClientOptions) -> Result<Material> {
     let Tls { ca, identity, .. } = &options.tls;
     Ok(Material {
-        ca: ca.as_ref().map(Secret::read).transpose()?,
+        ca: ca.as_ref().map(fresh::read).transpose()?,
         identity: match identity {
-            Some((certificate, key)) => Some((certificate.read()?, key.read()?)),
+            Some((certificate, key)) => Some((fresh::read(certificate)?, fresh::read(key)?)),
             None => None,
         },
-        proxy: options.proxy.as_ref().map(|(url, _)| url.read()).transpose()?,
+        proxy: options.proxy.as_ref().map(|(url, _)| fresh::read(url)).transpose()?,
     })
 }
 

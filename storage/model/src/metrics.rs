@@ -95,6 +95,14 @@ names! {
     HTTP_REQUESTS = "tarn_http_requests", "HTTP requests by route and status code";
     HTTP_CONNECTIONS = "tarn_http_connections", "Open connections by listener";
     HTTP_PANICS = "tarn_http_panics", "Requests whose handler panicked";
+    NOTIFICATIONS_SENT = "tarn_notifications_sent", "Notifications that a receiver acknowledged, by receiver and integration";
+    NOTIFICATIONS_FAILED = "tarn_notifications_failed", "Attempts to notify that failed, by receiver, integration and reason: transient (tried again), permanent, template (sent with words of our own)";
+    NOTIFICATION_SECONDS = "tarn_notification_seconds", "Time from the decision to notify to the receiver's acknowledgement, by integration";
+    NOTIFICATION_QUEUE = "tarn_notification_queue", "Notifications that wait, by urgency";
+    NOTIFICATION_QUEUE_BYTES = "tarn_notification_queue_bytes", "Estimated bytes of notifications that wait";
+    NOTIFICATION_DEAD_LETTERS = "tarn_notification_dead_letters", "Notifications that were given up and can be sent again";
+    NOTIFICATION_OPEN_BREAKERS = "tarn_notification_open_breakers", "Places that fail in a row and are tried with one notification at a time";
+    NOTIFICATION_BROKEN_RECEIVERS = "tarn_notification_broken_receivers", "Receivers whose last notification was refused for good";
     TELEMETRY_DROPPED_ROWS = "tarn_telemetry_dropped_rows", "Rows of own telemetry dropped by the rate cap";
     BUILD_INFO = "tarn_build_info", "1, with version and revision as labels";
     PROCESS_CPU_SECONDS = "process_cpu_seconds", "CPU time of the process";

@@ -7,6 +7,7 @@
 //! - [`sim`]: seeded time, chance and order of tasks; [`fault_store`]: a bucket that misbehaves;
 //!   [`s3_server`]: one that speaks S3
 //! - [`sim_disk`]: a disk that loses power; [`clock`]: the machine's time; [`tasks`]: tasks on a runtime, or held for the test
+//! - [`receiver`]: receivers of notifications that misbehave as told
 //! - [`store`]: a whole store, to write to and read from; [`merge`]: merges of chosen blocks
 //! - [`tree`]: where the source tree is; [`tidy`]: the rules of the house over it
 //!
@@ -21,6 +22,7 @@ pub mod merge;
 pub mod otlp;
 pub mod process;
 pub mod prometheus;
+pub mod receiver;
 pub mod remote_write;
 pub mod s3_server;
 pub mod sim;

@@ -87,20 +87,24 @@ impl Tokens {
         Ok(text)
     }
 
-    async fn ask(&self, client: &reqwest::Client) -> Result<Granted> {
-        let OAuth2 { client_id, token_url, scopes, params, .. } = &self.options;
-        let secret = self.secret.get()?;
+    fn form(&self) -> String {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         form.append_pair("grant_type", "client_credentials");
-        if !scopes.is_empty() {
-            form.append_pair("scope", &scopes.join(" "));
+        if !self.options.scopes.is_empty() {
+            form.append_pair("scope", &self.options.scopes.join(" "));
         }
-        form.extend_pairs(params);
+        form.extend_pairs(&self.options.params);
+        form.finish()
+    }
+
+    async fn ask(&self, client: &reqwest::Client) -> Result<Granted> {
+        let OAuth2 { client_id, token_url, .. } = &self.options;
+        let secret = self.secret.get()?;
         let request = client
             .post(token_url.clone())
             .basic_auth(client_id, Some(&secret))
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(form.finish());
+            .body(self.form());
         let answer = read(request.send().await.map_err(failure)?, ANSWER_BYTES_MAX).await?;
         match answer.status {
             200 => serde_json::from_slice(&answer.body)
