@@ -19,6 +19,13 @@ use tarn_query::promql::ast::Expr;
 
 use crate::problem::Problem;
 
+mod parse;
+pub mod unit_test;
+mod validate;
+pub(crate) mod yaml;
+
+pub use parse::{duplicates, parse};
+
 /// A group of rules, evaluated together, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuleGroup {
@@ -161,3 +168,6 @@ impl fmt::Debug for ParseOptions<'_> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use tarn_model::error::Result;
 use tarn_model::labels::LabelSet;
 use tarn_model::map::HashMap;
 use tarn_model::sample::{Histogram, MetricType, is_stale};
+use tarn_model::time::TimeRange;
 
 use crate::source::{Samples, Select, Selected, SeriesInfo, SeriesStream, Slice, Source};
 
@@ -48,10 +49,18 @@ impl MemoryStore {
         series.insert(time_ms, (start_ms, point));
     }
 
-    fn slices(&self, points: &BTreeMap<i64, (i64, Point)>, ticks: &mut Ticks) -> Vec<Slice> {
+    fn slices(
+        &self,
+        points: &BTreeMap<i64, (i64, Point)>,
+        range: TimeRange,
+        ticks: &mut Ticks,
+    ) -> Vec<Slice> {
         let mut slices = Vec::new();
         let mut open = Open::default();
-        for (time_ms, (start_ms, point)) in points {
+        if range.start_ms > range.end_ms {
+            return slices;
+        }
+        for (time_ms, (start_ms, point)) in points.range(range.start_ms..=range.end_ms) {
             match point {
                 Point::Float(value) if is_stale(*value) => {
                     open.finish(Some(*time_ms), ticks, &mut slices);
@@ -128,7 +137,7 @@ impl Source for MemoryStore {
             for (labels, points) in matching {
                 let metric_type = MetricType::Unknown;
                 series.push(SeriesInfo { labels: labels.clone(), metric_type });
-                slices.push(self.slices(points, &mut ticks));
+                slices.push(self.slices(points, select.range, &mut ticks));
             }
             Selected { series: series.into(), stream: MemoryStream(slices.into_iter()) }
         });
