@@ -20,6 +20,7 @@ use tarn_query::promql::ast::Expr;
 use crate::problem::Problem;
 
 mod parse;
+pub mod shipped;
 pub mod unit_test;
 mod validate;
 pub(crate) mod yaml;

@@ -18,11 +18,13 @@ use super::ParseOptions;
 use crate::state::Sample;
 
 mod file;
+mod filter;
 mod run;
 mod verdict;
 mod world;
 
 pub use file::parse;
+pub use filter::Filter;
 pub use run::run;
 
 /// A test file.
@@ -95,6 +97,8 @@ pub struct ExprTest {
 
 /// What a template of a rule sees, apart from its text.
 pub struct Surroundings<'a> {
+    /// Name of the alert.
+    pub alert: &'a str,
     /// The sample it is written out for.
     pub sample: &'a Sample,
     /// `$externalLabels`.

@@ -154,6 +154,7 @@ impl Run<'_> {
         let query = |text: &str| world.ask_text(text, at_ms);
         let mut expand = |text: &str, sample: &Sample| {
             let surroundings = Surroundings {
+                alert: &running.rule.name,
                 sample,
                 external_labels: &test.external_labels,
                 external_url: &test.external_url,
