@@ -109,7 +109,9 @@ fn slice(item: &Value, bounds: &[Value]) -> Result<Value, String> {
     let plain = item.plain();
     let length = match &plain {
         Some(Value::List(list)) => list.items().len(),
-        Some(Value::Text(_)) if bounds.len() == 3 => return Err("cannot 3-index slice a string".into()),
+        Some(Value::Text(_)) if bounds.len() == 3 => {
+            return Err("cannot 3-index slice a string".into());
+        }
         Some(Value::Text(text)) => text.len(),
         Some(Value::Nil) => return Err("slice of untyped nil".into()),
         _ => return Err(format!("can't slice item of type {}", item.type_name())),

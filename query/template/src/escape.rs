@@ -28,7 +28,9 @@ pub fn js(text: &str) -> String {
             '\'' => out.push_str("\\'"),
             '"' => out.push_str("\\\""),
             '<' | '>' | '&' | '=' => push_unicode(&mut out, c),
-            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => push_unicode(&mut out, c),
+            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => {
+                push_unicode(&mut out, c)
+            }
             c => out.push(c),
         }
     }

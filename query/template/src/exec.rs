@@ -97,7 +97,9 @@ impl Set {
     ) -> Result<String, Error> {
         let Some(tree) = self.get(name) else {
             let name = quote(name);
-            return Err(Error::plain(format!("template: no template {name} associated with template \"\"")));
+            return Err(Error::plain(format!(
+                "template: no template {name} associated with template \"\""
+            )));
         };
         let mut exec = Exec {
             set: self,
@@ -165,7 +167,8 @@ impl<'t> Exec<'t, '_> {
         let (line, column) = place(&self.tree.text, pos);
         let name = quote(&self.tree.name);
         let file = &self.tree.parse_name;
-        let message = format!("template: {file}:{line}:{column}: executing {name} at <{context}>: {why}");
+        let message =
+            format!("template: {file}:{line}:{column}: executing {name} at <{context}>: {why}");
         Error { message, line, column: column + 1, limit: false }
     }
 
@@ -192,7 +195,9 @@ impl<'t> Exec<'t, '_> {
     fn write(&mut self, text: &str) -> Result<(), Error> {
         self.out.push_str(text);
         match self.out.len() > self.options.limits.output {
-            true => Err(self.limit(&format!("more than {} bytes of text", self.options.limits.output))),
+            true => {
+                Err(self.limit(&format!("more than {} bytes of text", self.options.limits.output)))
+            }
             false => Ok(()),
         }
     }
@@ -248,7 +253,8 @@ impl<'t> Exec<'t, '_> {
                 Err(self.error(&format!("can't print {node} of type {}", value.type_name())))
             }
             value => {
-                let text = format::print(std::slice::from_ref(value)).map_err(|why| self.limit(&why))?;
+                let text =
+                    format::print(std::slice::from_ref(value)).map_err(|why| self.limit(&why))?;
                 self.write(&text)
             }
         }
@@ -386,7 +392,12 @@ impl<'t> Exec<'t, '_> {
         Ok(value)
     }
 
-    fn command(&mut self, dot: &Value, command: &'t Command, last: Option<Value>) -> Result<Value, Error> {
+    fn command(
+        &mut self,
+        dot: &Value,
+        command: &'t Command,
+        last: Option<Value>,
+    ) -> Result<Value, Error> {
         self.step(1)?;
         let Some((first, args)) = command.args.split_first() else { return Ok(Value::Nil) };
         let alone = args.is_empty() && last.is_none();

@@ -255,7 +255,9 @@ impl Printer {
         }
         match value {
             Value::Nil if verb == 'v' => self.pad("<nil>"),
-            Value::Bool(b) if matches!(verb, 't' | 'v') => self.pad(if *b { "true" } else { "false" }),
+            Value::Bool(b) if matches!(verb, 't' | 'v') => {
+                self.pad(if *b { "true" } else { "false" })
+            }
             Value::Int(n) => self.int(*n, value, verb),
             Value::Float(n) => self.float(*n, value, verb),
             Value::Complex(re, im) => self.complex((*re, *im), value, verb),
@@ -275,6 +277,9 @@ impl Printer {
 
     fn underlying(&mut self, underlying: Underlying<'_>, value: &Value, verb: char) {
         let fields = match underlying {
+            // Go syntax shows the named type of lists and maps.
+            Underlying::Plain(Value::List(list)) => return self.list(list.items(), value, verb),
+            Underlying::Plain(Value::Map(map)) => return self.map(&map, value, verb),
             Underlying::Plain(plain) => return self.arg(&plain, verb),
             Underlying::Struct(fields) => fields,
         };

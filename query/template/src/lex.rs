@@ -143,7 +143,8 @@ impl<'a> Lexer<'a> {
             };
             let delimiter = start + length;
             let after = self.input.get(delimiter + LEFT.len()..).unwrap_or_default();
-            let trims = after.starts_with('-') && after.get(1..).is_some_and(|r| r.starts_with(TRIMMED));
+            let trims =
+                after.starts_with('-') && after.get(1..).is_some_and(|r| r.starts_with(TRIMMED));
             let text = self.rest().get(..length).unwrap_or_default();
             let kept = if trims { text.trim_end_matches(TRIMMED) } else { text };
             self.pos = start + kept.len();
@@ -209,7 +210,8 @@ impl<'a> Lexer<'a> {
         let Some(c) = self.next() else { return Err("unclosed action".into()) };
         match c {
             c if TRIMMED.contains(&c) => {
-                while self.at_right().is_none() && self.peek().is_some_and(|c| TRIMMED.contains(&c)) {
+                while self.at_right().is_none() && self.peek().is_some_and(|c| TRIMMED.contains(&c))
+                {
                     self.next();
                 }
                 self.emit(Tok::Space, start);
@@ -221,7 +223,9 @@ impl<'a> Lexer<'a> {
             },
             '|' => self.emit(Tok::Pipe, start),
             '"' => self.quoted('"', Tok::String, "unterminated quoted string", start)?,
-            '\'' => self.quoted('\'', Tok::CharConstant, "unterminated character constant", start)?,
+            '\'' => {
+                self.quoted('\'', Tok::CharConstant, "unterminated character constant", start)?
+            }
             '`' => {
                 while self.next().ok_or("unterminated raw quoted string")? != '`' {}
                 self.emit(Tok::RawString, start);

@@ -36,4 +36,6 @@ pub mod value;
 pub use crate::error::Error;
 pub use crate::exec::{Functions, Limits, MissingKey, Options};
 pub use crate::parse::Set;
-pub use crate::value::{Function, Kind, List, Map, Object, Safe, Signature, Underlying, Value};
+pub use crate::value::{
+    Function, Kind, List, Map, Object, Safe, Signature, Struct, Underlying, Value,
+};

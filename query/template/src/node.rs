@@ -51,16 +51,43 @@ pub(crate) struct Command {
 
 #[derive(Debug)]
 pub(crate) enum Expr {
-    Dot { pos: usize },
-    Nil { pos: usize },
-    Bool { pos: usize, value: bool },
-    Number { pos: usize, number: Number },
-    Text { pos: usize, quoted: Arc<str>, text: Arc<str> },
-    Function { pos: usize, name: Arc<str> },
-    Field { pos: usize, names: Vec<Arc<str>> },
+    Dot {
+        pos: usize,
+    },
+    Nil {
+        pos: usize,
+    },
+    Bool {
+        pos: usize,
+        value: bool,
+    },
+    Number {
+        pos: usize,
+        number: Number,
+    },
+    Text {
+        pos: usize,
+        quoted: Arc<str>,
+        text: Arc<str>,
+    },
+    Function {
+        pos: usize,
+        name: Arc<str>,
+    },
+    Field {
+        pos: usize,
+        names: Vec<Arc<str>>,
+    },
     /// The first name is that of the variable, with its `$`.
-    Variable { pos: usize, names: Vec<Arc<str>> },
-    Chain { pos: usize, of: Box<Expr>, names: Vec<Arc<str>> },
+    Variable {
+        pos: usize,
+        names: Vec<Arc<str>>,
+    },
+    Chain {
+        pos: usize,
+        of: Box<Expr>,
+        names: Vec<Arc<str>>,
+    },
     Pipe(Pipe),
 }
 

@@ -36,9 +36,15 @@ impl Set {
     ///
     /// # Errors
     /// A mistake in the text; then nothing was added.
-    pub fn parse(&mut self, name: &str, text: &str, known: &dyn Fn(&str) -> bool) -> Result<(), Error> {
+    pub fn parse(
+        &mut self,
+        name: &str,
+        text: &str,
+        known: &dyn Fn(&str) -> bool,
+    ) -> Result<(), Error> {
         if text.len() > MAX_TEXT {
-            let message = format!("template: {name}: text of {} bytes is longer than {MAX_TEXT}", text.len());
+            let message =
+                format!("template: {name}: text of {} bytes is longer than {MAX_TEXT}", text.len());
             return Err(Error { limit: true, ..Error::plain(message) });
         }
         let text = Arc::<str>::from(text);
@@ -61,7 +67,11 @@ impl Set {
     }
 }
 
-fn parse(name: &Arc<str>, text: &Arc<str>, known: &dyn Fn(&str) -> bool) -> Result<Vec<Tree>, Error> {
+fn parse(
+    name: &Arc<str>,
+    text: &Arc<str>,
+    known: &dyn Fn(&str) -> bool,
+) -> Result<Vec<Tree>, Error> {
     let mut parser = Parser {
         name,
         text,
@@ -127,7 +137,9 @@ impl<'a> Parser<'a> {
         let line = |pos| place(self.text, pos).0;
         let began = self.action.map(line).filter(|began| *began != line(token.pos));
         let extra = match began {
-            Some(began) if token.error.ends_with(" action") => format!(" started at {}:{began}", self.name),
+            Some(began) if token.error.ends_with(" action") => {
+                format!(" started at {}:{began}", self.name)
+            }
             Some(began) => format!(" in action started at {}:{began}", self.name),
             None => String::new(),
         };
@@ -185,14 +197,17 @@ impl<'a> Parser<'a> {
     }
 
     fn add(&mut self, name: Arc<str>, root: Vec<Node>) -> Result<(), Error> {
-        let tree = Tree { name, parse_name: Arc::clone(self.name), text: Arc::clone(self.text), root };
+        let tree =
+            Tree { name, parse_name: Arc::clone(self.name), text: Arc::clone(self.text), root };
         match self.trees.iter().position(|known| known.name == tree.name) {
             None => self.trees.push(tree),
             Some(at) if is_blank(&self.trees[at].root) => self.trees[at] = tree,
             Some(_) if is_blank(&tree.root) => {}
             Some(_) => {
                 let name = quote(&tree.name);
-                return Err(self.error(&format!("template: multiple definition of template {name}")));
+                return Err(
+                    self.error(&format!("template: multiple definition of template {name}"))
+                );
             }
         }
         Ok(())
@@ -457,7 +472,9 @@ impl<'a> Parser<'a> {
             );
             if value {
                 let stage = i + 1;
-                return Err(self.error(&format!("non executable command in pipeline stage {stage}")));
+                return Err(
+                    self.error(&format!("non executable command in pipeline stage {stage}"))
+                );
             }
         }
         Ok(pipe)
@@ -549,11 +566,9 @@ impl<'a> Parser<'a> {
                 self.depth -= 1;
                 Expr::Pipe(pipe)
             }
-            Tok::String | Tok::RawString => Expr::Text {
-                pos,
-                quoted: Arc::from(token.text),
-                text: self.unquote(token.text)?,
-            },
+            Tok::String | Tok::RawString => {
+                Expr::Text { pos, quoted: Arc::from(token.text), text: self.unquote(token.text)? }
+            }
             _ => {
                 self.at -= 1;
                 return Ok(None);

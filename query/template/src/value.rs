@@ -95,6 +95,39 @@ pub enum Underlying<'a> {
     Plain(Value),
 }
 
+/// A struct that is nothing but its fields.
+#[derive(Debug)]
+pub struct Struct {
+    type_name: &'static str,
+    fields: Vec<(&'static str, Value)>,
+}
+
+impl Struct {
+    /// Makes a struct of a type as in `template.Alert`.
+    pub fn new(type_name: &'static str, fields: Vec<(&'static str, Value)>) -> Self {
+        Self { type_name, fields }
+    }
+
+    /// Returns a field.
+    pub fn field(&self, name: &str) -> Option<&Value> {
+        self.fields.iter().find(|(field, _)| *field == name).map(|(_, value)| value)
+    }
+}
+
+impl Object for Struct {
+    fn type_name(&self) -> &'static str {
+        self.type_name
+    }
+
+    fn underlying(&self) -> Underlying<'_> {
+        Underlying::Struct(&self.fields)
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
 /// The type of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

@@ -59,7 +59,10 @@ impl<'t> Exec<'t, '_> {
             && let Some((_, value)) = fields.iter().find(|(field, _)| *field == name)
         {
             return match has_args {
-                true => Err(self.error(&format!("{name} has arguments but cannot be invoked as function"))),
+                true => {
+                    Err(self
+                        .error(&format!("{name} has arguments but cannot be invoked as function")))
+                }
                 false => Ok(value.clone()),
             };
         }
@@ -160,7 +163,8 @@ impl<'t> Exec<'t, '_> {
                 "wrong number of args for {name}: want at least {fixed} got {written}"
             ))),
             None if count != fixed => {
-                Err(self.error(&format!("wrong number of args for {name}: want {fixed} got {count}")))
+                Err(self
+                    .error(&format!("wrong number of args for {name}: want {fixed} got {count}")))
             }
             _ => Ok(()),
         }
@@ -175,9 +179,8 @@ impl<'t> Exec<'t, '_> {
         last: Option<Value>,
     ) -> Result<Vec<Value>, Error> {
         self.check_count(name, signature, args.len(), last.is_some())?;
-        let kind = |i: usize| {
-            signature.params.get(i).copied().or(signature.variadic).unwrap_or(Kind::Any)
-        };
+        let kind =
+            |i: usize| signature.params.get(i).copied().or(signature.variadic).unwrap_or(Kind::Any);
         let mut values = Vec::with_capacity(args.len() + 1);
         for (i, arg) in args.iter().enumerate() {
             values.push(self.arg(dot, kind(i), arg)?);

@@ -34,15 +34,33 @@ fn run(text: &str) -> Result<String, Error> {
 
 /// What Go 1.19 prints.
 const PRINTS: &[(&str, &str)] = &[
-    (r#"{{ printf "%5d|%-5d|%05d|%+d|% d|%x|%X|%o|%O|%b|%c|%q|%U|%#x|%#o|%.3d" 42 42 42 42 42 255 255 8 8 5 65 65 65 255 8 7 }}"#, "   42|42   |00042|+42| 42|ff|FF|10|0o10|101|A|'A'|U+0041|0xff|010|007"),
-    (r#"{{ printf "%8.3f|%-8.2f|%08.2f|%+.1f|%e|%E|%g|%G|%.3g|%x|%b" 3.14159 2.5 -2.5 1.25 123456.789 0.00012 1e100 1e-7 1234.5678 1.5 1.0 }}"#, "   3.142|2.50    |-0002.50|+1.2|1.234568e+05|1.200000E-04|1e+100|1E-07|1.23e+03|0x1.8p+00|4503599627370496p-52"),
-    (r#"{{ printf "%.0f %.0f %.0f %.0f %.1f %.2f" 0.5 1.5 2.5 3.5 0.25 1.005 }}"#, "0 2 2 4 0.2 1.00"),
-    (r#"{{ printf "%.4g %.4g %.4g %.4g %.10g" 100000.0 1000.0 12345.0 0.00001234 1e6 }}"#, "1e+05 1000 1.234e+04 1.234e-05 1000000"),
-    (r#"{{ printf "%v %v %v %v %v" 1e5 1e6 123456.0 1234567.0 0.0001 }}"#, "100000 1e+06 123456 1.234567e+06 0.0001"),
+    (
+        r#"{{ printf "%5d|%-5d|%05d|%+d|% d|%x|%X|%o|%O|%b|%c|%q|%U|%#x|%#o|%.3d" 42 42 42 42 42 255 255 8 8 5 65 65 65 255 8 7 }}"#,
+        "   42|42   |00042|+42| 42|ff|FF|10|0o10|101|A|'A'|U+0041|0xff|010|007",
+    ),
+    (
+        r#"{{ printf "%8.3f|%-8.2f|%08.2f|%+.1f|%e|%E|%g|%G|%.3g|%x|%b" 3.14159 2.5 -2.5 1.25 123456.789 0.00012 1e100 1e-7 1234.5678 1.5 1.0 }}"#,
+        "   3.142|2.50    |-0002.50|+1.2|1.234568e+05|1.200000E-04|1e+100|1E-07|1.23e+03|0x1.8p+00|4503599627370496p-52",
+    ),
+    (
+        r#"{{ printf "%.0f %.0f %.0f %.0f %.1f %.2f" 0.5 1.5 2.5 3.5 0.25 1.005 }}"#,
+        "0 2 2 4 0.2 1.00",
+    ),
+    (
+        r#"{{ printf "%.4g %.4g %.4g %.4g %.10g" 100000.0 1000.0 12345.0 0.00001234 1e6 }}"#,
+        "1e+05 1000 1.234e+04 1.234e-05 1000000",
+    ),
+    (
+        r#"{{ printf "%v %v %v %v %v" 1e5 1e6 123456.0 1234567.0 0.0001 }}"#,
+        "100000 1e+06 123456 1.234567e+06 0.0001",
+    ),
     (r#"{{ printf "%v %v %v" 0.00001 1e-10 -0.0 }}"#, "1e-05 1e-10 -0"),
     (r#"{{ printf "%s %v %d" "x" true false }}"#, "x true %!d(bool=false)"),
     (r#"{{ printf "%t %t" true 1 }}"#, "true %!t(int=1)"),
-    (r#"{{ printf "%6s|%-6s|%.2s|%06s|%q|%x|%X|% x|%#x" "ab" "ab" "abcdef" "ab" "a\n\"é" "hi" "hi" "hi" "hi" }}"#, r#"    ab|ab    |ab|0000ab|"a\n\"é"|6869|6869|68 69|0x6869"#),
+    (
+        r#"{{ printf "%6s|%-6s|%.2s|%06s|%q|%x|%X|% x|%#x" "ab" "ab" "abcdef" "ab" "a\n\"é" "hi" "hi" "hi" "hi" }}"#,
+        r#"    ab|ab    |ab|0000ab|"a\n\"é"|6869|6869|68 69|0x6869"#,
+    ),
     (r#"{{ printf "%#q %#q %+q" "a" "a`" "é" }}"#, r#"`a` "a`" "\u00e9""#),
     (r#"{{ printf "%#v %#v %#v %#v" "a" 1 1.5 true }}"#, r#""a" 1 1.5 true"#),
     (r#"{{ printf "%T %T %T %T %T" 1 1.5 "a" true 'a' }}"#, "int float64 string bool int"),
@@ -61,24 +79,45 @@ const PRINTS: &[(&str, &str)] = &[
     ("{{ print nil }}", "<nil>"),
     (r#"{{ print "a" nil 1 }}"#, "a<nil> 1"),
     (r#"{{ println "a" "b" 1 }}"#, "a b 1\n"),
-    (r#"{{ 1.0 }} {{ 100000.0 }} {{ 1000000.0 }} {{ 1e21 }} {{ 0x1p4 }} {{ 0x10 }} {{ 017 }} {{ 0b101 }} {{ 1_000 }} {{ 'a' }} {{ '\n' }} {{ '\x41' }} {{ '\u00e9' }}"#, "1 100000 1e+06 1e+21 16 16 15 5 1000 97 10 65 233"),
+    (
+        r#"{{ 1.0 }} {{ 100000.0 }} {{ 1000000.0 }} {{ 1e21 }} {{ 0x1p4 }} {{ 0x10 }} {{ 017 }} {{ 0b101 }} {{ 1_000 }} {{ 'a' }} {{ '\n' }} {{ '\x41' }} {{ '\u00e9' }}"#,
+        "1 100000 1e+06 1e+21 16 16 15 5 1000 97 10 65 233",
+    ),
     (r#"{{ 1e3 | printf "%T" }}"#, "float64"),
     (r#"{{ "a\tb\x41\u00e9\101" }} {{ `raw\n` }}"#, "a\tbAéA raw\\n"),
     ("{{ true }}{{ false }}", "truefalse"),
     ("{{ if 0 }}a{{ else if 1 }}b{{ else }}c{{ end }}", "b"),
-    (r#"{{ if and 1 "" }}a{{ else }}b{{ end }} {{ and 1 2 3 }} {{ or 0 "" 3 }} {{ not "" }}"#, "b 3 3 true"),
+    (
+        r#"{{ if and 1 "" }}a{{ else }}b{{ end }} {{ and 1 2 3 }} {{ or 0 "" 3 }} {{ not "" }}"#,
+        "b 3 3 true",
+    ),
     (r#"{{ with $x := "abc" }}{{ $x }}{{ len . }}{{ end }}"#, "abc3"),
     ("{{ $x := 1 }}{{ if true }}{{ $x = 2 }}{{ $x := 3 }}{{ $x }}{{ end }}{{ $x }}", "32"),
-    (r#"{{ range $i, $c := stringSlice "a" "b" "c" }}{{ if eq $c "b" }}{{ continue }}{{ end }}{{ $i }}{{ $c }}{{ end }}"#, "0a2c"),
-    (r#"{{ range stringSlice "a" "b" "c" }}{{ if eq . "b" }}{{ break }}{{ end }}{{ . }}{{ end }}"#, "a"),
+    (
+        r#"{{ range $i, $c := stringSlice "a" "b" "c" }}{{ if eq $c "b" }}{{ continue }}{{ end }}{{ $i }}{{ $c }}{{ end }}"#,
+        "0a2c",
+    ),
+    (
+        r#"{{ range stringSlice "a" "b" "c" }}{{ if eq . "b" }}{{ break }}{{ end }}{{ . }}{{ end }}"#,
+        "a",
+    ),
     ("{{ range stringSlice }}x{{ else }}none{{ end }}", "none"),
     (r#"{{ range $x := stringSlice "a" "b" }}{{ $x }},{{ end }}"#, "a,b,"),
     (r#"{{ index (stringSlice "a" "b") 1 }}"#, "b"),
-    (r#"{{ index "abc" 1 }} {{ slice "abcdef" 2 }} {{ slice (stringSlice "a" "b" "c") 1 2 }}"#, "98 cdef [b]"),
+    (
+        r#"{{ index "abc" 1 }} {{ slice "abcdef" 2 }} {{ slice (stringSlice "a" "b" "c") 1 2 }}"#,
+        "98 cdef [b]",
+    ),
     (r#"{{ len "héllo" }} {{ len (stringSlice "a" "b") }}"#, "6 2"),
-    (r#"{{ eq 1 1 }} {{ eq 1 2 1 }} {{ ne 1 2 }} {{ lt 1 2 }} {{ le 2 2 }} {{ gt 1.5 1.0 }} {{ ge "b" "a" }}"#, "true true true true true true true"),
+    (
+        r#"{{ eq 1 1 }} {{ eq 1 2 1 }} {{ ne 1 2 }} {{ lt 1 2 }} {{ le 2 2 }} {{ gt 1.5 1.0 }} {{ ge "b" "a" }}"#,
+        "true true true true true true true",
+    ),
     ("{{ eq true true }} {{ eq nil nil }} {{ eq 1 nil }}", "true true false"),
-    (r#"{{ html "<a href='x'>&\"" }} {{ js "it's <b> & \"q\"\n=" }} {{ urlquery "a b/c?d=e&f~" }}"#, r#"&lt;a href=&#39;x&#39;&gt;&amp;&#34; it\'s \u003Cb\u003E \u0026 \"q\"\u000A\u003D a+b%2Fc%3Fd%3De%26f~"#),
+    (
+        r#"{{ html "<a href='x'>&\"" }} {{ js "it's <b> & \"q\"\n=" }} {{ urlquery "a b/c?d=e&f~" }}"#,
+        r#"&lt;a href=&#39;x&#39;&gt;&amp;&#34; it\'s \u003Cb\u003E \u0026 \"q\"\u000A\u003D a+b%2Fc%3Fd%3De%26f~"#,
+    ),
     (r#"{{ html 1 "a" 2 }} {{ "<" | html }}"#, "1a2 &lt;"),
     (r#"{{ template "t" 3 }}{{ define "t" }}[{{ . }}]{{ end }}"#, "[3]"),
     (r#"{{ template "t" }}{{ define "t" }}[{{ . }}]{{ end }}"#, "[<no value>]"),
@@ -97,30 +136,93 @@ const PRINTS: &[(&str, &str)] = &[
 
 /// What Go 1.19 says is wrong.
 const FAILS: &[(&str, &str)] = &[
-    (r#"{{ range $i, $x := stringSlice "a" "b" }}{{ $i }}{{ $x }},{{ end }}{{ $i }}"#, r#"template: :1: undefined variable "$i""#),
-    (r#"{{ index (stringSlice "a" "b") 2 }}"#, r#"template: :1:3: executing "" at <index (stringSlice "a" "b") 2>: error calling index: reflect: slice index out of range"#),
-    (r#"{{ slice "abc" 2 1 }}"#, r#"template: :1:3: executing "" at <slice "abc" 2 1>: error calling slice: invalid slice index: 2 > 1"#),
-    (r#"{{ slice "abc" 0 1 2 }}"#, r#"template: :1:3: executing "" at <slice "abc" 0 1 2>: error calling slice: cannot 3-index slice a string"#),
-    ("{{ slice 3 1 }}", r#"template: :1:3: executing "" at <slice 3 1>: error calling slice: can't slice item of type int"#),
-    ("{{ index 3 1 }}", r#"template: :1:3: executing "" at <index 3 1>: error calling index: can't index item of type int"#),
-    ("{{ index nil 1 }}", r#"template: :1:3: executing "" at <index nil 1>: error calling index: index of untyped nil"#),
-    (r#"{{ index "abc" "a" }}"#, r#"template: :1:3: executing "" at <index "abc" "a">: error calling index: cannot index slice/array with type string"#),
-    ("{{ eq 1.0 1 }}", r#"template: :1:3: executing "" at <eq 1.0 1>: error calling eq: incompatible types for comparison"#),
-    (r#"{{ eq "a" 1 }}"#, r#"template: :1:3: executing "" at <eq "a" 1>: error calling eq: incompatible types for comparison"#),
-    (r#"{{ lt "a" 1 }}"#, r#"template: :1:3: executing "" at <lt "a" 1>: error calling lt: incompatible types for comparison"#),
-    ("{{ lt true false }}", r#"template: :1:3: executing "" at <lt true false>: error calling lt: invalid type for comparison"#),
-    (r#"{{ eq (stringSlice "a") (stringSlice "a") }}"#, r#"template: :1:3: executing "" at <eq (stringSlice "a") (stringSlice "a")>: error calling eq: non-comparable type [a]: []string"#),
-    (r#"{{ define "a" }}1{{ end }}{{ define "a" }}2{{ end }}"#, r#"template: :1: template: multiple definition of template "a""#),
-    (r#"{{ (print "x").Foo }}"#, r#"template: :1:10: executing "" at <"x">: can't evaluate field Foo in type string"#),
-    ("{{ print.Foo }}", r#"template: :1:3: executing "" at <print>: can't evaluate field Foo in type string"#),
+    (
+        r#"{{ range $i, $x := stringSlice "a" "b" }}{{ $i }}{{ $x }},{{ end }}{{ $i }}"#,
+        r#"template: :1: undefined variable "$i""#,
+    ),
+    (
+        r#"{{ index (stringSlice "a" "b") 2 }}"#,
+        r#"template: :1:3: executing "" at <index (stringSlice "a" "b") 2>: error calling index: reflect: slice index out of range"#,
+    ),
+    (
+        r#"{{ slice "abc" 2 1 }}"#,
+        r#"template: :1:3: executing "" at <slice "abc" 2 1>: error calling slice: invalid slice index: 2 > 1"#,
+    ),
+    (
+        r#"{{ slice "abc" 0 1 2 }}"#,
+        r#"template: :1:3: executing "" at <slice "abc" 0 1 2>: error calling slice: cannot 3-index slice a string"#,
+    ),
+    (
+        "{{ slice 3 1 }}",
+        r#"template: :1:3: executing "" at <slice 3 1>: error calling slice: can't slice item of type int"#,
+    ),
+    (
+        "{{ index 3 1 }}",
+        r#"template: :1:3: executing "" at <index 3 1>: error calling index: can't index item of type int"#,
+    ),
+    (
+        "{{ index nil 1 }}",
+        r#"template: :1:3: executing "" at <index nil 1>: error calling index: index of untyped nil"#,
+    ),
+    (
+        r#"{{ index "abc" "a" }}"#,
+        r#"template: :1:3: executing "" at <index "abc" "a">: error calling index: cannot index slice/array with type string"#,
+    ),
+    (
+        "{{ eq 1.0 1 }}",
+        r#"template: :1:3: executing "" at <eq 1.0 1>: error calling eq: incompatible types for comparison"#,
+    ),
+    (
+        r#"{{ eq "a" 1 }}"#,
+        r#"template: :1:3: executing "" at <eq "a" 1>: error calling eq: incompatible types for comparison"#,
+    ),
+    (
+        r#"{{ lt "a" 1 }}"#,
+        r#"template: :1:3: executing "" at <lt "a" 1>: error calling lt: incompatible types for comparison"#,
+    ),
+    (
+        "{{ lt true false }}",
+        r#"template: :1:3: executing "" at <lt true false>: error calling lt: invalid type for comparison"#,
+    ),
+    (
+        r#"{{ eq (stringSlice "a") (stringSlice "a") }}"#,
+        r#"template: :1:3: executing "" at <eq (stringSlice "a") (stringSlice "a")>: error calling eq: non-comparable type [a]: []string"#,
+    ),
+    (
+        r#"{{ define "a" }}1{{ end }}{{ define "a" }}2{{ end }}"#,
+        r#"template: :1: template: multiple definition of template "a""#,
+    ),
+    (
+        r#"{{ (print "x").Foo }}"#,
+        r#"template: :1:10: executing "" at <"x">: can't evaluate field Foo in type string"#,
+    ),
+    (
+        "{{ print.Foo }}",
+        r#"template: :1:3: executing "" at <print>: can't evaluate field Foo in type string"#,
+    ),
     (r#"{{ "a".Foo }}"#, r#"template: :1: unexpected . after term "\"a\"""#),
     ("{{ nil.Foo }}", r#"template: :1: unexpected . after term "nil""#),
-    ("{{ call nil }}", r#"template: :1:3: executing "" at <call nil>: error calling call: call of nil"#),
-    (r#"{{ call "a" }}"#, r#"template: :1:3: executing "" at <call "a">: error calling call: non-function of type string"#),
+    (
+        "{{ call nil }}",
+        r#"template: :1:3: executing "" at <call nil>: error calling call: call of nil"#,
+    ),
+    (
+        r#"{{ call "a" }}"#,
+        r#"template: :1:3: executing "" at <call "a">: error calling call: non-function of type string"#,
+    ),
     ("{{ 1 2 }}", r#"template: :1:3: executing "" at <1>: can't give argument to non-function 1"#),
-    (r#"{{ "a" "b" }}"#, r#"template: :1:3: executing "" at <"a">: can't give argument to non-function "a""#),
-    ("{{ (print 1) 2 }}", r#"template: :1:3: executing "" at <(print 1) 2>: can't give argument to non-function print 1"#),
-    ("{{ $x := 1 }}{{ $x 2 }}", r#"template: :1:16: executing "" at <$x>: can't give argument to non-function $x"#),
+    (
+        r#"{{ "a" "b" }}"#,
+        r#"template: :1:3: executing "" at <"a">: can't give argument to non-function "a""#,
+    ),
+    (
+        "{{ (print 1) 2 }}",
+        r#"template: :1:3: executing "" at <(print 1) 2>: can't give argument to non-function print 1"#,
+    ),
+    (
+        "{{ $x := 1 }}{{ $x 2 }}",
+        r#"template: :1:16: executing "" at <$x>: can't give argument to non-function $x"#,
+    ),
     ("{{ 3 | 4 }}", "template: :1: non executable command in pipeline stage 2"),
     ("{{ | print }}", r#"template: :1: unexpected "|" in command"#),
     ("{{ () }}", "template: :1: missing value for parenthesized pipeline"),
@@ -133,9 +235,15 @@ const FAILS: &[(&str, &str)] = &[
     ("{{ if 1 }}x{{ else }}y{{ else }}z{{ end }}", "template: :1: expected end; found {{else}}"),
     ("{{ define }}x{{ end }}", r#"template: :1: unexpected "}}" in define clause"#),
     (r#"{{ define "x" }}"#, "template: :1: unexpected EOF"),
-    (r#"{{ if 1 }}{{ define "x" }}y{{ end }}{{ end }}"#, "template: :1: unexpected <define> in command"),
+    (
+        r#"{{ if 1 }}{{ define "x" }}y{{ end }}{{ end }}"#,
+        "template: :1: unexpected <define> in command",
+    ),
     ("{{ template x }}", r#"template: :1: unexpected "x" in template clause"#),
-    (r#"{{ template "nope" }}"#, r#"template: :1:12: executing "" at <{{template "nope"}}>: template "nope" not defined"#),
+    (
+        r#"{{ template "nope" }}"#,
+        r#"template: :1:12: executing "" at <{{template "nope"}}>: template "nope" not defined"#,
+    ),
     ("{{ break }}", "template: :1: {{break}} outside {{range}}"),
     (r#"{{ "unterminated }}"#, "template: :1: unterminated quoted string"),
     ("{{ `unterminated }}", "template: :1: unterminated raw quoted string"),
@@ -146,7 +254,10 @@ const FAILS: &[(&str, &str)] = &[
     ("{{ 08 }}", r#"template: :1: integer overflow: "08""#),
     ("{{ 0x }}", r#"template: :1: illegal number syntax: "0x""#),
     ("{{ 1__0 }}", r#"template: :1: illegal number syntax: "1__0""#),
-    ("{{ 9223372036854775808 }}", r#"template: :1:3: executing "" at <9223372036854775808>: 9223372036854775808 overflows int"#),
+    (
+        "{{ 9223372036854775808 }}",
+        r#"template: :1:3: executing "" at <9223372036854775808>: 9223372036854775808 overflows int"#,
+    ),
     ("{{ 18446744073709551616 }}", r#"template: :1: integer overflow: "18446744073709551616""#),
     ("{{ 1e400 }}", r#"template: :1: illegal number syntax: "1e400""#),
     ("{{ . }", r#"template: :1: unexpected "}" in operand"#),
@@ -164,22 +275,50 @@ const FAILS: &[(&str, &str)] = &[
     ("{{ := 1 }}", r#"template: :1: unexpected ":=" in command"#),
     ("{{/* unclosed", "template: :1: unclosed comment"),
     ("{{/* a */ }}", "template: :1: comment ends before closing delimiter"),
-    (r#"{{ range "abc" }}x{{ end }}"#, r#"template: :1:9: executing "" at <"abc">: range can't iterate over abc"#),
-    ("{{ range 1.5 }}x{{ end }}", r#"template: :1:9: executing "" at <1.5>: range can't iterate over 1.5"#),
+    (
+        r#"{{ range "abc" }}x{{ end }}"#,
+        r#"template: :1:9: executing "" at <"abc">: range can't iterate over abc"#,
+    ),
+    (
+        "{{ range 1.5 }}x{{ end }}",
+        r#"template: :1:9: executing "" at <1.5>: range can't iterate over 1.5"#,
+    ),
     ("{{ range nil }}x{{ end }}", r#"template: :1:9: executing "" at <nil>: nil is not a command"#),
-    ("{{ len 1 }}", r#"template: :1:3: executing "" at <len 1>: error calling len: len of type int"#),
-    ("{{ len nil }}", r#"template: :1:3: executing "" at <len nil>: error calling len: reflect: call of reflect.Value.Type on zero Value"#),
-    ("{{ not }}", r#"template: :1:3: executing "" at <not>: wrong number of args for not: want 1 got 0"#),
-    ("{{ and }}", r#"template: :1:3: executing "" at <and>: wrong number of args for and: want at least 1 got 0"#),
-    ("{{ eq 1 }}", r#"template: :1:3: executing "" at <eq 1>: error calling eq: missing argument for comparison"#),
-    ("{{ ne 1 }}", r#"template: :1:3: executing "" at <ne>: wrong number of args for ne: want 2 got 1"#),
+    (
+        "{{ len 1 }}",
+        r#"template: :1:3: executing "" at <len 1>: error calling len: len of type int"#,
+    ),
+    (
+        "{{ len nil }}",
+        r#"template: :1:3: executing "" at <len nil>: error calling len: reflect: call of reflect.Value.Type on zero Value"#,
+    ),
+    (
+        "{{ not }}",
+        r#"template: :1:3: executing "" at <not>: wrong number of args for not: want 1 got 0"#,
+    ),
+    (
+        "{{ and }}",
+        r#"template: :1:3: executing "" at <and>: wrong number of args for and: want at least 1 got 0"#,
+    ),
+    (
+        "{{ eq 1 }}",
+        r#"template: :1:3: executing "" at <eq 1>: error calling eq: missing argument for comparison"#,
+    ),
+    (
+        "{{ ne 1 }}",
+        r#"template: :1:3: executing "" at <ne>: wrong number of args for ne: want 2 got 1"#,
+    ),
     ("{{ printf 1 }}", r#"template: :1:10: executing "" at <1>: expected string; found 1"#),
-    ("{{ printf }}", r#"template: :1:3: executing "" at <printf>: wrong number of args for printf: want at least 1 got 0"#),
+    (
+        "{{ printf }}",
+        r#"template: :1:3: executing "" at <printf>: wrong number of args for printf: want at least 1 got 0"#,
+    ),
 ];
 
 #[test]
 fn templates_print_what_go_prints() {
-    let wrong: Vec<_> = PRINTS.iter().filter(|(text, want)| run(text).as_deref() != Ok(want)).collect();
+    let wrong: Vec<_> =
+        PRINTS.iter().filter(|(text, want)| run(text).as_deref() != Ok(want)).collect();
     for (text, want) in &wrong {
         eprintln!("{text}\n  want {want:?}\n   got {:?}", run(text));
     }
@@ -188,7 +327,8 @@ fn templates_print_what_go_prints() {
 
 #[test]
 fn mistakes_are_told_in_the_words_of_go() {
-    let message = |text: &str| run(text).map_or_else(|e| e.message, |text| format!("printed {text}"));
+    let message =
+        |text: &str| run(text).map_or_else(|e| e.message, |text| format!("printed {text}"));
     let wrong: Vec<_> = FAILS.iter().filter(|(text, want)| message(text) != *want).collect();
     for (text, want) in &wrong {
         eprintln!("{text}\n  want {want}\n   got {}", message(text));
@@ -217,7 +357,8 @@ fn labels() -> Value {
 #[test]
 fn missing_keys_are_nothing_or_empty_or_errors() {
     let text = "{{ .job }}|{{ .nope }}|{{ . }}";
-    let with = |missing_key| run_with(text, labels(), Options { missing_key, ..Options::default() });
+    let with =
+        |missing_key| run_with(text, labels(), Options { missing_key, ..Options::default() });
     assert_eq!(with(MissingKey::Default).as_deref(), Ok("api|<no value>|map[job:api zone:a]"));
     assert_eq!(with(MissingKey::Zero).as_deref(), Ok("api||map[job:api zone:a]"));
     let error = with(MissingKey::Error).expect_err("the key is missing").message;
@@ -292,6 +433,7 @@ fn the_deepest_template_fits_a_small_stack() {
 
 #[test]
 fn lists_know_how_deep_they_are() {
-    let deep = (0..10).fold(Value::Nil, |value, _| Value::List(List::new("[]interface {}", vec![value])));
+    let deep =
+        (0..10).fold(Value::Nil, |value, _| Value::List(List::new("[]interface {}", vec![value])));
     assert_eq!(deep.depth(), 10);
 }

@@ -158,11 +158,14 @@ fn hexadecimal(number: f64, precision: Option<usize>, upper: bool) -> String {
     let fraction = format!("{:013x}", mantissa & ((1 << 52) - 1));
     let fraction = match precision {
         None => fraction.trim_end_matches('0').to_owned(),
-        Some(digits) => fraction.chars().chain(std::iter::repeat('0')).take(digits.min(MAX_DIGITS)).collect(),
+        Some(digits) => {
+            fraction.chars().chain(std::iter::repeat('0')).take(digits.min(MAX_DIGITS)).collect()
+        }
     };
     let point = if fraction.is_empty() { "" } else { "." };
     let minus = if exponent < 0 { '-' } else { '+' };
-    let text = format!("0x{}{point}{fraction}p{minus}{:02}", mantissa >> 52, exponent.unsigned_abs());
+    let text =
+        format!("0x{}{point}{fraction}p{minus}{:02}", mantissa >> 52, exponent.unsigned_abs());
     if upper { text.to_ascii_uppercase() } else { text }
 }
 

@@ -35,7 +35,8 @@ fn floats_are_written_as_go_writes_them() {
 
 #[test]
 fn signs_and_zeros_stand_where_go_puts_them() {
-    let inf = [Value::Float(f64::INFINITY), Value::Float(f64::NAN), Value::Float(f64::NEG_INFINITY)];
+    let inf =
+        [Value::Float(f64::INFINITY), Value::Float(f64::NAN), Value::Float(f64::NEG_INFINITY)];
     let print = |format: &str, args: &[Value]| printf(format, args).expect("it is short");
     assert_eq!(print("%v %v %v", &inf), "+Inf NaN -Inf");
     assert_eq!(print("%06.1f|%+f|% f", &inf), "  +Inf|+NaN|-Inf");
@@ -45,6 +46,9 @@ fn signs_and_zeros_stand_where_go_puts_them() {
 
 #[test]
 fn strings_are_quoted_as_go_quotes_them() {
-    assert_eq!(quote("a\"b\\\n\t\u{7}\u{1}\u{7f}é\u{a0}\u{2028}\u{feff}"), r#""a\"b\\\n\t\a\x01\x7fé\u00a0\u2028\ufeff""#);
+    assert_eq!(
+        quote("a\"b\\\n\t\u{7}\u{1}\u{7f}é\u{a0}\u{2028}\u{feff}"),
+        r#""a\"b\\\n\t\a\x01\x7fé\u00a0\u2028\ufeff""#
+    );
     assert_eq!(quote("e\u{301}"), "\"e\u{301}\"");
 }

@@ -17,7 +17,8 @@ impl Printer {
             'q' => {
                 let text = cut(text);
                 let raw = self.flags.sharp && can_backquote(&text);
-                let quoted = if raw { format!("`{text}`") } else { quoted(&text, '"', self.flags.plus) };
+                let quoted =
+                    if raw { format!("`{text}`") } else { quoted(&text, '"', self.flags.plus) };
                 self.pad(&quoted);
             }
             'x' | 'X' => {

@@ -98,7 +98,8 @@ fn integer(text: &str) -> Integer {
 
 /// Removes underscores that stand between digits, or between the prefix of a base and a digit.
 fn without_underscores(digits: &str, prefixed: bool) -> Option<String> {
-    let odd = digits.contains("__") || digits.ends_with('_') || (digits.starts_with('_') && !prefixed);
+    let odd =
+        digits.contains("__") || digits.ends_with('_') || (digits.starts_with('_') && !prefixed);
     (!odd).then(|| digits.replace('_', ""))
 }
 

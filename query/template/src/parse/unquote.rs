@@ -54,9 +54,7 @@ fn escape(chars: &mut std::str::Chars<'_>, quote: char) -> Option<Escape> {
         'x' => Escape::Byte(u8::try_from(digits(chars, 2, 16, 0)?).ok()?),
         'u' => Escape::Char(char::from_u32(digits(chars, 4, 16, 0)?)?),
         'U' => Escape::Char(char::from_u32(digits(chars, 8, 16, 0)?)?),
-        c @ '0'..='7' => {
-            Escape::Byte(u8::try_from(digits(chars, 2, 8, c.to_digit(8)?)?).ok()?)
-        }
+        c @ '0'..='7' => Escape::Byte(u8::try_from(digits(chars, 2, 8, c.to_digit(8)?)?).ok()?),
         c if c == quote => Escape::Char(c),
         _ => return None,
     })
