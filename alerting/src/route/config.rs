@@ -15,9 +15,19 @@ pub use self::http::HttpConfig;
 pub use self::receivers::{EmailConfig, PagerDutyConfig, SlackConfig, WebhookConfig};
 use super::interval::TimeInterval;
 use super::tree::Tree;
+use crate::problem::Problem;
 
+mod connection;
+mod globals;
 pub mod http;
+mod integrations;
+mod intervals;
+mod parse;
 pub mod receivers;
+mod routes;
+mod schema;
+mod section;
+mod yaml;
 
 /// A configuration that can be used.
 #[derive(Debug, Clone)]
@@ -116,8 +126,16 @@ pub struct InhibitSource {
 }
 
 impl Config {
+    /// Reads a file. Without a configuration, at least one of the problems is an error.
+    pub fn parse(file: &str, text: &str, strict: bool) -> (Option<Self>, Vec<Problem>) {
+        parse::parse(file, text, strict)
+    }
+
     /// Returns the receiver with that name.
     pub fn receiver(&self, name: &str) -> Option<&Arc<Receiver>> {
         self.receivers.iter().find(|receiver| &*receiver.name == name)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,3 +103,6 @@ fn repeat_is_due(question: &Question<'_>, entry: &Entry) -> bool {
 fn is_subset(part: &[Fingerprint], whole: &[Fingerprint]) -> bool {
     part.iter().all(|one| whole.binary_search(one).is_ok())
 }
+
+#[cfg(test)]
+mod tests;
