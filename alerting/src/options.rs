@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::egress::EgressOptions;
+
 /// The settings of section `alerting`. Paths are read by the process, which hands texts down.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -39,6 +41,8 @@ pub struct Options {
     pub fallback_receiver: String,
     /// See `fallback_receiver`.
     pub fallback_after: Duration,
+    /// What requests of ours may reach: section `egress` of the settings.
+    pub egress: EgressOptions,
 }
 
 impl Default for Options {
@@ -60,6 +64,7 @@ impl Default for Options {
             dead_letter_after: Duration::from_secs(24 * 3600),
             fallback_receiver: String::new(),
             fallback_after: Duration::from_secs(20),
+            egress: EgressOptions::default(),
         }
     }
 }

@@ -82,7 +82,7 @@ const LITERALS: &[(&str, bool, bool)] = &[
     ("https://[0:0:0:0:0:0:0:1]/", false, true),
     ("https://[::ffff:127.0.0.1]/", false, true),
     ("https://[::ffff:7f00:1]/", false, true),
-    ("https://[::127.0.0.1]/", false, false),
+    ("https://[::127.0.0.1]/", false, true),
     ("https://[64:ff9b::127.0.0.1]/", false, true),
     ("https://[2002:7f00:1::1]/", false, true),
     // Unspecified reaches loopback on Linux.

@@ -122,6 +122,8 @@ pub struct Queue {
     by_key: HashMap<Key, SlotId>,
     /// Everything that waits, the least pressing last.
     ranks: BTreeSet<(Urgency, u64, SlotId)>,
+    /// How many, by urgency.
+    queued: [usize; 4],
     timers: BTreeSet<(i64, SlotId)>,
     bytes: usize,
     in_flight: usize,
@@ -148,6 +150,7 @@ impl Queue {
             slots: HashMap::default(),
             by_key: HashMap::default(),
             ranks: BTreeSet::new(),
+            queued: [0; 4],
             timers: BTreeSet::new(),
             bytes: 0,
             in_flight: 0,
@@ -244,12 +247,8 @@ impl Queue {
 
     /// Returns how full it is.
     pub fn stats(&self) -> QueueStats {
-        let mut queued = [0; 4];
-        for (urgency, ..) in &self.ranks {
-            queued[*urgency as usize] += 1;
-        }
         QueueStats {
-            queued,
+            queued: self.queued,
             bytes: self.bytes,
             in_flight: self.in_flight,
             dead: self.dead.len(),
@@ -327,6 +326,7 @@ impl Queue {
             }
         }
         self.ranks.insert((item.urgency, item.seq, id));
+        self.queued[item.urgency as usize] += 1;
         self.bytes += item.bytes;
         slot.pending = Some(item);
         self.arm(id);
@@ -340,6 +340,7 @@ impl Queue {
             endpoint.remove(item.place, item.urgency, item.seq, id);
         }
         self.ranks.remove(&(item.urgency, item.seq, id));
+        self.queued[item.urgency as usize] -= 1;
         self.bytes -= item.bytes;
         Some(item)
     }

@@ -52,7 +52,7 @@ fn the_body_is_that_of_version_4() {
               "startsAt": "2026-11-21T12:00:00.123Z",
               "endsAt": "0001-01-01T00:00:00Z",
               "generatorURL": "http://tarn/graph",
-              "fingerprint": "c3c6ab12c7de5b3a"
+              "fingerprint": "b095cbba435360b4"
             },
             {
               "status": "resolved",
@@ -66,7 +66,7 @@ fn the_body_is_that_of_version_4() {
               "startsAt": "2026-11-21T12:00:00.123Z",
               "endsAt": "2026-11-21T12:00:30Z",
               "generatorURL": "http://tarn/graph",
-              "fingerprint": "0"
+              "fingerprint": "b099cbba4357498b"
             }
           ],
           "notification_reason": "some alerts resolved",
