@@ -108,6 +108,32 @@ impl Column {
         self.extra.as_deref().is_some_and(|e| !e.side.is_empty())
     }
 
+    /// Appends floats; `starts` may be empty. Returns the bytes by which the column grew.
+    pub(super) fn push_floats(&mut self, times: &[i64], bits: &[u64], starts: &[i64]) -> usize {
+        // What was sent again needs no room.
+        let newer = times.first().is_some_and(|first| *first > self.newest_ms());
+        let mut grown = if newer { self.make_room(times.len()) } else { 0 };
+        for (i, (time_ms, bits)) in times.iter().zip(bits).enumerate() {
+            grown += self.push_float(*time_ms, *bits, starts.get(i).copied().unwrap_or(0));
+        }
+        grown
+    }
+
+    /// Makes room for `n` floats in order; returns the bytes by which the column grew.
+    fn make_room(&mut self, n: usize) -> usize {
+        let len = self.offsets.len();
+        if len + n <= self.offsets.capacity() {
+            return 0;
+        }
+        // Grows by a quarter: at some 20 samples per flush doubling would waste a third. Long columns
+        // (a replay, a backlog) are few or short-lived, and copying them costs more.
+        let more = if len < LONG { (len / 4).max(4) } else { len };
+        let more = more.max(n);
+        self.offsets.reserve_exact(more);
+        self.bits.reserve_exact(more);
+        more * 12
+    }
+
     /// Appends a float; returns the bytes by which the column grew.
     pub(super) fn push_float(&mut self, time_ms: i64, bits: u64, start_ms: i64) -> usize {
         if time_ms > self.newest_ms() {
@@ -122,16 +148,7 @@ impl Column {
     }
 
     fn push_in_order(&mut self, offset: u32, bits: u64, start_ms: i64) -> usize {
-        let mut grown = 0;
-        if self.offsets.len() == self.offsets.capacity() {
-            let len = self.offsets.len();
-            // Grows by a quarter: at some 20 samples per flush doubling would waste a third. Long
-            // columns (a replay, a backlog) are few or short-lived, and copying them costs more.
-            let more = if len < LONG { (len / 4).max(4) } else { len };
-            self.offsets.reserve_exact(more);
-            self.bits.reserve_exact(more);
-            grown += more * 12;
-        }
+        let mut grown = self.make_room(1);
         let starts = self.extra.as_deref().map_or(&[][..], |e| &e.starts);
         if starts.last().map_or(0, |s| s.1) != start_ms {
             let at = self.offsets.len() as u32;

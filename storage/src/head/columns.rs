@@ -115,10 +115,8 @@ impl TenantColumns {
             match inner.slot(&self.table, run.index, &mut bytes) {
                 Some(slot) => {
                     let column = inner.column_mut(slot);
-                    for i in at..end {
-                        let start = rows.starts.get(i).copied().unwrap_or(0);
-                        bytes += column.push_float(rows.times[i], rows.bits[i], start);
-                    }
+                    let starts = rows.starts.get(at..end).unwrap_or_default();
+                    bytes += column.push_floats(&rows.times[at..end], &rows.bits[at..end], starts);
                     let late = column.is_out_of_order();
                     inner.out_of_order |= late;
                 }

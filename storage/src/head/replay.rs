@@ -4,6 +4,10 @@
 //! the log. Series references in the log belong to the process that wrote it: definitions lead from
 //! them to labels, and labels to today's places. Nothing is rejected here: what was acknowledged is
 //! kept.
+//!
+//! A scrape touches each series once, and what a column holds is out of the processor's cache when its
+//! next sample comes. So neighbouring records are joined and their samples sorted by series before
+//! they are inserted; the samples of one series stay in the order of the log.
 
 use std::sync::Arc;
 
@@ -22,13 +26,80 @@ use crate::schema::payload;
 use crate::schema::tables::{Table, payload as tables_payload};
 use crate::wal::{Lsn, Payload};
 
-/// The rows of one record, with the series references of the process that wrote it.
+/// Joined records hold no more samples: some of each of thousands of series, and little enough for
+/// the sorting to stay in the cache.
+const JOINED_SAMPLES_MAX: usize = 128 << 10;
+
+/// The rows of one record, or of several joined ones, with the series references of the process that wrote it.
 #[derive(Debug, Default)]
 pub struct DecodedRecord {
     definitions: Vec<(u32, LabelSet)>,
     rows: Rows,
     /// Log records or spans.
     tables: Vec<TableBatch>,
+}
+
+impl DecodedRecord {
+    /// Takes the rows of the record behind this one in; gives it back where it must be inserted after
+    /// this one.
+    pub(crate) fn join(&mut self, next: Self) -> Option<Self> {
+        let samples = self.rows.times.len() + next.rows.times.len();
+        let alike = self.rows.starts.is_empty() == next.rows.starts.is_empty();
+        // A definition may give a number away that rows of this record mean another series by.
+        let joins = alike
+            && samples <= JOINED_SAMPLES_MAX
+            && self.has_floats_only()
+            && next.has_floats_only()
+            && next.definitions.is_empty();
+        if !joins {
+            return Some(next);
+        }
+        let Rows { runs, times, bits, starts, .. } = next.rows;
+        self.rows.runs.extend(runs);
+        self.rows.times.extend(times);
+        self.rows.bits.extend(bits);
+        self.rows.starts.extend(starts);
+        None
+    }
+
+    fn has_floats_only(&self) -> bool {
+        let Rows { histograms, exemplars, families, .. } = &self.rows;
+        let others = histograms.is_empty() && exemplars.is_empty() && families.is_empty();
+        others && self.tables.is_empty()
+    }
+
+    /// Brings the floats of each series together; they stay in their order.
+    pub(crate) fn sort(&mut self) {
+        let Rows { runs, times, bits, starts, .. } = &mut self.rows;
+        let mut at = 0;
+        let mut order: Vec<(u32, usize, usize)> = Vec::with_capacity(runs.len());
+        for run in &*runs {
+            let end = at + run.n as usize;
+            order.push((run.index, at, end));
+            at = end;
+        }
+        order.sort_by_key(|(index, ..)| *index);
+        let mut sorted = Rows {
+            times: Vec::with_capacity(times.len()),
+            bits: Vec::with_capacity(bits.len()),
+            starts: Vec::with_capacity(starts.len()),
+            ..Rows::default()
+        };
+        runs.clear();
+        for (index, from, to) in order {
+            let n = (to - from) as u32;
+            match runs.last_mut() {
+                Some(run) if run.index == index => run.n += n,
+                _ => runs.push(FloatRun { index, n }),
+            }
+            sorted.times.extend_from_slice(&times[from..to]);
+            sorted.bits.extend_from_slice(&bits[from..to]);
+            if !starts.is_empty() {
+                sorted.starts.extend_from_slice(&starts[from..to]);
+            }
+        }
+        (*times, *bits, *starts) = (sorted.times, sorted.bits, sorted.starts);
+    }
 }
 
 /// Decodes the payloads of one record.
@@ -92,7 +163,7 @@ impl Replayer {
         Self { head, generation, tenants: HashMap::default() }
     }
 
-    /// Inserts one record.
+    /// Inserts one record, or several joined ones of which `lsn` is the first.
     ///
     /// # Errors
     /// `Corrupt` where a row uses a series that no record before it defined.
@@ -107,7 +178,9 @@ impl Replayer {
         for (reference, labels) in definitions {
             references.define(reference, &labels, now_ms);
         }
-        references.translate(&mut rows).map_err(|e| e.context(format!("record {}", lsn.0)))?;
+        references
+            .translate(&mut rows)
+            .map_err(|e| e.context(format!("record {}, or one soon after it", lsn.0)))?;
         references.admit(&rows, now_ms);
         self.generation.insert(&references.tenant, &rows);
         for batch in tables {
@@ -143,19 +216,19 @@ impl References {
     /// Restores what the appender needs to tell late samples.
     fn admit(&self, rows: &Rows, now_ms: i64) {
         let places = self.tenant.table.places();
-        let admit = |index: u32, time_ms: i64| {
-            if let Some(place) = place(&places, index) {
+        let admit = |index: u32, newest_ms: Option<i64>| {
+            if let (Some(place), Some(newest_ms)) = (place(&places, index), newest_ms) {
                 place.seen(now_ms);
-                place.admit(time_ms);
+                place.admit(newest_ms);
             }
         };
         let mut at = 0;
         for FloatRun { index, n } in rows.runs.iter().copied() {
             let times = &rows.times[at..at + n as usize];
             at += n as usize;
-            times.iter().for_each(|time_ms| admit(index, *time_ms));
+            admit(index, times.iter().max().copied());
         }
-        rows.histograms.iter().for_each(|row| admit(row.index, row.time_ms));
+        rows.histograms.iter().for_each(|row| admit(row.index, Some(row.time_ms)));
         let mut newest = self.tenant.exemplars.lock();
         for (index, exemplar) in &rows.exemplars {
             let time = newest.entry(*index).or_insert(i64::MIN);
@@ -163,3 +236,6 @@ impl References {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

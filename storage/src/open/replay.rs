@@ -24,17 +24,24 @@ use crate::head::sink::HeadSink;
 use crate::head::{Head, HeadGeneration};
 use crate::paths::DataDir;
 use crate::view::ViewCell;
-use crate::wal::{self, Lsn, Records, Wal};
+use crate::wal::{self, Lsn, Record, Records, Wal};
 
-/// Decoded records that wait for their insert: enough to keep both threads busy; each is a request
-/// of at most some tens of MiB.
-const DECODED_MAX: usize = 16;
+/// Batches that wait for their insert: enough to keep both threads busy; each is a request of at most
+/// some tens of MiB, or some small ones.
+const DECODED_MAX: usize = 4;
+/// Records of one batch: what a batch says of each stays small beside its rows.
+const JOINED_MAX: usize = 1024;
 
 /// How the replay ended.
 pub(crate) type Replayed = std::result::Result<(), Arc<Error>>;
 
-/// A record between the two threads.
-type Decoded = Result<(Lsn, TenantId, RequestMark, DecodedRecord)>;
+/// Neighbouring records of one tenant, between the two threads.
+struct Batch {
+    first: Lsn,
+    tenant: TenantId,
+    marks: Vec<RequestMark>,
+    rows: DecodedRecord,
+}
 
 /// What the replay thread needs.
 pub(super) struct Replay {
@@ -73,14 +80,14 @@ impl Replay {
         handles
             .tasks
             .spawn_thread("replay-decode", Box::new(move || decode_all(records, &decoded)));
-        for record in to_insert {
+        for batch in to_insert {
             if log.closing.load(Ordering::Acquire) {
                 let message = "store was closed while its log was replayed";
                 return Err(Error::unavailable(message, REPLAY_RETRY));
             }
-            let (lsn, tenant, mark, rows) = record?;
-            replayer.insert(lsn, &tenant, rows)?;
-            head.requests.keep(mark.hash, mark.counts);
+            let Batch { first, tenant, marks, rows } = batch?;
+            replayer.insert(first, &tenant, rows)?;
+            marks.iter().for_each(|mark| head.requests.keep(mark.hash, mark.counts));
         }
         let (rows, next) = (generation.rows(), recovery.next_lsn.0);
         let taken = handles.clock.monotonic().saturating_sub(started);
@@ -95,18 +102,65 @@ impl Replay {
 }
 
 /// Decodes records until the last, the first error, or nobody inserts them any more.
-fn decode_all(records: Records, decoded: &SyncSender<Decoded>) {
+fn decode_all(records: Records, decoded: &SyncSender<Result<Batch>>) {
+    let mut last: Option<Batch> = None;
     for record in records {
-        let rows = record.and_then(|record| {
-            let rows = decode(&record.payloads)
-                .map_err(|e| e.context(format_args!("replay record {}", record.lsn.0)))?;
-            let mark = RequestMark { hash: record.request_hash, counts: record.counts };
-            Ok((record.lsn, record.tenant, mark, rows))
-        });
-        let last = rows.is_err();
-        if decoded.send(rows).is_err() || last {
+        let next = match record.and_then(|record| Batch::decode(&record)) {
+            Ok(next) => next,
+            Err(error) => {
+                // What stands before the error is inserted all the same.
+                if last.is_none_or(|batch| decoded.send(Ok(batch.sorted())).is_ok()) {
+                    decoded.send(Err(error)).ok();
+                }
+                return;
+            }
+        };
+        let next = match &mut last {
+            Some(batch) => batch.join(next),
+            None => Some(next),
+        };
+        if let Some(next) = next
+            && let Some(full) = last.replace(next)
+            && decoded.send(Ok(full.sorted())).is_err()
+        {
             return;
         }
+    }
+    if let Some(batch) = last {
+        // Where nobody takes it, nobody misses it.
+        decoded.send(Ok(batch.sorted())).ok();
+    }
+}
+
+impl Batch {
+    fn decode(record: &Record) -> Result<Self> {
+        let rows = decode(&record.payloads)
+            .map_err(|e| e.context(format_args!("replay record {}", record.lsn.0)))?;
+        let mark = RequestMark { hash: record.request_hash, counts: record.counts };
+        let tenant = record.tenant.clone();
+        Ok(Self { first: record.lsn, tenant, marks: vec![mark], rows })
+    }
+
+    /// Takes the next record in; gives it back where it begins another batch.
+    fn join(&mut self, next: Self) -> Option<Self> {
+        if self.tenant != next.tenant || self.marks.len() >= JOINED_MAX {
+            return Some(next);
+        }
+        let Self { first, tenant, marks, rows } = next;
+        match self.rows.join(rows) {
+            Some(rows) => Some(Self { first, tenant, marks, rows }),
+            None => {
+                self.marks.extend(marks);
+                None
+            }
+        }
+    }
+
+    fn sorted(mut self) -> Self {
+        if self.marks.len() > 1 {
+            self.rows.sort();
+        }
+        self
     }
 }
 
