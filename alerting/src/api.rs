@@ -1,1 +1,3 @@
 //! The interfaces: Prometheus' rules and alerts, Alertmanager's second version, our own.
+
+pub mod alertmanager_v2;
