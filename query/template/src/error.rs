@@ -6,6 +6,8 @@
 pub struct Error {
     /// What and where, as Go words it: `template: name:line:column: executing "name" at <.X>: why`.
     pub message: String,
+    /// What alone.
+    pub reason: String,
     /// From 1.
     pub line: u32,
     /// From 1, in bytes; 0 where it is not known.
@@ -17,7 +19,8 @@ pub struct Error {
 impl Error {
     /// Makes an error about no place in particular.
     pub fn plain(message: impl Into<String>) -> Self {
-        Self { message: message.into(), line: 0, column: 0, limit: false }
+        let message = message.into();
+        Self { reason: message.clone(), message, line: 0, column: 0, limit: false }
     }
 }
 

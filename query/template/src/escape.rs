@@ -59,12 +59,25 @@ fn unreserved(b: u8) -> bool {
 }
 
 /// Writes every byte as `%XX` that `keep` does not take.
-pub(crate) fn percent(text: &str, keep: impl Fn(u8) -> bool) -> String {
+fn percent(text: &str, keep: impl Fn(u8) -> bool) -> String {
+    encode_bytes(text, keep, |out, b| write!(out, "%{b:02X}"))
+}
+
+/// As [`percent`], but `%xx`: HTML's escaper writes small letters.
+pub(crate) fn percent_small(text: &str, keep: impl Fn(u8) -> bool) -> String {
+    encode_bytes(text, keep, |out, b| write!(out, "%{b:02x}"))
+}
+
+fn encode_bytes(
+    text: &str,
+    keep: impl Fn(u8) -> bool,
+    write: impl Fn(&mut String, u8) -> std::fmt::Result,
+) -> String {
     let mut out = String::with_capacity(text.len());
     for b in text.bytes() {
         match keep(b) && b.is_ascii() {
             true => out.push(char::from(b)),
-            false => write!(out, "%{b:02X}").expect("writing to a string does not fail"),
+            false => write(&mut out, b).expect("writing to a string does not fail"),
         }
     }
     out

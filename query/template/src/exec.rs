@@ -169,7 +169,7 @@ impl<'t> Exec<'t, '_> {
         let file = &self.tree.parse_name;
         let message =
             format!("template: {file}:{line}:{column}: executing {name} at <{context}>: {why}");
-        Error { message, line, column: column + 1, limit: false }
+        Error { message, reason: why.to_owned(), line, column: column + 1, limit: false }
     }
 
     fn limit(&self, why: &str) -> Error {

@@ -265,7 +265,8 @@ impl Printer {
             Value::List(list) => self.list(list.items(), value, verb),
             Value::Map(map) => self.map(map, value, verb),
             Value::Object(object) => {
-                let text = object.text().filter(|_| matches!(verb, 'v' | 's' | 'q' | 'x' | 'X'));
+                let textual = matches!(verb, 'v' | 's' | 'q' | 'x' | 'X') && !self.flags.sharp_v;
+                let text = object.text().filter(|_| textual);
                 match text {
                     Some(text) => self.text(&text, value, verb),
                     None => self.underlying(object.underlying(), value, verb),

@@ -165,8 +165,8 @@ impl Escaper {
             _ => None,
         };
         Ok(match self.state {
-            State::Text if safe == Some(Safe::Html) => text,
-            State::Text => encode(&text, escaped),
+            State::Text if escaped || safe == Some(Safe::Html) => text,
+            State::Text => encode(&text, false),
             State::Comment => String::new(),
             State::Tag | State::AttributeName | State::AfterName | State::BeforeValue => {
                 self.attribute_name(&text)

@@ -123,11 +123,18 @@ impl Ending {
 }
 
 impl<'a> Parser<'a> {
+    /// The message names the line of the last token that was looked at, as Go's does; the place is
+    /// that of the last one that was taken.
     fn error(&self, message: &str) -> Error {
-        let pos = self.tokens.get(self.seen).map_or(0, |token| token.pos);
-        let (line, column) = place(self.text, pos);
-        let message = format!("template: {}:{line}: {message}", self.name);
-        Error { message, line, column: column + 1, limit: false }
+        let position = |at: usize| self.tokens.get(at).map_or(0, |token| token.pos);
+        let ended =
+            self.tokens.get(self.seen).is_some_and(|t| matches!(t.kind, Tok::Eof | Tok::Bad));
+        let (said, _) = place(self.text, position(self.seen));
+        let taken = if ended { self.seen } else { self.at.saturating_sub(1) };
+        let (line, column) = place(self.text, position(taken));
+        let reason = message.to_owned();
+        let message = format!("template: {}:{said}: {reason}", self.name);
+        Error { message, reason, line, column: column + 1, limit: false }
     }
 
     fn unexpected(&self, token: &Token<'_>, context: &str) -> Error {

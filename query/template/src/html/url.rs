@@ -1,7 +1,7 @@
 //! URLs: which part of one is written, and what a value may say there.
 
 use super::UNSAFE;
-use crate::escape::percent;
+use crate::escape::percent_small;
 
 /// Where in a URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,9 @@ impl Part {
             Self::Start if !safe && !is_safe(text) => format!("#{UNSAFE}"),
             Self::Start | Self::Path => normalize(text),
             Self::Query if safe => normalize(text),
-            Self::Query => percent(text, |b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)),
+            Self::Query => {
+                percent_small(text, |b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
+            }
         }
     }
 }
@@ -55,7 +57,7 @@ fn normalize(text: &str) -> String {
         let escape = bytes.get(i + 1..i + 3).is_some_and(|d| d.iter().all(u8::is_ascii_hexdigit));
         match c {
             '%' if escape => out.push(c),
-            c => out.push_str(&percent(c.encode_utf8(&mut [0; 4]), |b| {
+            c => out.push_str(&percent_small(c.encode_utf8(&mut [0; 4]), |b| {
                 b.is_ascii_alphanumeric() || RESERVED.contains(&b)
             })),
         }
