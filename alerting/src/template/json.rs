@@ -30,7 +30,7 @@ fn write(out: &mut String, value: &Value) -> Result<(), String> {
         Value::Int(number) => out.push_str(&number.to_string()),
         Value::Float(number) => out.push_str(&number_text(*number)?),
         Value::Text(text) | Value::Safe(_, text) => quote(out, text),
-        Value::List(list) => sequence(out, ('[', ']'), list.items(), |out, item| write(out, item))?,
+        Value::List(list) => sequence(out, ('[', ']'), list.items(), write)?,
         Value::Map(map) => sequence(out, ('{', '}'), map.entries(), |out, (name, entry)| {
             quote(out, name);
             out.push(':');

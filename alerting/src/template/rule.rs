@@ -162,7 +162,7 @@ pub fn expand(
         .map_err(|error| worded("parsing", error))?;
     let options = Options { missing_key: MissingKey::Zero, ..Options::default() };
     let mut functions = RuleFunctions { query, now_ms, external_url: data.external_url };
-    set.execute(&name, data.value(), &mut functions, options)
+    set.execute(&name, &data.value(), &mut functions, options)
         .map_err(|error| worded("executing", error))
 }
 

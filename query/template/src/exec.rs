@@ -91,7 +91,7 @@ impl Set {
     pub fn execute(
         &self,
         name: &str,
-        data: Value,
+        data: &Value,
         functions: &mut dyn Functions,
         options: Options,
     ) -> Result<String, Error> {
@@ -113,7 +113,7 @@ impl Set {
             out: String::new(),
             escaper: options.html.then(html::Escaper::new),
         };
-        exec.list(&data, &tree.root)?;
+        exec.list(data, &tree.root)?;
         Ok(exec.out)
     }
 }

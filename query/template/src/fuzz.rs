@@ -18,7 +18,7 @@ pub fn template(bytes: &[u8]) {
         let items = vec![labels, Value::Int(3), Value::Float(1.5), Value::texts(["x", "y"])];
         let data = Value::list("[]interface {}", items);
         let options = Options { missing_key, limits, html };
-        if let Ok(text) = set.execute("fuzz", data, &mut (), options) {
+        if let Ok(text) = set.execute("fuzz", &data, &mut (), options) {
             assert!(text.len() <= limits.output, "{} bytes of output", text.len());
         }
     }

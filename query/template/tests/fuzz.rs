@@ -99,7 +99,7 @@ proptest! {
         let text = "<a title=\"{{ . }}\" href='{{ . }}' class={{ . }}>{{ . }}</a><script>var x = {{ . }}, y = '{{ . }}';</script>";
         prop_assert!(set.parse("", text, &|_| false).is_ok());
         let options = tarn_template::Options { html: true, ..Default::default() };
-        let out = set.execute("", value.as_str().into(), &mut (), options);
+        let out = set.execute("", &value.as_str().into(), &mut (), options);
         let out = out.map_err(|e| TestCaseError::fail(e.message))?;
         let count = |what: &str| out.matches(what).count();
         prop_assert_eq!((count("<"), count(">")), (4, 4), "{}", out);

@@ -81,8 +81,8 @@ impl Data {
     }
 
     /// Returns it as templates see it.
-    pub(super) fn value(&self) -> Value {
-        self.value.clone()
+    pub(super) fn value(&self) -> &Value {
+        &self.value
     }
 
     fn make_value(&self) -> Value {

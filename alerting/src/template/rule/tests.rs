@@ -37,98 +37,100 @@ fn answer(question: &str) -> Result<Vec<QuerySample>, String> {
     }
 }
 
+/// Text, value, what comes out.
+const CASES: &[(&str, f64, &str)] = &[
+    ("plain {text}", 0.0, "plain {text}"),
+    (
+        "{{ $labels.instance }} {{ .Labels.job }} {{ $labels.nope }}|",
+        0.0,
+        "db1.example.org:9100 db |",
+    ),
+    (
+        "{{ $externalLabels.cluster }} {{ $externalURL }} {{ externalURL }}{{ pathPrefix }}",
+        0.0,
+        "eu https://tarn.example.org/mon/ https://tarn.example.org/mon//mon",
+    ),
+    (
+        "{{ $value }} {{ .Value }} {{ printf \"%.2f\" $value }}",
+        1_500_000.0,
+        "1.5e+06 1.5e+06 1500000.00",
+    ),
+    ("{{ $value }}", f64::NAN, "NaN"),
+    ("{{ $value }}", f64::INFINITY, "+Inf"),
+    ("{{ printf \"%d\" $value }}", 1.0, "%!d(float64=1)"),
+    ("{{ $labels }}", 0.0, "map[instance:db1.example.org:9100 job:db]"),
+    (
+        "{{ $value | humanize }} {{ humanize1024 $value }} {{ humanizePercentage 0.5 }}",
+        2048.0,
+        "2.048k 2ki 50%",
+    ),
+    ("{{ humanizeDuration 3723 }} {{ humanizeDuration \"90\" }}", 0.0, "1h 2m 3s 1m 30s"),
+    ("{{ humanizeTimestamp $value }}", 1_435_065_584.128, "2015-06-23 13:19:44.128 +0000 UTC"),
+    (
+        "{{ (toTime $value).Format \"2006-01-02\" }} {{ ($value | toTime).Year }}",
+        1_435_065_584.0,
+        "2015-06-23 2015",
+    ),
+    (
+        "{{ toDuration 90 }} {{ (toDuration 3600).Hours }} {{ parseDuration \"1h30m\" }}",
+        0.0,
+        "1m30s 1 5400",
+    ),
+    ("{{ now }} {{ (toTime now).Unix }}", 0.0, "1.435065584128e+09 1435065584"),
+    (
+        "{{ stripPort $labels.instance }} {{ stripDomain $labels.instance }} {{ stripDomain \"10.0.0.1:80\" }} {{ stripPort \"[::1]:80\" }}",
+        0.0,
+        "db1.example.org db1:9100 10.0.0.1:80 ::1",
+    ),
+    (
+        "{{ graphLink \"up == 1\" }} {{ tableLink \"up\" }}",
+        0.0,
+        "/graph?g0.expr=up+%3D%3D+1&g0.tab=0 /graph?g0.expr=up&g0.tab=1",
+    ),
+    (
+        "{{ toUpper \"a\" }}{{ toLower \"B\" }} {{ title \"foo bar\" }} {{ match \"a+\" \"baa\" }} {{ reReplaceAll \"(a)b\" \"x$1\" \"ab\" }}",
+        0.0,
+        "Ab Foo Bar true xa",
+    ),
+    ("{{ urlQueryEscape \"a b&c\" }} {{ safeHtml \"<b>\" }}", 0.0, "a+b%26c <b>"),
+    (
+        "{{ with query \"metric\" }}{{ . | first | value }} {{ first . | label \"instance\" }}{{ end }}",
+        0.0,
+        "21 b",
+    ),
+    (
+        "{{ range query \"metric\" | sortByLabel \"instance\" }}{{ .Labels.instance }}={{ .Value }}{{ strvalue . }};{{ end }}",
+        0.0,
+        "a=11x;b=21;",
+    ),
+    ("{{ range query \"nothing\" }}x{{ else }}none{{ end }}", 0.0, "none"),
+    (
+        "{{ query \"nothing\" }} {{ first (query \"metric\") }}",
+        0.0,
+        "[] {map[__name__:metric instance:b] 21}",
+    ),
+    (
+        "{{ define \"x\" }}{{ .arg0 }}-{{ .arg1 }}{{ end }}{{ template \"x\" (args 1 \"b\") }}",
+        0.0,
+        "1-b",
+    ),
+    ("{{ if gt $value 1.0 }}high{{ else }}low{{ end }}", 2.0, "high"),
+    (
+        "{{ $activeAt.Unix }} {{ $type }} {{ $alertID }} {{ $groupID }} {{ $expr }} {{ $for }} {{ $interval }} {{ $isPartial }}",
+        0.0,
+        "60 prometheus 7 8 up == 0 1m30s 1m0s false",
+    ),
+    (
+        "{{ htmlEscape \"<\" }} {{ jsonEscape \"a\\\"\" }} {{ quotesEscape \"a\\\"\" }} {{ queryEscape \"a b\" }} {{ pathEscape \"a b/c\" }} {{ parseDurationTime \"90s\" }} {{ formatTime \"2006\" 0 }}",
+        0.0,
+        "&lt; \"a\\\"\" a\\\" a+b a%20b%2Fc 1m30s 1970",
+    ),
+];
+
 #[test]
 fn variables_and_functions() {
-    let cases = [
-        ("plain {text}", 0.0, "plain {text}"),
-        (
-            "{{ $labels.instance }} {{ .Labels.job }} {{ $labels.nope }}|",
-            0.0,
-            "db1.example.org:9100 db |",
-        ),
-        (
-            "{{ $externalLabels.cluster }} {{ $externalURL }} {{ externalURL }}{{ pathPrefix }}",
-            0.0,
-            "eu https://tarn.example.org/mon/ https://tarn.example.org/mon//mon",
-        ),
-        (
-            "{{ $value }} {{ .Value }} {{ printf \"%.2f\" $value }}",
-            1_500_000.0,
-            "1.5e+06 1.5e+06 1500000.00",
-        ),
-        ("{{ $value }}", f64::NAN, "NaN"),
-        ("{{ $value }}", f64::INFINITY, "+Inf"),
-        ("{{ printf \"%d\" $value }}", 1.0, "%!d(float64=1)"),
-        ("{{ $labels }}", 0.0, "map[instance:db1.example.org:9100 job:db]"),
-        (
-            "{{ $value | humanize }} {{ humanize1024 $value }} {{ humanizePercentage 0.5 }}",
-            2048.0,
-            "2.048k 2ki 50%",
-        ),
-        ("{{ humanizeDuration 3723 }} {{ humanizeDuration \"90\" }}", 0.0, "1h 2m 3s 1m 30s"),
-        ("{{ humanizeTimestamp $value }}", 1_435_065_584.128, "2015-06-23 13:19:44.128 +0000 UTC"),
-        (
-            "{{ (toTime $value).Format \"2006-01-02\" }} {{ ($value | toTime).Year }}",
-            1_435_065_584.0,
-            "2015-06-23 2015",
-        ),
-        (
-            "{{ toDuration 90 }} {{ (toDuration 3600).Hours }} {{ parseDuration \"1h30m\" }}",
-            0.0,
-            "1m30s 1 5400",
-        ),
-        ("{{ now }} {{ (toTime now).Unix }}", 0.0, "1.435065584128e+09 1435065584"),
-        (
-            "{{ stripPort $labels.instance }} {{ stripDomain $labels.instance }} {{ stripDomain \"10.0.0.1:80\" }} {{ stripPort \"[::1]:80\" }}",
-            0.0,
-            "db1.example.org db1:9100 10.0.0.1:80 ::1",
-        ),
-        (
-            "{{ graphLink \"up == 1\" }} {{ tableLink \"up\" }}",
-            0.0,
-            "/graph?g0.expr=up+%3D%3D+1&g0.tab=0 /graph?g0.expr=up&g0.tab=1",
-        ),
-        (
-            "{{ toUpper \"a\" }}{{ toLower \"B\" }} {{ title \"foo bar\" }} {{ match \"a+\" \"baa\" }} {{ reReplaceAll \"(a)b\" \"x$1\" \"ab\" }}",
-            0.0,
-            "Ab Foo Bar true xa",
-        ),
-        ("{{ urlQueryEscape \"a b&c\" }} {{ safeHtml \"<b>\" }}", 0.0, "a+b%26c <b>"),
-        (
-            "{{ with query \"metric\" }}{{ . | first | value }} {{ first . | label \"instance\" }}{{ end }}",
-            0.0,
-            "21 b",
-        ),
-        (
-            "{{ range query \"metric\" | sortByLabel \"instance\" }}{{ .Labels.instance }}={{ .Value }}{{ strvalue . }};{{ end }}",
-            0.0,
-            "a=11x;b=21;",
-        ),
-        ("{{ range query \"nothing\" }}x{{ else }}none{{ end }}", 0.0, "none"),
-        (
-            "{{ query \"nothing\" }} {{ first (query \"metric\") }}",
-            0.0,
-            "[] {map[__name__:metric instance:b] 21}",
-        ),
-        (
-            "{{ define \"x\" }}{{ .arg0 }}-{{ .arg1 }}{{ end }}{{ template \"x\" (args 1 \"b\") }}",
-            0.0,
-            "1-b",
-        ),
-        ("{{ if gt $value 1.0 }}high{{ else }}low{{ end }}", 2.0, "high"),
-        (
-            "{{ $activeAt.Unix }} {{ $type }} {{ $alertID }} {{ $groupID }} {{ $expr }} {{ $for }} {{ $interval }} {{ $isPartial }}",
-            0.0,
-            "60 prometheus 7 8 up == 0 1m30s 1m0s false",
-        ),
-        (
-            "{{ htmlEscape \"<\" }} {{ jsonEscape \"a\\\"\" }} {{ quotesEscape \"a\\\"\" }} {{ queryEscape \"a b\" }} {{ pathEscape \"a b/c\" }} {{ parseDurationTime \"90s\" }} {{ formatTime \"2006\" 0 }}",
-            0.0,
-            "&lt; \"a\\\"\" a\\\" a+b a%20b%2Fc 1m30s 1970",
-        ),
-    ];
-    for (text, value, want) in cases {
-        assert_eq!(expand_with(text, value, &mut answer).as_deref(), Ok(want), "{text}");
+    for (text, value, want) in CASES {
+        assert_eq!(expand_with(text, *value, &mut answer).as_deref(), Ok(*want), "{text}");
     }
 }
 

@@ -22,14 +22,14 @@ impl Functions for Slices {
     }
 }
 
-fn run_with(text: &str, data: Value, options: Options) -> Result<String, Error> {
+fn run_with(text: &str, data: &Value, options: Options) -> Result<String, Error> {
     let mut set = Set::new();
     set.parse("", text, &|name| Slices.signature(name).is_some())?;
     set.execute("", data, &mut Slices, options)
 }
 
 fn run(text: &str) -> Result<String, Error> {
-    run_with(text, Value::Nil, Options::default())
+    run_with(text, &Value::Nil, Options::default())
 }
 
 /// What Go 1.19 prints.
@@ -358,7 +358,7 @@ fn labels() -> Value {
 fn missing_keys_are_nothing_or_empty_or_errors() {
     let text = "{{ .job }}|{{ .nope }}|{{ . }}";
     let with =
-        |missing_key| run_with(text, labels(), Options { missing_key, ..Options::default() });
+        |missing_key| run_with(text, &labels(), Options { missing_key, ..Options::default() });
     assert_eq!(with(MissingKey::Default).as_deref(), Ok("api|<no value>|map[job:api zone:a]"));
     assert_eq!(with(MissingKey::Zero).as_deref(), Ok("api||map[job:api zone:a]"));
     let error = with(MissingKey::Error).expect_err("the key is missing").message;
@@ -378,11 +378,11 @@ fn errors_have_line_and_column() {
 #[test]
 fn maps_and_variables_keep_to_their_scopes() {
     let text = "{{ range $k, $v := . }}{{ $k }}={{ $v }};{{ end }}{{ $.job }}";
-    assert_eq!(run_with(text, labels(), Options::default()).as_deref(), Ok("job=api;zone=a;api"));
+    assert_eq!(run_with(text, &labels(), Options::default()).as_deref(), Ok("job=api;zone=a;api"));
     let nested = BTreeMap::from([("inner".into(), labels())]);
     let data = Value::Map(Map::new("map[string]interface {}", nested));
     let text = "{{ .inner.job }}{{ with .inner }}{{ .zone }}{{ $.inner.job }}{{ end }}";
-    assert_eq!(run_with(text, data, Options::default()).as_deref(), Ok("apiaapi"));
+    assert_eq!(run_with(text, &data, Options::default()).as_deref(), Ok("apiaapi"));
 }
 
 #[test]
