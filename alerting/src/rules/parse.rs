@@ -108,7 +108,11 @@ impl File<'_> {
         let reader = &mut self.reader;
         let interval = reader.duration(fields.get("interval"), "interval");
         let query_offset = reader.duration(fields.get("query_offset"), "query_offset");
-        let limit = reader.integer(fields.get("limit"), "limit", 0).unwrap_or(0);
+        let limit = reader.integer(fields.get("limit"), "limit").unwrap_or(0);
+        if let Some(node) = fields.get("limit").filter(|_| limit < 0) {
+            // Upstream takes it for no limit.
+            reader.warn_at(node.line, node.column, format!("limit {limit} is no limit"));
+        }
         let on_arrival = reader.boolean(fields.get("on_arrival"), "on_arrival");
         let labels = self.labels(fields.get("labels"), false);
         let list = self.reader.list(fields.get("rules"), "rules");
@@ -122,7 +126,7 @@ impl File<'_> {
             name: name.into(),
             interval: interval.filter(|interval| !interval.is_zero()),
             query_offset,
-            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+            limit: usize::try_from(limit.max(0)).unwrap_or(usize::MAX),
             labels: labels.iter().map(|(n, v)| Label::new(Arc::clone(n), Arc::clone(v))).collect(),
             on_arrival,
             rules,
@@ -209,8 +213,9 @@ impl File<'_> {
         if let Err(why) = validate::record_name(record, self.options.legacy_names) {
             self.reader.error(node, why);
         }
-        for key in ["annotations", "no_data"] {
-            if let Some(node) = fields.get(key) {
+        let annotations = fields.get("annotations").filter(|node| !node.is_empty_map());
+        for (key, node) in [("annotations", annotations), ("no_data", fields.get("no_data"))] {
+            if let Some(node) = node {
                 self.reader.error(node, format!("a recording rule has no {key:?}"));
             }
         }
@@ -288,10 +293,25 @@ impl File<'_> {
     }
 
     fn template(&mut self, node: &Node, text: &str, what: &str) {
-        if let Err(why) = (self.options.check)(text) {
-            self.reader.error(node, format!("{what}: {why}"));
-        }
+        let Err(why) = (self.options.check)(text) else { return };
+        let placed = template_place(text, &why);
+        let (offset, why) = placed.unwrap_or((0, &why));
+        let (line, column) = match placed {
+            Some(_) => place_inside(self.text, node, offset),
+            None => (node.line, node.column),
+        };
+        self.reader.error_at(line, column, format!("{what}: {why}"));
     }
+}
+
+/// Takes `line:column: ` off a mistake in a template; returns the byte it means, and the rest.
+fn template_place<'a>(text: &str, why: &'a str) -> Option<(usize, &'a str)> {
+    let (line, rest) = why.split_once(':')?;
+    let (column, rest) = rest.split_once(": ")?;
+    let (line, column): (usize, usize) = (line.parse().ok()?, column.parse().ok()?);
+    let before: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
+    let inside = text.get(before..)?.char_indices().nth(column.checked_sub(1)?)?;
+    Some((before + inside.0, rest))
 }
 
 fn no_data(reader: &mut Reader, node: Option<&Node>) -> NoData {

@@ -66,7 +66,7 @@ fn every_mistake_is_told_with_its_place() {
 groups:
 - name: a
   intervall: 15s
-  limit: -1
+  limit: many
   rules:
   - record: x{y}
     expr: up
@@ -89,7 +89,7 @@ groups:
         told(text),
         [
             "r.yaml:3:3: \"intervall\" is no key of a group; did you mean \"interval\"?",
-            "r.yaml:4:10: group \"a\": limit must be a whole number of at least 0, is \"-1\"",
+            "r.yaml:4:10: group \"a\": limit must be a whole number, is \"many\"",
             "r.yaml:6:13: group \"a\", rule 1, \"x{y}\": record \"x{y}\" holds braces: should it be the expr?",
             "r.yaml:8:18: group \"a\", rule 1, \"x{y}\": a recording rule has no \"annotations\"",
             "r.yaml:13:7: group \"a\", rule 2, \"Bad\": expr cannot be parsed: unexpected \")\" in aggregation",
@@ -156,7 +156,7 @@ fn options_refuse_or_admit() {
     };
     let problems = parse("f", text, &ParseOptions { check: &check, ..plain }).problems;
     let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    assert_eq!(told, ["f:6:40: group \"g\", rule 1, \"A\": label \"a.b\": 1:4: no such thing"]);
+    assert_eq!(told, ["f:6:44: group \"g\", rule 1, \"A\": label \"a.b\": no such thing"]);
     for lang in ["sql", "klingon"] {
         let text = format!("groups: [{{name: g, lang: {lang}}}]");
         assert_eq!(self::told(&text).len(), 1, "{lang}");

@@ -278,6 +278,11 @@ impl Node {
         matches!(self.plain(), Some("" | "~" | "null" | "Null" | "NULL"))
     }
 
+    /// Returns whether it is a map without entries.
+    pub(crate) fn is_empty_map(&self) -> bool {
+        matches!(&self.kind, Kind::Map(entries) if entries.is_empty())
+    }
+
     /// Returns what it is, for messages.
     fn describe(&self) -> String {
         match &self.kind {

@@ -124,7 +124,7 @@ impl Parser<'_> {
 
     fn texts<'n>(&mut self, fields: &Fields<'n>, key: &str) -> Vec<(&'n Node, String)> {
         let list = self.reader.list(fields.get(key), key);
-        list.iter().map(|node| (node, self.reader.text(Some(node), key).to_owned())).collect()
+        list.into_iter().map(|node| (node, self.reader.text(Some(node), key).to_owned())).collect()
     }
 
     fn series(&mut self, node: &Node) -> Option<(LabelSet, Vec<Option<Point>>)> {

@@ -101,14 +101,15 @@ impl Reader {
         kept
     }
 
-    /// Returns the items of a list; nothing at all is an empty list.
-    pub(crate) fn list<'n>(&mut self, node: Option<&'n Node>, what: &str) -> &'n [Node] {
+    /// Returns the items of a list; nothing at all is an empty list, and an item that is nothing at
+    /// all is none.
+    pub(crate) fn list<'n>(&mut self, node: Option<&'n Node>, what: &str) -> Vec<&'n Node> {
         match node.map(|node| (node, &node.kind)) {
-            Some((_, Kind::List(items))) => items,
-            None => &[],
+            Some((_, Kind::List(items))) => items.iter().filter(|item| !item.is_null()).collect(),
+            None => Vec::new(),
             Some((node, _)) => {
                 self.error(node, format!("{what} must be a list, is {}", node.describe()));
-                &[]
+                Vec::new()
             }
         }
     }
@@ -147,21 +148,15 @@ impl Reader {
         }
     }
 
-    /// Returns a whole number, at least `min`.
-    pub(crate) fn integer(&mut self, node: Option<&Node>, what: &str, min: i64) -> Option<i64> {
+    /// Returns a whole number.
+    pub(crate) fn integer(&mut self, node: Option<&Node>, what: &str) -> Option<i64> {
         let node = node?;
         let value = node.plain().and_then(integer);
-        match value.filter(|value| *value >= min) {
-            Some(value) => Some(value),
-            None => {
-                let got = node.describe();
-                self.error(
-                    node,
-                    format!("{what} must be a whole number of at least {min}, is {got}"),
-                );
-                None
-            }
+        if value.is_none() {
+            let got = node.describe();
+            self.error(node, format!("{what} must be a whole number, is {got}"));
         }
+        value
     }
 
     /// Returns a number; text that is a number counts.
