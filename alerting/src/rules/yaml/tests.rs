@@ -84,8 +84,7 @@ fn mistakes_have_places() {
             "f:2:1: \"lables\" is no key of a rule; did you mean \"labels\"?",
         ]
     );
-    for (text, place) in
-    {
+    for (text, place) in [("a: [1\nb: 2\n", "2:"), ("a: \"x\n", ":"), ("a: *nobody\n", "1:")] {
         let error = parse(text).unwrap_err();
         let shown = format!("{}:{}", error.line, error.column);
         assert!(shown.contains(place), "{text}: {shown}: {}", error.message);
