@@ -30,6 +30,9 @@ use crate::wal::{Lsn, Payload};
 /// the sorting to stay in the cache.
 const JOINED_SAMPLES_MAX: usize = 128 << 10;
 
+/// Numbers of series that lie further apart, in times the samples, are not worth sorting by.
+const SPREAD_MAX: usize = 4;
+
 /// The rows of one record, or of several joined ones, with the series references of the process that wrote it.
 #[derive(Debug, Default)]
 pub struct DecodedRecord {
@@ -68,37 +71,43 @@ impl DecodedRecord {
         others && self.tables.is_empty()
     }
 
-    /// Brings the floats of each series together; they stay in their order.
+    /// Brings the floats of each series together; they stay in their order. Where few series can come
+    /// twice, all stays as it is.
     pub(crate) fn sort(&mut self) {
         let Rows { runs, times, bits, starts, .. } = &mut self.rows;
+        let first = runs.iter().map(|run| run.index).min().unwrap_or(0);
+        let last = runs.iter().map(|run| run.index).max().unwrap_or(0);
+        let series = (last - first) as usize + 1;
+        if series > runs.len() * SPREAD_MAX {
+            return;
+        }
+        // Where the next float of each series goes: behind all those of the series before it.
+        let mut counts = vec![0_u32; series];
+        runs.iter().for_each(|run| counts[(run.index - first) as usize] += run.n);
+        let mut places = Vec::with_capacity(series);
+        let mut end = 0;
+        for n in &counts {
+            places.push(end);
+            end += *n as usize;
+        }
+        let (mut new_times, mut new_bits) = (vec![0; times.len()], vec![0; bits.len()]);
+        let mut new_starts = vec![0; starts.len()];
         let mut at = 0;
-        let mut order: Vec<(u32, usize, usize)> = Vec::with_capacity(runs.len());
         for run in &*runs {
-            let end = at + run.n as usize;
-            order.push((run.index, at, end));
-            at = end;
-        }
-        order.sort_by_key(|(index, ..)| *index);
-        let mut sorted = Rows {
-            times: Vec::with_capacity(times.len()),
-            bits: Vec::with_capacity(bits.len()),
-            starts: Vec::with_capacity(starts.len()),
-            ..Rows::default()
-        };
-        runs.clear();
-        for (index, from, to) in order {
-            let n = (to - from) as u32;
-            match runs.last_mut() {
-                Some(run) if run.index == index => run.n += n,
-                _ => runs.push(FloatRun { index, n }),
-            }
-            sorted.times.extend_from_slice(&times[from..to]);
-            sorted.bits.extend_from_slice(&bits[from..to]);
+            let (n, place) = (run.n as usize, &mut places[(run.index - first) as usize]);
+            let (from, to) = (at..at + n, *place..*place + n);
+            new_times[to.clone()].copy_from_slice(&times[from.clone()]);
+            new_bits[to.clone()].copy_from_slice(&bits[from.clone()]);
             if !starts.is_empty() {
-                sorted.starts.extend_from_slice(&starts[from..to]);
+                new_starts[to].copy_from_slice(&starts[from]);
             }
+            at += n;
+            *place += n;
         }
-        (*times, *bits, *starts) = (sorted.times, sorted.bits, sorted.starts);
+        runs.clear();
+        let counted = (first..=last).zip(counts).filter(|(_, n)| *n > 0);
+        runs.extend(counted.map(|(index, n)| FloatRun { index, n }));
+        (*times, *bits, *starts) = (new_times, new_bits, new_starts);
     }
 }
 
