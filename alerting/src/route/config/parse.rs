@@ -23,7 +23,7 @@ pub(super) fn parse(file: &str, text: &str, strict: bool) -> (Option<Config>, Ve
     };
     let config = Section::open(&context, "the file", &root)
         .and_then(|section| read(&context, section, strict));
-    let shown = root.render(&|at| context.is_secret(at));
+    let shown = root.render(&|at| context.mask(at));
     let problems = context.problems();
     let usable = !any_error(&problems);
     (config.filter(|_| usable).map(|config| Config { shown, ..config }), problems)

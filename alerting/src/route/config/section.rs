@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tarn_model::error::Error;
-use tarn_model::map::HashSet;
+use tarn_model::map::{HashMap, HashSet};
 use tarn_model::secret::Secret;
 use tarn_model::units::parse_duration;
 
@@ -18,8 +18,8 @@ use crate::problem::Problem;
 pub(super) struct Context {
     file: String,
     problems: RefCell<Vec<Problem>>,
-    /// Where secrets stand.
-    secrets: RefCell<HashSet<At>>,
+    /// Where secrets stand, and what is shown instead.
+    secrets: RefCell<HashMap<At, String>>,
 }
 
 impl Context {
@@ -48,12 +48,21 @@ impl Context {
         problems
     }
 
-    pub(super) fn is_secret(&self, at: At) -> bool {
-        self.secrets.borrow().contains(&at)
+    fn is_secret(&self, at: At) -> bool {
+        self.secrets.borrow().contains_key(&at)
+    }
+
+    /// Returns what is shown instead of a secret.
+    pub(super) fn mask(&self, at: At) -> Option<String> {
+        self.secrets.borrow().get(&at).cloned()
     }
 
     pub(super) fn hide(&self, at: At) {
-        self.secrets.borrow_mut().insert(at);
+        self.hide_as(at, "<secret>".to_owned());
+    }
+
+    fn hide_as(&self, at: At, mask: String) {
+        self.secrets.borrow_mut().insert(at, mask);
     }
 
     /// Returns a path as the file means it: beside itself.
@@ -228,6 +237,14 @@ impl<'a> Section<'a> {
         file_key: &'static str,
     ) -> Option<Secret> {
         let secret = self.secret(key, file_key);
+        // Whose URL it is may be seen, and older clients want to see a URL.
+        if let Some(value) = self.get(key)
+            && let Ok(url) = url::Url::parse(value.text().unwrap_or_default())
+            && let Some(host) = url.host_str()
+        {
+            let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+            self.context.hide_as(value.at, format!("{}://{host}{port}/<secret>", url.scheme()));
+        }
         if let Some(value) = self.get(key)
             && let Some(text) = value.text()
             && !text.is_empty()

@@ -71,14 +71,14 @@ impl Value {
         }
     }
 
-    /// Writes it as YAML; `hidden` says which scalars are secrets.
-    pub(super) fn render(&self, hidden: &dyn Fn(At) -> bool) -> String {
+    /// Writes it as YAML; `hidden` says what to show instead of secrets.
+    pub(super) fn render(&self, hidden: &dyn Fn(At) -> Option<String>) -> String {
         let mut out = String::new();
         self.write(&mut out, 0, hidden);
         out
     }
 
-    fn write(&self, out: &mut String, depth: usize, hidden: &dyn Fn(At) -> bool) {
+    fn write(&self, out: &mut String, depth: usize, hidden: &dyn Fn(At) -> Option<String>) {
         let indent = "  ".repeat(depth);
         match &self.node {
             Node::List(items) if !items.is_empty() => {
@@ -99,7 +99,7 @@ impl Value {
     }
 
     /// Writes it after the key or the dash that it belongs to.
-    fn write_after(&self, out: &mut String, depth: usize, hidden: &dyn Fn(At) -> bool) {
+    fn write_after(&self, out: &mut String, depth: usize, hidden: &dyn Fn(At) -> Option<String>) {
         let text = match &self.node {
             Node::List(items) if !items.is_empty() => {
                 out.push('\n');
@@ -112,9 +112,8 @@ impl Value {
             Node::List(_) => "[]".to_owned(),
             Node::Map(_) => "{}".to_owned(),
             Node::Null => "null".to_owned(),
-            Node::Plain(_) | Node::Text(_) if hidden(self.at) => "<secret>".to_owned(),
-            Node::Plain(text) => text.clone(),
-            Node::Text(text) => quote(text),
+            Node::Plain(text) => hidden(self.at).map_or_else(|| text.clone(), |mask| quote(&mask)),
+            Node::Text(text) => quote(hidden(self.at).as_ref().unwrap_or(text)),
         };
         // Writing to a string cannot fail.
         writeln!(out, " {text}").ok();
