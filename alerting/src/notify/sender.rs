@@ -114,6 +114,10 @@ pub(super) struct Caller {
 impl Caller {
     pub(super) fn new(http: &HttpConfig, timeout: Option<Duration>, context: &Context) -> Self {
         let options = options(http, timeout.unwrap_or(TIMEOUT));
+        if let Err(error) = &options {
+            let error = error.message();
+            tracing::warn!(error, "a receiver cannot be told: its http_config is not supported");
+        }
         Self { context: context.clone(), options, client: Mutex::default() }
     }
 
@@ -198,6 +202,9 @@ fn options(http: &HttpConfig, timeout: Duration) -> Result<ClientOptions> {
     };
     if http.proxy.from_environment {
         return Err(Error::invalid("proxy_from_environment is not supported: write proxy_url"));
+    }
+    if !http.proxy.connect_headers.is_empty() {
+        return Err(Error::invalid("proxy_connect_header is not supported"));
     }
     if !http.tls.server_name.is_empty() {
         return Err(Error::invalid("tls_config.server_name is not supported"));

@@ -16,7 +16,6 @@ use serde_json::Value;
 use sha2::Sha256;
 use tarn_model::error::{Error, Result};
 use tarn_model::labels::LabelSet;
-use tarn_model::secret::Secret;
 
 use super::endpoint::EndpointSpec;
 use super::intent::Intent;
@@ -41,7 +40,6 @@ const PARALLEL: usize = 8;
 #[derive(Debug)]
 pub struct Webhook {
     config: WebhookConfig,
-    secret: Option<Secret>,
     caller: Caller,
     context: Context,
 }
@@ -50,14 +48,7 @@ impl Webhook {
     /// Makes the sender of a configuration.
     pub fn new(config: &WebhookConfig, context: &Context) -> Self {
         let caller = Caller::new(&config.http, config.timeout, context);
-        Self { config: config.clone(), secret: None, caller, context: context.clone() }
-    }
-
-    /// Signs requests.
-    #[must_use]
-    pub fn signed(mut self, secret: Secret) -> Self {
-        self.secret = Some(secret);
-        self
+        Self { config: config.clone(), caller, context: context.clone() }
     }
 
     async fn attempt(&self, intent: &Intent) -> Result<Outcome> {
@@ -73,7 +64,7 @@ impl Webhook {
         let body = body.map_err(|e| Error::invalid("write the body").with_source(e))?;
         let now_ms = self.context.now_ms();
         let mut headers = vec![(IDEMPOTENCY_KEY, intent.id.to_string())];
-        if let Some(secret) = &self.secret {
+        if let Some(secret) = &self.config.hmac {
             let timestamp = (now_ms / 1000).to_string();
             headers.push((SIGNATURE, signature(&fresh::read(secret)?, &timestamp, &body)?));
             headers.push((TIMESTAMP, timestamp));

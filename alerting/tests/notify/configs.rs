@@ -24,6 +24,7 @@ pub(crate) fn webhook(url: &str) -> WebhookConfig {
         max_alerts: 0,
         timeout: TIMEOUT,
         payload: None,
+        hmac: None,
     }
 }
 

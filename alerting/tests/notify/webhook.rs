@@ -17,8 +17,9 @@ use crate::notify::desk::{Desk, context};
 #[tokio::test]
 async fn requests_are_signed_and_carry_their_delivery() -> Result<()> {
     let receiver = Receiver::start([Act::answer(503, "")], Act::answer(204, "")).await?;
-    let config = configs::webhook(&receiver.url("/hook"));
-    let sender = Webhook::new(&config, &context(NamedBy::Operator)).signed(configs::secret("key"));
+    let mut config = configs::webhook(&receiver.url("/hook"));
+    config.hmac = Some(configs::secret("key"));
+    let sender = Webhook::new(&config, &context(NamedBy::Operator));
     let desk = Desk::new("webhook", Arc::new(sender), Vec::new());
     let page = desk.acked("Down", Reason::First, 1).await?;
     for request in receiver.received() {

@@ -312,7 +312,19 @@ fn webhook(section: &mut Section<'_>, globals: &Globals) -> Kind {
         max_alerts: usize::try_from(max_alerts).unwrap_or(0),
         timeout: timeout(section),
         payload: section.get("payload").map(Value::json),
+        hmac: hmac(section),
     }))
+}
+
+/// Reads `hmac_config`, which Alertmanager does not have.
+fn hmac(parent: &mut Section<'_>) -> Option<tarn_model::secret::Secret> {
+    let mut section = parent.section("hmac_config")?;
+    let secret = section.secret("secret", "secret_file");
+    if secret.is_none() && !section.has("secret") && !section.has("secret_file") {
+        section.error("one of secret or secret_file must be configured");
+    }
+    section.finish();
+    secret
 }
 
 fn email(section: &mut Section<'_>, globals: &Globals) -> Kind {

@@ -222,4 +222,6 @@ pub struct WebhookConfig {
     pub timeout: Option<Duration>,
     /// A body of one's own: JSON whose texts are templates.
     pub payload: Option<serde_json::Value>,
+    /// What requests are signed with; a key that Alertmanager does not have.
+    pub hmac: Option<Secret>,
 }
