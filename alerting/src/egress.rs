@@ -165,7 +165,7 @@ impl Egress {
             "https" => Ok(()),
             "http" if open || named_by == NamedBy::Operator => Ok(()),
             "http" => Err(Error::invalid(format!(
-                "{} is not https; egress.allow names hosts that may be asked without",
+                "{} is not https; alerting.egress_allow names hosts that may be asked without",
                 redacted(url)
             ))),
             other => Err(Error::invalid(format!("scheme {other}, http or https is needed"))),
@@ -179,7 +179,7 @@ impl Egress {
 
     fn vet_host(&self, host: &str) -> Result<()> {
         if self.0.options.deny.has_host(host) {
-            return Err(Error::invalid(format!("{host} is denied by egress.deny")));
+            return Err(Error::invalid(format!("{host} is denied by alerting.egress_deny")));
         }
         Ok(())
     }
@@ -190,7 +190,7 @@ impl Egress {
         let Inner { options: EgressOptions { allow, deny }, .. } = &*self.0;
         for form in address::forms(address) {
             if deny.networks.iter().any(|network| network.contains(form)) {
-                return Err(refusal(host, address, "denied by egress.deny"));
+                return Err(refusal(host, address, "denied by alerting.egress_deny"));
             }
             let reach = address::reach(form);
             // Nothing but its own name opens what no notification has any business with.
@@ -200,7 +200,8 @@ impl Egress {
             let by_name = allow.has_host(host) && !reach.always_closed();
             let by_operator = named_by == NamedBy::Operator && reach.open_to_operator();
             if !(opened || by_name || by_operator || reach == address::Reach::Public) {
-                return Err(refusal(host, address, reach.name()));
+                let why = format!("{}; alerting.egress_allow can open it", reach.name());
+                return Err(refusal(host, address, &why));
             }
         }
         Ok(())
@@ -214,7 +215,7 @@ impl Egress {
 fn refusal(host: &str, address: IpAddr, why: &str) -> Error {
     let address = address.to_string();
     let whom = if host == address { address } else { format!("{host} ({address})") };
-    Error::invalid(format!("{whom} may not be reached: {why}; egress.allow can open it"))
+    Error::invalid(format!("{whom} may not be reached: {why}"))
 }
 
 /// Prints a URL without what may be secret: user, password, path and query.

@@ -41,7 +41,7 @@ pub struct Options {
     pub fallback_receiver: String,
     /// See `fallback_receiver`.
     pub fallback_after: Duration,
-    /// What requests of ours may reach: section `egress` of the settings.
+    /// What requests of ours may reach.
     pub egress: EgressOptions,
 }
 
