@@ -273,6 +273,7 @@ impl Dispatcher {
             let Some(Reverse((_, key))) = self.expiries.pop() else { break };
             let Some(entry) = self.entries.get(&key) else { continue };
             if entry.expires_ms > now_ms {
+                self.expiries.push(Reverse((entry.expires_ms, key)));
                 continue;
             }
             // Somebody who still waits for the end of an alert that is held must hear of it.
@@ -288,7 +289,10 @@ impl Dispatcher {
 
     fn remember(&mut self, entry: Entry) {
         self.last_seq = self.last_seq.max(entry.flush_seq);
-        self.expiries.push(Reverse((entry.expires_ms, entry.key.clone())));
+        // One timer for each is enough: when it is up, the entry says whether it is later by now.
+        if !self.entries.contains_key(&entry.key) {
+            self.expiries.push(Reverse((entry.expires_ms, entry.key.clone())));
+        }
         self.entries.insert(entry.key.clone(), entry);
     }
 
