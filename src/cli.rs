@@ -25,6 +25,7 @@ pub(crate) mod place;
 pub(crate) mod query;
 pub(crate) mod reference;
 pub(crate) mod remote;
+pub(crate) mod rules;
 pub(crate) mod store;
 pub(crate) mod terminal;
 pub(crate) mod trace;
@@ -63,6 +64,9 @@ pub(crate) enum Command {
     Node(node::NodeCommand),
     /// Exit 0 if a running server is ready, 1 if it is not.
     Healthcheck(client::Server),
+    /// Look at rule files: what is wrong with them, and their unit tests.
+    #[command(subcommand)]
+    Rules(rules::RulesCommand),
     /// Evaluate a PromQL expression, on a server or straight on a data folder or bucket.
     Query(query::QueryArgs),
     /// Find log records, on a server or straight in a data folder or bucket.

@@ -8,6 +8,7 @@
 //! - [`listen`] → [`routes`] → [`tenant`]: from a socket to the crate that answers; [`health`]
 //! - [`telemetry`], [`host`]: what Tarn says about itself and the machine, also into itself
 //! - [`bench`], [`generate`]: figures of this machine, and their data
+//! - [`glob`]: names of files with wildcards
 //! - [`runtime`], [`clock`], [`shutdown`]: threads, time and the end
 
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ mod cli;
 mod clock;
 mod config;
 mod generate;
+mod glob;
 mod health;
 mod host;
 mod listen;
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Command::Logs(args) => return ended(block_on(cli::logs::run(args))),
         Command::Traces(args) => return ended(block_on(cli::traces::run(args))),
         Command::Trace(args) => return ended(block_on(cli::trace::run(args))),
+        Command::Rules(command) => return ended(cli::rules::run(&command)),
         Command::Flush(server) => cli::remote::flush(&server),
         Command::Compact(args) => block_on(cli::compact::run(args)),
         Command::Erase(args) => cli::erase::run(&args),

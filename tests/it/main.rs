@@ -23,6 +23,7 @@ mod otlp;
 mod otlp_metrics;
 mod outsiders;
 mod query_command;
+mod rules_command;
 mod sdks;
 mod search_commands;
 mod stop;

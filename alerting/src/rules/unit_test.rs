@@ -20,12 +20,14 @@ use crate::state::Sample;
 mod file;
 mod filter;
 mod run;
+mod templates;
 mod verdict;
 mod world;
 
 pub use file::parse;
 pub use filter::Filter;
 pub use run::run;
+pub use templates::expand;
 
 /// A test file.
 #[derive(Debug, Clone, PartialEq)]

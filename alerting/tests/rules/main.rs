@@ -6,6 +6,7 @@ use std::process::Command;
 
 mod alert_generator;
 mod check_twin;
+mod shipped;
 mod simulation;
 mod test_twin;
 
