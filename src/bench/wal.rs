@@ -56,6 +56,7 @@ pub(super) async fn run(folder: &Folder, seconds: u64) -> anyhow::Result<()> {
             sync: WalSync::Group,
             read_only: ReadOnly::register(&mut registry),
             metrics: Metrics::register(&mut registry),
+            keep: Arc::default(),
         };
         let recovery = recover(&options, &handles.disk, Lsn(0))?;
         let wal = Wal::start(options, &handles, recovery, Nothing(TenantId::default_tenant()));

@@ -66,6 +66,8 @@ pub struct Batch {
     pub(crate) payloads: Vec<Payload>,
     pub(crate) definitions: Option<Definitions>,
     pub(crate) mark: RequestMark,
+    /// Who follows the log, and how far the rows take it.
+    pub(crate) acknowledged: Vec<(Arc<str>, Lsn)>,
 }
 
 /// Labels of series that the log did not know when the batch was made.
@@ -143,6 +145,7 @@ impl Writer {
             limits,
             rows: Rows::default(),
             mark: RequestMark::default(),
+            acknowledged: Vec::new(),
         })
     }
 }
@@ -210,7 +213,8 @@ impl Writer {
         let batch = TableBatch::new(rows.table(), rows.into_batch()?)?;
         let payloads = vec![tables::encode(&batch)?];
         let (tenant, rows) = (self.head.tenant(tenant), Rows::default());
-        let batch = Batch { tenant, rows, table: Some(batch), payloads, definitions: None, mark };
+        let (table, acknowledged) = (Some(batch), Vec::new());
+        let batch = Batch { tenant, rows, table, payloads, definitions: None, mark, acknowledged };
         Ok(EncodedRows { log, batch: Some(Box::new(batch)) })
     }
 }
@@ -269,6 +273,7 @@ pub struct Appender {
     limits: Arc<Limits>,
     rows: Rows,
     mark: RequestMark,
+    acknowledged: Vec<(Arc<str>, Lsn)>,
 }
 
 impl Appender {
@@ -388,19 +393,28 @@ impl Appender {
         self.mark = mark;
     }
 
+    /// Says with these rows that who follows the log by this name has taken in everything up to
+    /// `lsn`: both become durable together, or neither. Names that go on with a slash belong to the
+    /// follower before it: by `NAME/TENANT` it can tell for each tenant how far its rows go.
+    pub fn acknowledge(&mut self, name: &str, lsn: Lsn) {
+        self.acknowledged.push((name.into(), lsn));
+    }
+
     /// Makes all taken rows durable and visible, as one record. An appender without rows commits
     /// nothing and succeeds.
     ///
     /// # Errors
     /// `Unavailable` where the log could not be written or synced: nothing is stored then.
     pub async fn commit(self) -> Result<Lsn> {
-        let Self { tenant, log, rows, mark, .. } = self;
-        if rows.is_empty() {
+        let Self { tenant, log, rows, mark, acknowledged, .. } = self;
+        if rows.is_empty() && acknowledged.is_empty() {
             return Ok(Lsn::default());
         }
-        let payloads = encode::rows(&rows);
+        let mut payloads = encode::rows(&rows);
+        payloads.extend(encode::acknowledged(&acknowledged));
         let definitions = Definitions::of(&tenant, &rows);
-        log.append(Batch { tenant, rows, table: None, payloads, definitions, mark }).await
+        let batch = Batch { tenant, rows, table: None, payloads, definitions, mark, acknowledged };
+        log.append(batch).await
     }
 
     /// Checks the time of a sample and notes it as admitted.

@@ -47,6 +47,7 @@ use crate::catalog::saved::Saved;
 use crate::catalog::{Catalog, CommitError, Identity, State, writers};
 use crate::disk::{Level, ReadOnly};
 use crate::file::Disk;
+use crate::head::follow;
 use crate::head::sink::HeadSink;
 use crate::head::{Head, HeadGeneration};
 use crate::invariants::{Invariants, VIS_1};
@@ -258,6 +259,10 @@ impl Flusher {
                 if wal.bytes().0 > self.log_bytes_max / 2
                     && let Some(last) = last
                 {
+                    if let Err(error) = self.save_requests().await {
+                        tracing::warn!(%error, "log stays as long as it is");
+                        return true;
+                    }
                     wal.truncate(last);
                 }
                 true
@@ -354,13 +359,18 @@ impl Flusher {
         }
     }
 
-    /// Writes down which requests are stored, before a commit lets go of their records: a start
-    /// takes away at once what is committed (IDM-1).
+    /// Writes down which requests are stored, and how far those are who follow the log, before a
+    /// commit lets go of their records: a start takes away at once what is committed (IDM-1).
     async fn save_requests(&self) -> Result<()> {
         let (head, dir, disk) = (Arc::clone(&self.head), self.dir.clone(), Arc::clone(&self.disk));
-        blocking::run(move || requests::file::save(&head.requests, &dir, &*disk))
-            .await
-            .map_err(|e| Error::internal("write down which requests are stored").with_source(e))
+        let saved = blocking::run(move || {
+            requests::file::save(&head.requests, &dir, &*disk)?;
+            follow::file::save(&head.followers, &dir, &*disk)
+        });
+        saved.await.map_err(|e| {
+            let what = "write down which requests are stored and who follows the log";
+            Error::internal(what).with_source(e)
+        })
     }
 
     /// A checkpoint only shortens the next load, so its failure is reported and forgotten.

@@ -45,7 +45,7 @@ use crate::paths::DataDir;
 use crate::retain::{self, Retainer};
 use crate::usage;
 use crate::view::ViewCell;
-use crate::wal::{self, Lsn};
+use crate::wal::{self, Keep, Lsn};
 use crate::{Handles, Options};
 
 mod replay;
@@ -246,6 +246,8 @@ fn assemble(
         view.with_replaying(Some(REPLAYING))
     });
     let read_only = ReadOnly::register(registry);
+    let keep = Arc::new(Keep::new(options.wal_follower_bytes_max));
+    head.followers.keep_for(&options.followers, &keep);
     let log = Arc::new(LogHandle::default());
     let (ended, replayed) = watch::channel(None);
     let disk = Arc::clone(&handles.disk);
@@ -259,7 +261,7 @@ fn assemble(
             &options,
             &dir,
             (writer_id, identity.epoch),
-            read_only.clone(),
+            (read_only.clone(), keep),
             registry,
         ),
         handles: handles.clone(),
@@ -381,7 +383,7 @@ fn wal_options(
     options: &Options,
     dir: &DataDir,
     (writer_id, epoch): (u128, u64),
-    read_only: ReadOnly,
+    (read_only, keep): (ReadOnly, Arc<Keep>),
     registry: &mut Registry,
 ) -> wal::Options {
     wal::Options {
@@ -394,6 +396,7 @@ fn wal_options(
         sync: options.wal_sync,
         read_only,
         metrics: wal::Metrics::register(registry),
+        keep,
     }
 }
 

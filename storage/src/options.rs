@@ -30,6 +30,11 @@ pub struct Options {
     pub wal_segment_bytes: ByteSize,
     /// The log may grow to this; then writes answer `Unavailable`.
     pub wal_bytes_max: ByteSize,
+    /// Names of those who follow the log and go on where they were after a restart: what they have
+    /// not acknowledged stays in the log.
+    pub followers: Vec<&'static str>,
+    /// What is committed stays in the log for them up to this; beyond, they are told what they miss.
+    pub wal_follower_bytes_max: ByteSize,
     /// How blocks are merged.
     pub compaction: Compaction,
     /// How long rows are kept.
@@ -52,6 +57,8 @@ impl Options {
             wal_sync: WalSync::Group,
             wal_segment_bytes: ByteSize::mib(64),
             wal_bytes_max: ByteSize::gib(10),
+            followers: Vec::new(),
+            wal_follower_bytes_max: ByteSize::gib(1),
             compaction: Compaction::default(),
             retention: Retention::default(),
             cache: Cache::default(),

@@ -120,6 +120,16 @@ impl DataDir {
         self.root.join("alerts")
     }
 
+    /// Returns the file of how far those who follow the log are.
+    pub fn wal_followers(&self) -> PathBuf {
+        self.wal().join("followers")
+    }
+
+    /// Returns where the next version of that file is prepared.
+    pub fn wal_followers_temp(&self) -> PathBuf {
+        self.wal().join("followers.tmp")
+    }
+
     /// Returns the file of what queries ask for.
     pub fn usage(&self) -> PathBuf {
         self.root.join("usage")

@@ -111,6 +111,8 @@ pub mod payload {
     pub const EXEMPLARS: u16 = 5;
     /// Metadata of metric families.
     pub const FAMILIES: u16 = 6;
+    /// How far those who follow the log are with this record.
+    pub const ACKNOWLEDGED: u16 = 7;
 }
 
 /// Kinds of metric blocks.

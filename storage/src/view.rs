@@ -32,6 +32,7 @@ use crate::head::tables::{TableBatch, TableSnapshot};
 use crate::head::{Head, HeadGeneration};
 use crate::schema::tables::Table;
 use crate::usage::Usage;
+use crate::wal::Lsn;
 
 mod cardinality;
 mod cursor;
@@ -99,7 +100,13 @@ impl Reader {
 
     /// Follows the rows that become durable and visible from now on.
     pub fn follow(&self, options: FollowOptions) -> Follower {
-        Follower::new(Arc::clone(&self.cell.load().head.followers), options)
+        Follower::new(Arc::clone(&self.cell.load().head), options)
+    }
+
+    /// Returns what was acknowledged under names that begin like this; whole once the log has been
+    /// replayed.
+    pub fn acknowledged(&self, prefix: &str) -> Vec<(String, Lsn)> {
+        self.cell.load().head.followers.named().positions(prefix)
     }
 
     /// Pins the current view, for one query: what its answer lacks is noted in it.

@@ -32,6 +32,7 @@ use tarn_model::tenant::TenantId;
 use tarn_model::units::ByteSize;
 
 mod group_commit;
+mod keep;
 mod mend;
 mod metrics;
 mod pool;
@@ -49,6 +50,8 @@ pub(crate) use self::segment::SegmentHeader;
 pub(crate) use self::walk::{Problem, Visit, visit};
 
 pub use self::group_commit::{CommitLoop, Step};
+pub use self::keep::Keep;
+pub(crate) use self::keep::LogFiles;
 pub use self::metrics::Metrics;
 pub use self::record::Record;
 pub(crate) use self::recover::recover_keeping;
@@ -168,6 +171,8 @@ pub struct Options {
     pub read_only: ReadOnly,
     /// Where it counts.
     pub metrics: Metrics,
+    /// What stays although it is committed.
+    pub keep: Arc<Keep>,
 }
 
 /// The reason under which the log refuses writes.
@@ -261,6 +266,11 @@ impl<S: Sink> Wal<S> {
     /// Deletes prepared segments that wait for their use: room for others on a disk that fills up.
     pub fn release_spares(&self) {
         self.shared.pool.release_spares();
+    }
+
+    /// Returns the files of the log, for reading.
+    pub(crate) fn files(&self) -> LogFiles {
+        LogFiles::new(Arc::clone(&self.shared.pool))
     }
 
     /// Returns the bytes of the log that a start would replay, truncated segments apart.

@@ -2,17 +2,18 @@
 //! slow follower is told, and the end.
 #![expect(clippy::disallowed_methods, reason = "real time and real tasks: the parts are real")]
 
+#[path = "follow/named.rs"]
+mod named;
 #[path = "follow/node.rs"]
 mod node;
 
 use std::collections::BTreeMap;
 
 use node::{Node, ids, samples, spans};
-use tarn_model::labels::LabelSet;
 use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 use tarn_model::units::ByteSize;
-use tarn_storage::head::follow::{BySeries, FollowOptions, Followed, Follower, Value};
+use tarn_storage::head::follow::{FollowOptions, Followed, Follower, Sample, Value};
 use tarn_storage::schema::tables::Table;
 use tarn_storage::wal::Lsn;
 use tarn_testkit::sim_disk::SimDisk;
@@ -24,32 +25,34 @@ enum Told {
     Spans(Vec<u64>),
 }
 
+/// Returns what an event says of a record.
+fn told(next: &Followed) -> (Lsn, Told) {
+    match next {
+        Followed::Samples(batch) => {
+            let sample = |sample: Sample<'_>| {
+                let labels = batch.labels(sample.series).expect("known");
+                let Value::Float(value) = sample.value else { panic!("a float was written") };
+                (labels.get("n").unwrap_or_default().to_owned(), value)
+            };
+            (batch.lsn(), Told::Samples(batch.samples().map(sample).collect()))
+        }
+        Followed::Rows(batch) => {
+            assert_eq!(batch.table(), Table::Spans);
+            (batch.lsn(), Told::Spans(ids(batch)))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Pulls to the end, and checks the order.
 async fn everything(mut follower: Follower) -> BTreeMap<Lsn, Told> {
     let (mut all, mut last) = (BTreeMap::new(), follower.position());
-    let mut names: BySeries<LabelSet> = BySeries::default();
     while let Some(next) = follower.next().await {
-        let (lsn, told) = match next {
-            Followed::Samples(batch) => {
-                let sample = |sample: tarn_storage::head::follow::Sample<'_>| {
-                    let labels = names.get_or_insert_with(sample.series, || {
-                        batch.labels(sample.series).expect("known")
-                    });
-                    let Value::Float(value) = sample.value else { panic!("a float was written") };
-                    (labels.get("n").expect("a label").to_owned(), value)
-                };
-                (batch.lsn(), Told::Samples(batch.samples().map(sample).collect()))
-            }
-            Followed::Rows(batch) => {
-                assert_eq!(batch.table(), Table::Spans);
-                (batch.lsn(), Told::Spans(ids(&batch)))
-            }
-            Followed::Cut(lsn) => {
-                assert!(lsn >= last, "a cut at {lsn:?} behind {last:?}");
-                continue;
-            }
-            Followed::Lagged { from, to } => panic!("lagged from {from:?} to {to:?}"),
-        };
+        if let Followed::Cut(lsn) = next {
+            assert!(lsn >= last, "a cut at {lsn:?} behind {last:?}");
+            continue;
+        }
+        let (lsn, told) = told(&next);
         assert!(lsn > last, "{lsn:?} behind {last:?}");
         (last, _) = (lsn, all.insert(lsn, told));
         assert_eq!(follower.position(), lsn);

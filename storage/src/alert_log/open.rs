@@ -212,6 +212,7 @@ fn wal_options(options: &Options) -> wal::Options {
         // What stops the log of rows, and a disk that is nearly full, does not stop this one.
         read_only: ReadOnly::apart(),
         metrics: metrics.clone(),
+        keep: Arc::default(),
     }
 }
 

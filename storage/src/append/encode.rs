@@ -27,7 +27,7 @@ use crate::append::message::{self, Packing, damaged, read};
 use crate::head::columns::{FloatRun, HistogramRow, Rows};
 use crate::head::series::SeriesEntry;
 use crate::schema::payload;
-use crate::wal::Payload;
+use crate::wal::{Lsn, Payload};
 
 fn schema(fields: &[(&str, DataType)]) -> SchemaRef {
     let fields: Vec<Field> =
@@ -86,6 +86,9 @@ static FAMILIES: LazyLock<SchemaRef> = LazyLock::new(|| {
     ])
 });
 
+static ACKNOWLEDGED: LazyLock<SchemaRef> =
+    LazyLock::new(|| schema(&[("name", DataType::Utf8), ("lsn", DataType::UInt64)]));
+
 /// Flag of a histogram with float counts; its reset hint is in the bits above.
 const FLOAT_COUNTS: u8 = 1;
 
@@ -104,6 +107,28 @@ pub(crate) fn definitions(entries: &[Arc<SeriesEntry>]) -> Option<Payload> {
     }
     let bytes = message(&DEFINITIONS, vec![Arc::new(references), Arc::new(labels.finish())]);
     Some(Payload { signal: Signal::Metrics, schema: payload::DEFINITIONS, bytes })
+}
+
+/// Encodes how far those who follow the log are; `None` where nobody says so.
+pub(crate) fn acknowledged(positions: &[(Arc<str>, Lsn)]) -> Option<Payload> {
+    if positions.is_empty() {
+        return None;
+    }
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values(positions.iter().map(|(name, _)| name))),
+        Arc::new(UInt64Array::from_iter_values(positions.iter().map(|(_, lsn)| lsn.0))),
+    ];
+    let bytes = message(&ACKNOWLEDGED, columns);
+    Some(Payload { signal: Signal::Metrics, schema: payload::ACKNOWLEDGED, bytes })
+}
+
+/// Reads how far those who follow the log are.
+pub(crate) fn read_acknowledged(bytes: &Bytes, into: &mut Vec<(String, Lsn)>) -> Result<()> {
+    let batch = read(bytes, &ACKNOWLEDGED, "acknowledgements")?;
+    let names: &StringArray = batch.column(0).as_string();
+    let lsns = values::<UInt64Type>(&batch, 1).iter();
+    into.extend(names.iter().flatten().map(str::to_owned).zip(lsns.map(|lsn| Lsn(*lsn))));
+    Ok(())
 }
 
 /// Encodes all rows of a request.

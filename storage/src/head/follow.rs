@@ -7,9 +7,13 @@
 //! is dropped. Nobody is waited for: what a follower has not pulled when the hub is at its bound is
 //! dropped, and the follower is told what it missed.
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use futures::future::BoxFuture;
+use tarn_model::error::{Error, Result};
 use tarn_model::labels::LabelSet;
 use tarn_model::sample::Histogram;
 use tarn_model::signal::Signal;
@@ -17,18 +21,26 @@ use tarn_model::tenant::TenantId;
 use tokio::sync::watch;
 
 use crate::append::SeriesRef;
-use crate::head::TenantHead;
+use crate::blocking;
 use crate::head::columns::Rows;
 use crate::head::series::place;
 use crate::head::tables::TableBatch;
+use crate::head::{Head, TenantHead};
 use crate::schema::tables::Table;
 use crate::wal::Lsn;
 
 mod by_series;
+mod catch_up;
+pub(crate) mod file;
 pub(crate) mod hub;
+mod named;
 
 pub use by_series::BySeries;
-use hub::Hub;
+use catch_up::{CatchUp, Stretch};
+use named::Known;
+
+/// So often a stretch of the log is tried to be read.
+const READS_MAX: u32 = 3;
 
 /// What a follower wants to be told.
 #[derive(Debug, Clone, Default)]
@@ -198,21 +210,61 @@ impl RowBatch {
     }
 }
 
+/// A stretch of the log on its way from the disk.
+struct Reading(BoxFuture<'static, (Box<CatchUp>, Result<Stretch>)>);
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reading")
+    }
+}
+
 /// Is told what becomes durable. Each pulls at its own pace; dropping one ends it.
+///
+/// One with a name goes on behind what it has acknowledged
+/// ([`Appender::acknowledge`](crate::append::Appender::acknowledge)), after a start too: what the list
+/// does not have it reads from the files of the log, as far as they are kept for it
+/// ([`Options::followers`](crate::Options::followers)).
 #[derive(Debug)]
 pub struct Follower {
-    hub: Arc<Hub>,
+    head: Arc<Head>,
     options: FollowOptions,
-    /// By which the hub knows it.
-    id: u64,
+    /// By which the hub knows it; one with a name is let in when the log has been replayed.
+    id: Option<u64>,
     changed: watch::Receiver<()>,
     position: Lsn,
+    /// Up to here it reads the files of the log.
+    until: Lsn,
+    catch_up: Option<Box<CatchUp>>,
+    /// A stretch that is being read: whoever does not wait for it finds it the next time.
+    reading: Option<Reading>,
+    /// Read from there, and not yet told.
+    ready: VecDeque<(Lsn, Followed)>,
+    failures: u32,
 }
 
 impl Follower {
-    pub(crate) fn new(hub: Arc<Hub>, options: FollowOptions) -> Self {
-        let (id, position, changed) = hub.join();
-        Self { hub, options, id, changed, position }
+    pub(crate) fn new(head: Arc<Head>, options: FollowOptions) -> Self {
+        let changed = head.followers.subscribe();
+        let (id, position) = match options.name {
+            Some(_) => (None, Lsn::default()),
+            None => {
+                let (id, position) = head.followers.join();
+                (Some(id), position)
+            }
+        };
+        Self {
+            head,
+            options,
+            id,
+            changed,
+            position,
+            until: Lsn::default(),
+            catch_up: None,
+            reading: None,
+            ready: VecDeque::new(),
+            failures: 0,
+        }
     }
 
     /// Returns how far it is: everything above will be told, and what is at or below was told, or
@@ -221,29 +273,129 @@ impl Follower {
         self.position
     }
 
-    /// Waits for what happens next; `None` when the store was closed and everything was told. May be
-    /// dropped and called again without losing anything.
+    /// Waits for what happens next; `None` when the store was closed and everything was told, or, for
+    /// one with a name, will be told after the next start. May be dropped and called again without
+    /// losing anything.
     pub async fn next(&mut self) -> Option<Followed> {
         loop {
             self.changed.mark_unchanged();
-            let closed = self.hub.is_closed();
+            let closed = self.head.followers.is_closed();
             if let Some(next) = self.try_next() {
                 return Some(next);
             }
-            if closed || self.changed.changed().await.is_err() {
+            if closed {
+                return None;
+            }
+            if self.position < self.until {
+                self.read_on().await;
+            } else if self.changed.changed().await.is_err() {
                 return None;
             }
         }
     }
 
-    /// Returns what has happened already; `None` where that is nothing.
+    /// Returns what has happened already; `None` where that is nothing, or where it must be read from
+    /// the log, which only [`Follower::next`] does.
     pub fn try_next(&mut self) -> Option<Followed> {
-        self.hub.pull(self.id, &mut self.position, &self.options)
+        if let Some((lsn, next)) = self.ready.pop_front() {
+            self.position = lsn.max(self.position);
+            return Some(next);
+        }
+        let id = self.id.or_else(|| self.join())?;
+        if self.position < self.until || !self.ready.is_empty() {
+            return None;
+        }
+        let next = self.head.followers.pull(id, &mut self.position, &self.options);
+        match (next, self.options.name) {
+            (Some(Followed::Lagged { from, to }), Some(_)) => {
+                (self.position, self.until) = (from.prev(), to);
+                None
+            }
+            (next, _) => next,
+        }
+    }
+
+    /// Lets one with a name in, once the log has been replayed.
+    fn join(&mut self) -> Option<u64> {
+        let (hub, name) = (&self.head.followers, self.options.name?);
+        hub.files()?;
+        let (id, last) = hub.join();
+        self.until = last;
+        self.position = match hub.named().position(name) {
+            Known::Position(position) => position.min(last),
+            Known::New => Lsn::default(),
+            Known::Lost => {
+                self.ready.push_back((last, Followed::Lagged { from: Lsn(1), to: last }));
+                last
+            }
+        };
+        self.id = Some(id);
+        self.id
+    }
+
+    /// Reads a stretch of the log.
+    async fn read_on(&mut self) {
+        if self.reading.is_none() {
+            let begun = self.catch_up.take().or_else(|| self.begin_reading());
+            let Some(mut work) = begun else { return };
+            let step = blocking::run(move || {
+                let stretch = work.step();
+                (work, stretch)
+            });
+            self.reading = Some(Reading(Box::pin(step)));
+        }
+        let Some(Reading(reading)) = &mut self.reading else { return };
+        let (work, stretch) = reading.await;
+        self.reading = None;
+        match stretch {
+            Ok(Stretch { told, reached, done }) => {
+                self.failures = 0;
+                self.ready.extend(told);
+                let reached = if done { self.until } else { reached };
+                // The last one says how far everything is.
+                match self.ready.back_mut() {
+                    Some((lsn, _)) => *lsn = reached,
+                    None => self.position = reached,
+                }
+                self.catch_up = (!done).then_some(work);
+            }
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    /// Returns a way through the log from the position on; `None` where it begins too late.
+    fn begin_reading(&mut self) -> Option<Box<CatchUp>> {
+        let files = self.head.followers.files()?;
+        let stretch = (self.position, self.until);
+        let (first, work) = CatchUp::new(&self.head, files, &self.options, stretch);
+        if first > self.position.next() {
+            let (from, to) = (self.position.next(), first.prev().min(self.until));
+            if self.position > Lsn::default() {
+                self.ready.push_back((to, Followed::Lagged { from, to }));
+                return None;
+            }
+            // It is new, and everything that there is, is all it asks for.
+            self.position = to;
+        }
+        Some(Box::new(work))
+    }
+
+    /// The log was recycled while it was read, mostly; otherwise it is damaged.
+    fn failed(&mut self, error: &Error) {
+        self.failures += 1;
+        if self.failures >= READS_MAX {
+            tracing::error!(%error, name = self.options.name, "log cannot be followed, rows are missed");
+            let (from, to) = (self.position.next(), self.until);
+            self.ready.push_back((to, Followed::Lagged { from, to }));
+            self.failures = 0;
+        }
     }
 }
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        self.hub.leave(self.id);
+        if let Some(id) = self.id {
+            self.head.followers.leave(id);
+        }
     }
 }

@@ -40,6 +40,8 @@ pub struct DecodedRecord {
     rows: Rows,
     /// Log records or spans.
     tables: Vec<TableBatch>,
+    /// Who follows the log, and how far it is.
+    acknowledged: Vec<(String, Lsn)>,
 }
 
 impl DecodedRecord {
@@ -57,6 +59,7 @@ impl DecodedRecord {
         if !joins {
             return Some(next);
         }
+        self.acknowledged.extend(next.acknowledged);
         let Rows { runs, times, bits, starts, .. } = next.rows;
         self.rows.runs.extend(runs);
         self.rows.times.extend(times);
@@ -130,6 +133,7 @@ pub fn decode(payloads: &[Payload]) -> Result<DecodedRecord> {
             payload::HISTOGRAMS => encode::read_histograms(bytes, rows)?,
             payload::EXEMPLARS => encode::read_exemplars(bytes, rows)?,
             payload::FAMILIES => encode::read_families(bytes, rows)?,
+            payload::ACKNOWLEDGED => encode::read_acknowledged(bytes, &mut record.acknowledged)?,
             other => {
                 return Err(Error::corrupt(format!("log payload schema {other} is not known")));
             }
@@ -159,8 +163,9 @@ pub struct Replayer {
     tenants: HashMap<TenantId, References>,
 }
 
+/// Series references of the process that wrote the log, for one tenant.
 #[derive(Debug)]
-struct References {
+pub(crate) struct References {
     tenant: Arc<TenantHead>,
     /// Reference in the log → place in the table + 1; 0 = not defined.
     places: Vec<u32>,
@@ -178,20 +183,19 @@ impl Replayer {
     /// `Corrupt` where a row uses a series that no record before it defined.
     pub fn insert(&mut self, lsn: Lsn, tenant: &TenantId, record: DecodedRecord) -> Result<()> {
         let now_ms = self.head.clock.now().as_millis();
+        for (name, lsn) in &record.acknowledged {
+            self.head.followers.acknowledge(name, *lsn);
+        }
         let head = &self.head;
         let references = self
             .tenants
             .entry(tenant.clone())
-            .or_insert_with(|| References { tenant: head.tenant(tenant), places: Vec::new() });
-        let DecodedRecord { definitions, mut rows, tables } = record;
-        for (reference, labels) in definitions {
-            references.define(reference, &labels, now_ms);
-        }
-        references
-            .translate(&mut rows)
-            .map_err(|e| e.context(format!("record {}, or one soon after it", lsn.0)))?;
+            .or_insert_with(|| References::new(head.tenant(tenant)));
+        let (rows, tables) = references.resolve(lsn, record, now_ms)?;
         references.admit(&rows, now_ms);
-        self.generation.insert(&references.tenant, &rows);
+        if !rows.is_empty() {
+            self.generation.insert(&references.tenant, &rows);
+        }
         for batch in tables {
             self.generation.insert_table(&references.tenant, lsn, batch);
         }
@@ -200,6 +204,31 @@ impl Replayer {
 }
 
 impl References {
+    pub(crate) fn new(tenant: Arc<TenantHead>) -> Self {
+        Self { tenant, places: Vec::new() }
+    }
+
+    /// Returns whose they are.
+    pub(crate) fn tenant(&self) -> &Arc<TenantHead> {
+        &self.tenant
+    }
+
+    /// Returns the rows of a record with today's places.
+    pub(crate) fn resolve(
+        &mut self,
+        lsn: Lsn,
+        record: DecodedRecord,
+        now_ms: i64,
+    ) -> Result<(Rows, Vec<TableBatch>)> {
+        let DecodedRecord { definitions, mut rows, tables, .. } = record;
+        for (reference, labels) in definitions {
+            self.define(reference, &labels, now_ms);
+        }
+        self.translate(&mut rows)
+            .map_err(|e| e.context(format!("record {}, or one soon after it", lsn.0)))?;
+        Ok((rows, tables))
+    }
+
     fn define(&mut self, reference: u32, labels: &LabelSet, now_ms: i64) {
         let created = self.tenant.table.find_or_create(labels, now_ms, u64::MAX);
         let at = reference as usize;

@@ -93,12 +93,18 @@ impl Sink for HeadSink {
     }
 
     fn apply(&mut self, lsn: Lsn, item: Batch) -> Lsn {
-        let Batch { tenant, rows, table, mark, .. } = item;
-        self.active.insert(&tenant, &rows);
+        let Batch { tenant, rows, table, mark, acknowledged, .. } = item;
+        // An acknowledgement alone leaves the head empty: nothing of it is to be flushed.
+        if !rows.is_empty() {
+            self.active.insert(&tenant, &rows);
+        }
         if let Some(batch) = &table {
             self.active.insert_table(&tenant, lsn, batch.clone());
         }
         self.head.requests.keep(mark.hash, mark.counts);
+        for (name, position) in acknowledged {
+            self.head.followers.acknowledge(&name, position);
+        }
         self.applied.push(Applied { lsn, tenant, rows, table });
         lsn
     }

@@ -19,6 +19,7 @@ use crate::append::RequestMark;
 use crate::append::requests::file;
 use crate::catalog::writers;
 use crate::disk::Ballast;
+use crate::head::follow;
 use crate::head::replay::{DecodedRecord, Replayer, decode};
 use crate::head::sink::HeadSink;
 use crate::head::{Head, HeadGeneration};
@@ -71,6 +72,7 @@ impl Replay {
     fn replay(self) -> Result<()> {
         let Self { options, handles, dir, floor, head, view, generation, log, .. } = self;
         let started = handles.clock.monotonic();
+        follow::file::load(&head.followers, &dir, &*handles.disk);
         let recovery = wal::recover(&options, &handles.disk, floor)?;
         file::load(&head.requests, &dir, &*handles.disk);
         let mut replayer = Replayer::new(Arc::clone(&head), Arc::clone(&generation));
@@ -93,8 +95,10 @@ impl Replay {
         let taken = handles.clock.monotonic().saturating_sub(started);
         tracing::info!(rows, next_lsn = next, ?taken, "log replayed");
         let own = format!("{:032x}", options.writer_id);
+        let followers = Arc::clone(&head.followers);
         let sink = HeadSink::new(head, generation, Arc::clone(&view));
         let wal = Wal::start(options, &handles, recovery, sink);
+        followers.attach(wal.files());
         assert!(log.wal.set(wal).is_ok(), "a log is replayed once");
         view.update(|view| view.with_replaying(writers::silent(view.catalog(), &own).as_deref()));
         Ok(())

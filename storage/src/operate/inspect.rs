@@ -186,6 +186,7 @@ fn read_log(
         sync: WalSync::None,
         read_only: ReadOnly::register(&mut registry),
         metrics: wal::Metrics::register(&mut registry),
+        keep: Arc::default(),
     };
     let generation = head.generation(committed.next());
     view.update(|view| view.with_generation(Arc::clone(&generation)));

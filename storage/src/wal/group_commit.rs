@@ -267,7 +267,7 @@ impl<S: Sink> CommitLoop<S> {
     fn retire(&self, segment: ActiveSegment, trusted: bool) {
         let recyclable = trusted && segment.len == self.shared.pool.segment_bytes();
         self.shared.pool.push_sealed(SealedSegment {
-            number: segment.header.number,
+            header: segment.header,
             path: segment.path,
             last: self.durable,
             bytes: segment.end,

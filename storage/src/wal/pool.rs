@@ -19,7 +19,9 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use super::keep::Keep;
 use super::metrics::Metrics;
+use super::replay::ReplaySegment;
 use super::segment::{ActiveSegment, SECTOR, SegmentHeader, round_up};
 use super::{Lsn, Options};
 use crate::disk::ReadOnly;
@@ -39,7 +41,7 @@ const ZEROS: usize = 1 << 20;
 /// A segment that is complete, or was given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SealedSegment {
-    pub(crate) number: u64,
+    pub(crate) header: SegmentHeader,
     pub(crate) path: PathBuf,
     /// Nothing above it counts.
     pub(crate) last: Lsn,
@@ -57,6 +59,7 @@ pub(crate) struct Pool {
     segment_bytes: u64,
     read_only: ReadOnly,
     metrics: Metrics,
+    keep: Arc<Keep>,
     /// What [`Pool::bytes`] returns: every append asks for it.
     bytes: AtomicU64,
     state: Mutex<State>,
@@ -73,7 +76,10 @@ struct State {
     sealed: VecDeque<SealedSegment>,
     /// Bytes in the active segment.
     active_bytes: u64,
-    has_active: bool,
+    /// The active segment, if there is one.
+    active: Option<(SegmentHeader, PathBuf)>,
+    /// Was active, and is not sealed yet.
+    retiring: Vec<(SegmentHeader, PathBuf)>,
     /// What is committed elsewhere.
     through: Lsn,
     /// Number of the next spare.
@@ -117,6 +123,7 @@ impl Pool {
             segment_bytes,
             read_only: options.read_only.clone(),
             metrics: options.metrics.clone(),
+            keep: Arc::clone(&options.keep),
             bytes: AtomicU64::new(0),
             state: Mutex::new(state),
             wake: Condvar::new(),
@@ -142,14 +149,22 @@ impl Pool {
     pub(crate) fn note_active(&self, active: Option<&ActiveSegment>) {
         let mut state = self.state.lock();
         state.active_bytes = active.map_or(0, |active| active.end);
-        state.has_active = active.is_some();
+        let known = state.active.as_ref().map(|(header, _)| *header);
+        if known != active.map(|active| active.header) {
+            let next = active.map(|active| (active.header, active.path.clone()));
+            let before = std::mem::replace(&mut state.active, next);
+            let sealed = |number| state.sealed.iter().any(|s| s.header.number == number);
+            let retiring = before.filter(|(header, _)| !sealed(header.number));
+            state.retiring.extend(retiring);
+        }
         self.count(&state);
     }
 
     /// Takes a segment that will not be written again.
     pub(crate) fn push_sealed(&self, segment: SealedSegment) {
         let mut state = self.state.lock();
-        let at = state.sealed.partition_point(|other| other.number < segment.number);
+        state.retiring.retain(|(header, _)| header.number != segment.header.number);
+        let at = state.sealed.partition_point(|other| other.header.number < segment.header.number);
         state.sealed.insert(at, segment);
         self.count(&state);
         self.notify(&mut state);
@@ -257,7 +272,7 @@ impl Pool {
                 // unless it was filled, and then nothing above `durable` counts in it.
                 if self.disk.remove(&active.path).is_err() {
                     self.push_sealed(SealedSegment {
-                        number: active.header.number,
+                        header: active.header,
                         path: active.path.clone(),
                         last: active.header.durable,
                         bytes: active.end,
@@ -338,7 +353,8 @@ impl Pool {
         let (oldest, keep, spare) = {
             let mut state = self.state.lock();
             let through = state.through;
-            let Some(oldest) = state.sealed.front().filter(|s| s.last <= through) else {
+            let committed = state.sealed.front().filter(|s| s.last <= through);
+            let Some(oldest) = committed.filter(|s| !self.keeps(&state, s)) else {
                 return Ok(false);
             };
             let oldest = oldest.clone();
@@ -363,6 +379,45 @@ impl Pool {
         }
         self.count(&state);
         Ok(true)
+    }
+
+    /// Returns whether a committed segment stays for those who follow the log; not while writes are
+    /// refused, because a full disk needs the room.
+    fn keeps(&self, state: &State, oldest: &SealedSegment) -> bool {
+        let kept = state.sealed.iter().filter(|segment| segment.last <= state.through);
+        let bytes = kept.map(|segment| segment.bytes.max(self.segment_bytes));
+        let bytes = bytes.fold(0, u64::saturating_add);
+        self.keep.keeps(oldest.last, bytes) && self.read_only.reason().is_none()
+    }
+
+    /// Returns the segments with records above `above`, up to `through`.
+    pub(super) fn segments(&self, above: Lsn, through: Lsn) -> Vec<ReplaySegment> {
+        let state = self.state.lock();
+        let sealed = state.sealed.iter().filter(|s| s.last > above && s.last >= s.header.first);
+        let sealed = sealed.map(|segment| ReplaySegment {
+            path: segment.path.clone(),
+            header: segment.header,
+            above: Lsn(0),
+            last: segment.last,
+            end: segment.bytes,
+            open: false,
+        });
+        let open = state.retiring.iter().chain(&state.active);
+        let open = open.map(|(header, path)| ReplaySegment {
+            path: path.clone(),
+            header: *header,
+            above: Lsn(0),
+            last: through,
+            end: state.active_bytes,
+            open: true,
+        });
+        let within = |segment: &ReplaySegment| segment.header.first <= through;
+        sealed.chain(open).filter(within).collect()
+    }
+
+    /// Returns where the files are.
+    pub(super) fn disk(&self) -> Arc<dyn Disk> {
+        Arc::clone(&self.disk)
     }
 
     /// Makes the new names of recycled segments durable; only then may they be written again.
@@ -396,7 +451,7 @@ impl Pool {
 
     fn count(&self, state: &State) {
         let spares = state.spares.len().saturating_add(state.renamed.len());
-        let live = state.sealed.len().saturating_add(usize::from(state.has_active));
+        let live = state.sealed.len().saturating_add(usize::from(state.active.is_some()));
         let files = i64::try_from(spares.saturating_add(live)).unwrap_or(i64::MAX);
         self.metrics.segments.set(files);
         let needed = state.sealed.iter().filter(|segment| segment.last > state.through);

@@ -80,7 +80,8 @@ impl Recovery {
     /// blocks on the disk.
     pub fn records(&self, above: Lsn) -> Records {
         let disk = Arc::clone(&self.disk);
-        Records::new(disk, self.metrics.clone(), self.segments.clone(), above)
+        let remaining = self.metrics.replay_remaining_bytes.clone();
+        Records::new(disk, remaining, self.segments.clone(), above)
     }
 
     /// Prepares segments until `spares` wait for their use. Blocks on the disk.
@@ -178,7 +179,8 @@ pub fn inspect(options: &Options, disk: &Arc<dyn Disk>, committed: Lsn) -> Resul
     let checked = check_all(options, disk.as_ref(), committed)?;
     let whole = checked.iter().map(|s| s.last).fold(committed, Lsn::max);
     let segments = segments(&checked, whole, None, None);
-    Ok(Records::new(Arc::clone(disk), options.metrics.clone(), segments, committed))
+    let remaining = options.metrics.replay_remaining_bytes.clone();
+    Ok(Records::new(Arc::clone(disk), remaining, segments, committed))
 }
 
 /// Reads all segments and decides what of each counts.
@@ -310,7 +312,7 @@ impl Checked {
     fn sealed(&self, segment_bytes: u64, durable: Lsn) -> SealedSegment {
         let sound = self.scan.problem.is_none() && self.scan.skipped == 0;
         SealedSegment {
-            number: self.scan.header.number,
+            header: self.scan.header,
             path: self.entry.path.clone(),
             last: self.last.min(durable),
             bytes: self.scan.end,
@@ -336,6 +338,7 @@ fn segments(
         above: given_up(checked.split_at(at).0),
         last: (*last).min(durable),
         end: scan.end,
+        open: false,
     });
     let fresh = active.zip(copied).map(|(active, last)| ReplaySegment {
         path: active.path.clone(),
@@ -343,6 +346,7 @@ fn segments(
         above: given_up(checked),
         last,
         end: active.end,
+        open: false,
     });
     old.chain(fresh).collect()
 }

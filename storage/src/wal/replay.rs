@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use prometheus_client::metrics::gauge::Gauge;
 use tarn_model::error::{Error, Result};
 
 use super::Lsn;
-use super::metrics::Metrics;
 use super::record::{self, Record};
 use super::segment::SegmentHeader;
 use super::walk::{Found, Walk};
@@ -26,13 +26,15 @@ pub(crate) struct ReplaySegment {
     /// What stands above it does not count.
     pub(crate) last: Lsn,
     pub(crate) end: u64,
+    /// It is being written: what is durable may end below `last`.
+    pub(crate) open: bool,
 }
 
 /// The records of a log above an LSN, in order.
 #[derive(Debug)]
 pub struct Records {
     disk: Arc<dyn Disk>,
-    metrics: Metrics,
+    remaining_gauge: Gauge,
     /// Segments not yet read, the next one last.
     segments: Vec<ReplaySegment>,
     above: Lsn,
@@ -52,16 +54,25 @@ struct Current {
 impl Records {
     pub(crate) fn new(
         disk: Arc<dyn Disk>,
-        metrics: Metrics,
+        remaining_gauge: Gauge,
         mut segments: Vec<ReplaySegment>,
         above: Lsn,
     ) -> Self {
         segments.retain(|segment| segment.last > above);
         segments.reverse();
         let remaining = segments.iter().map(|s| s.end).fold(0, u64::saturating_add);
-        let records = Self { disk, metrics, segments, above, remaining, current: None };
+        let records = Self { disk, remaining_gauge, segments, above, remaining, current: None };
         records.report();
         records
+    }
+
+    /// As [`Records::new`], but nobody is told how far it is.
+    pub(super) fn unobserved(
+        disk: Arc<dyn Disk>,
+        segments: Vec<ReplaySegment>,
+        above: Lsn,
+    ) -> Self {
+        Self::new(disk, Gauge::default(), segments, above)
     }
 
     /// Returns the bytes still to be read.
@@ -71,7 +82,7 @@ impl Records {
 
     fn report(&self) {
         let remaining = i64::try_from(self.remaining).unwrap_or(i64::MAX);
-        self.metrics.replay_remaining_bytes.set(remaining);
+        self.remaining_gauge.set(remaining);
     }
 
     /// Reads a segment and lists the records of it that count. The list is 24 bytes per record,
@@ -101,6 +112,7 @@ impl Records {
                 }
                 Some(Ok(_)) => {}
                 Some(Err(problem)) => return Err(changed(problem.offset, problem.lsn)),
+                None if segment.open => break,
                 None => return Err(changed(segment.end, reached.next())),
             }
         }

@@ -1,11 +1,12 @@
 //! A store on a simulated disk that can be killed, for those who follow it.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arrow_array::cast::AsArray as _;
 use prometheus_client::registry::Registry;
+use tarn_model::error::Result;
 use tarn_model::labels::LabelSet;
 use tarn_model::limits::Limits;
 use tarn_model::tenant::TenantId;
@@ -32,17 +33,8 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) async fn open(disk: SimDisk, memory: ByteSize) -> Self {
-        let options = Options {
-            label: "test".to_owned(),
-            flush_age: Duration::from_secs(3600),
-            flush_bytes: ByteSize::gib(1),
-            wal_segment_bytes: ByteSize::kib(16),
-            wal_bytes_max: ByteSize::gib(1),
-            compaction: Compaction { enabled: false, ..Compaction::default() },
-            limits: Limits { memory_budget: memory, ..Limits::default() },
-            ..Options::new("/data")
-        };
-        Self::open_with(disk, options).await
+        let limits = Limits { memory_budget: memory, ..Limits::default() };
+        Self::open_with(disk, Options { limits, ..options() }).await
     }
 
     pub(crate) async fn open_with(disk: SimDisk, options: Options) -> Self {
@@ -59,10 +51,41 @@ impl Node {
         Self { storage, disk, tasks }
     }
 
+    /// Power loss, as far as the disk is concerned.
+    pub(crate) async fn crash(self) {
+        self.disk.cut_power_after(0);
+        drop(self.storage);
+        stop(self.tasks).await;
+        self.disk.power_loss();
+    }
+
     pub(crate) async fn close(self) {
         self.storage.close().await.expect("closes");
         stop(self.tasks).await;
     }
+}
+
+fn options() -> Options {
+    Options {
+        label: "test".to_owned(),
+        flush_age: Duration::from_secs(3600),
+        flush_bytes: ByteSize::gib(1),
+        wal_segment_bytes: ByteSize::kib(16),
+        wal_bytes_max: ByteSize::gib(1),
+        compaction: Compaction { enabled: false, ..Compaction::default() },
+        ..Options::new("/data")
+    }
+}
+
+/// The log is kept for one follower.
+pub(crate) fn named_options(bytes_max: ByteSize) -> Options {
+    Options { followers: vec!["counter"], wal_follower_bytes_max: bytes_max, ..options() }
+}
+
+/// An hour ago, the same for a whole test.
+pub(crate) fn base_ms() -> i64 {
+    static BASE: OnceLock<i64> = OnceLock::new();
+    *BASE.get_or_init(|| RealClock::default().now().as_millis() - 3_600_000)
 }
 
 /// Writes `n` samples, one each of as many series, with the value `value`.
@@ -79,6 +102,14 @@ pub(crate) async fn samples(storage: &Storage, tenant: &TenantId, n: u32, value:
 
 /// Writes spans with these ids.
 pub(crate) async fn spans(storage: &Storage, tenant: &TenantId, ids: Range<u64>) -> Lsn {
+    try_spans(storage, tenant, ids).await.expect("acknowledged")
+}
+
+pub(crate) async fn try_spans(
+    storage: &Storage,
+    tenant: &TenantId,
+    ids: Range<u64>,
+) -> Result<Lsn> {
     let mut rows = SpanRows::default();
     let resource = rows.resource("{}", "gateway");
     let scope = rows.scope("{}");
@@ -106,7 +137,7 @@ pub(crate) async fn spans(storage: &Storage, tenant: &TenantId, ids: Range<u64>)
         });
     }
     let done = storage.writer().append_rows(tenant, TableRows::Spans(rows), RequestMark::default());
-    done.await.expect("acknowledged")
+    done.await
 }
 
 /// Returns the ids of the spans of a batch.

@@ -25,6 +25,7 @@ pub(crate) fn options(dir: &Path, epoch: u64, segment_bytes: u64) -> Options {
         sync: WalSync::Group,
         read_only: ReadOnly::register(registry),
         metrics: Metrics::register(registry),
+        keep: Arc::default(),
     }
 }
 

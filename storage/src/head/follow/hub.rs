@@ -5,7 +5,7 @@
 //! the list is empty.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use tarn_model::map::HashMap;
@@ -13,11 +13,12 @@ use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 use tokio::sync::watch;
 
+use super::named::Named;
 use super::{FollowOptions, Followed, RowBatch, SampleBatch};
 use crate::head::TenantHead;
 use crate::head::columns::Rows;
 use crate::head::tables::TableBatch;
-use crate::wal::Lsn;
+use crate::wal::{Keep, LogFiles, Lsn};
 
 /// The rows of one record, inserted.
 #[derive(Debug)]
@@ -34,6 +35,9 @@ pub(crate) struct Hub {
     list: Mutex<List>,
     changed: watch::Sender<()>,
     bytes_max: usize,
+    named: Named,
+    /// Once the log takes appends.
+    files: OnceLock<LogFiles>,
 }
 
 #[derive(Debug, Default)]
@@ -62,13 +66,54 @@ struct Event {
 impl Hub {
     /// Makes one that may hold so many bytes.
     pub(crate) fn new(bytes_max: usize) -> Self {
-        Self { list: Mutex::default(), changed: watch::Sender::new(()), bytes_max }
+        Self {
+            list: Mutex::default(),
+            changed: watch::Sender::new(()),
+            bytes_max,
+            named: Named::default(),
+            files: OnceLock::new(),
+        }
     }
 
-    /// Says that the log goes on behind `last`.
+    /// Returns who follows by name.
+    pub(crate) fn named(&self) -> &Named {
+        &self.named
+    }
+
+    /// Says for whom `keep` keeps the log.
+    pub(crate) fn keep_for(&self, wanted: &[&'static str], keep: &Arc<Keep>) {
+        self.named.keep_for(wanted, keep);
+    }
+
+    /// Notes a durable acknowledgement.
+    pub(crate) fn acknowledge(&self, name: &str, lsn: Lsn) {
+        self.named.acknowledge(name, lsn);
+    }
+
+    /// Hands over the files of the log, which has been replayed: from now on all positions are known.
+    pub(crate) fn attach(&self, files: LogFiles) {
+        self.files.get_or_init(|| files);
+        self.changed.send_replace(());
+    }
+
+    /// Returns the files of the log, once it has been replayed.
+    pub(super) fn files(&self) -> Option<&LogFiles> {
+        self.files.get()
+    }
+
+    /// Returns what wakes a follower.
+    pub(super) fn subscribe(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Says that the log goes on behind `last`, in a new definition period. Of what is refused after
+    /// a failed sync nobody is told, so that it is no reason to go on.
     pub(crate) fn begin(&self, last: Lsn) {
+        self.named.boundary(last);
         let mut list = self.list.lock();
-        list.last = list.last.max(last);
+        if list.last == Lsn::default() {
+            list.last = last;
+        }
     }
 
     /// Takes what a group has inserted, up to the record `last`; it is visible by now.
@@ -88,6 +133,7 @@ impl Hub {
 
     /// Says that the head was cut behind `last`.
     pub(crate) fn cut(&self, last: Lsn) {
+        self.named.boundary(last);
         let mut list = self.list.lock();
         if !list.cursors.is_empty() {
             list.push(Event { lsn: last, what: Followed::Cut(last), bytes: size_of::<Event>() });
@@ -123,13 +169,13 @@ impl Hub {
         }
     }
 
-    /// Lets a follower in: its number, what it will not be told, and what wakes it.
-    pub(super) fn join(&self) -> (u64, Lsn, watch::Receiver<()>) {
+    /// Lets a follower in: its number, and what it will not be told.
+    pub(super) fn join(&self) -> (u64, Lsn) {
         let mut list = self.list.lock();
         let (id, end) = (list.next_follower, list.end());
         list.next_follower += 1;
         list.cursors.insert(id, end);
-        (id, list.last, self.changed.subscribe())
+        (id, list.last)
     }
 
     pub(super) fn leave(&self, id: u64) {
