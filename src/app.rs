@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
+use tarn_ingest::pipeline::span_metrics::{self, SpanMetrics};
 use tarn_ingest::{Ingest, OtlpMetrics};
 use tarn_model::error::Error;
 use tarn_model::rng::Rng;
@@ -135,6 +136,7 @@ pub(crate) async fn start(
         rng: Arc::clone(&rng),
         tasks: Arc::<ProcessTasks>::clone(&tasks),
     };
+    let spans = span_metrics(&config, &storage, &clock, &mut registry);
     let ingest = Ingest::new(limits, otlp, writer, handles, &mut registry);
     let feed = Feed::register(&config, addresses.http, Arc::clone(&clock), &mut registry);
     let stopping = AtomicBool::new(false);
@@ -142,6 +144,9 @@ pub(crate) async fn start(
     let app = Arc::new(app);
     let feed_stop = CancellationToken::new();
     let mut feeds = start_feeds(&app, feed, caught, &feed_stop);
+    if let Some(spans) = spans {
+        feeds.spawn(make_series_of_spans(Arc::clone(&app), spans, feed_stop.clone()));
+    }
     if let Some(reload) = reload {
         feeds.spawn(reload.run(feed_stop.clone()));
     }
@@ -171,6 +176,31 @@ fn start_feeds(
     feeds
 }
 
+/// Makes the generator of series of spans, where it is wanted.
+fn span_metrics(
+    config: &Config,
+    storage: &Storage,
+    clock: &Arc<dyn Clock>,
+    registry: &mut Registry,
+) -> Option<SpanMetrics> {
+    let options = config.span_metrics.clone();
+    let (reader, writer) = (storage.reader(), storage.writer());
+    options.enabled.then(|| SpanMetrics::new(options, reader, writer, Arc::clone(clock), registry))
+}
+
+/// Lets the generator work from the end of the replay to the stop.
+async fn make_series_of_spans(app: Arc<App>, spans: SpanMetrics, stop: CancellationToken) {
+    let replayed = stop.run_until_cancelled(app.storage.replayed()).await;
+    // Where the replay failed the process stops anyway.
+    if !matches!(replayed, Some(Ok(()))) {
+        return;
+    }
+    drop(app);
+    if let Err(error) = spans.run(stop.cancelled()).await {
+        warn!(%error, "no series are made of spans any more");
+    }
+}
+
 async fn bind_all(listen: &Listen) -> anyhow::Result<(Vec<Bound>, Addresses)> {
     let mut bound = Vec::new();
     for (port, address) in listen.addresses() {
@@ -196,6 +226,9 @@ async fn open_storage(
     }
     for key in config.inline_secrets() {
         warn!(key, "a secret stands in the settings themselves: file:/path keeps it out of them");
+    }
+    if config.span_metrics.enabled {
+        options.followers.push(span_metrics::FOLLOWER);
     }
     if options.label.is_empty() {
         options.label = machine_name();

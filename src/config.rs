@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tarn_ingest::OtlpMetrics;
+use tarn_ingest::pipeline::span_metrics::Options as SpanMetrics;
 use tarn_model::limits::Limits;
 use tarn_storage::Options;
 
@@ -44,6 +45,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// How OTLP metrics become series.
     pub(crate) otlp_metrics: OtlpMetrics,
+    pub(crate) span_metrics: SpanMetrics,
     /// The keys that are not at their defaults, for the start-up log and `/status`.
     pub(crate) changed: Vec<Setting>,
 }

@@ -20,6 +20,8 @@
 //! the columns of their tables, which are stored whole. A request of it that is sent again is
 //! recognised before it is decoded (`idempotency`).
 //!
+//! [`pipeline`] makes series of the spans that are stored.
+//!
 //! Rows of this process (own telemetry, the host's) enter at step 5, through [`Ingest::accept`], or
 //! as rows of a table.
 //!
@@ -57,6 +59,7 @@ pub mod fuzz;
 mod idempotency;
 mod metrics;
 pub mod own;
+pub mod pipeline;
 pub mod receive;
 mod reply;
 mod validate;

@@ -90,6 +90,7 @@ impl Metrics {
     }
 }
 
-fn register(registry: &mut Registry, name: MetricName, metric: impl Metric) {
+/// Registers a metric under its name.
+pub(crate) fn register(registry: &mut Registry, name: MetricName, metric: impl Metric) {
     registry.register(name.name, name.help, metric);
 }

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tarn_ingest::pipeline::span_metrics::Options as SpanMetrics;
 use tarn_ingest::{OtlpMetrics, Promote};
 use tarn_model::limits::{Limits, Rate};
 use tarn_model::otel_names::Translation;
@@ -247,6 +248,13 @@ pub(crate) static KEYS: &[Key] = &[
         |_| "10GiB".to_owned(),
         "Size of the whole write-ahead log; beyond it writes are answered 503 until a flush has made room. Watch tarn_wal_segments.",
         |c, v| put(&mut c.storage.wal_bytes_max, bytes_from(v, ByteSize::mib(1)))
+    ),
+    key!(
+        "wal.follower_bytes_max",
+        "bytes",
+        |_| "1GiB".to_owned(),
+        "What is in blocks already stays in the log up to this size for work that goes through the rows once and goes on where it was after a crash, such as span_metrics; beyond, that work misses rows and says so. Watch tarn_span_metrics_lagged_records_total.",
+        |c, v| put(&mut c.storage.wal_follower_bytes_max, bytes(v))
     ),
     key!(
         "compaction.enabled",
@@ -767,6 +775,13 @@ pub(crate) static KEYS: &[Key] = &[
         |c, v| put(&mut c.limits.head_memory_percent, percent(v))
     ),
     key!(
+        "memory.follow_percent",
+        "percent",
+        |l| l.follow_memory_percent.to_string(),
+        "Share for new rows that wait for those who follow them as they come, such as live tails; who falls further behind is told what it missed.",
+        |c, v| put(&mut c.limits.follow_memory_percent, percent(v))
+    ),
+    key!(
         "memory.series_percent",
         "percent",
         |l| l.series_memory_percent.to_string(),
@@ -786,6 +801,34 @@ pub(crate) static KEYS: &[Key] = &[
         |l| l.queries_memory_percent.to_string(),
         "Share for all queries together.",
         |c, v| put(&mut c.limits.queries_memory_percent, percent(v))
+    ),
+    key!(
+        "span_metrics.enabled",
+        "true|false",
+        |_| "true".to_owned(),
+        "Whether series are made of spans: calls, latencies and errors per service and span name (traces_spanmetrics_*), and who calls whom (traces_service_graph_*).",
+        |c, v| put(&mut c.span_metrics.enabled, boolean(v))
+    ),
+    key!(
+        "span_metrics.classic",
+        "true|false",
+        |_| "true".to_owned(),
+        "Whether their latencies are also kept as classic histograms (_bucket, _sum, _count), beside the native ones: stock dashboards ask for them. They make 17 series of one.",
+        |c, v| put(&mut c.span_metrics.classic, boolean(v))
+    ),
+    key!(
+        "span_metrics.interval",
+        "duration",
+        |_| "15s".to_owned(),
+        "How often samples are written.",
+        |c, v| put(&mut c.span_metrics.interval, positive_duration(v))
+    ),
+    key!(
+        "span_metrics.groups_max",
+        "number",
+        |_| SpanMetrics::default().groups_max.to_string(),
+        "Combinations of service, span name, kind and status, and edges between services, of one tenant; spans beyond count under <other>. Watch tarn_span_metrics_groups.",
+        |c, v| put(&mut c.span_metrics.groups_max, count(v))
     ),
     key!(
         "telemetry.own_metrics",
@@ -895,6 +938,7 @@ pub(super) fn blank() -> Config {
         shutdown: Shutdown { delay: nothing, grace: nothing },
         limits: Limits::default(),
         otlp_metrics: OtlpMetrics::default(),
+        span_metrics: SpanMetrics::default(),
         changed: Vec::new(),
     }
 }

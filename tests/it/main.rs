@@ -26,6 +26,7 @@ mod query_command;
 mod rules_command;
 mod sdks;
 mod search_commands;
+mod span_metrics;
 mod stop;
 mod tenants;
 mod twin;

@@ -31,6 +31,10 @@ names! {
     INGEST_REJECTED_ROWS = "tarn_ingest_rejected_rows", "Rows rejected by signal, protocol and reason";
     INGEST_DUPLICATE_REQUESTS = "tarn_ingest_duplicate_requests", "Requests that were stored before and acknowledged again, by signal and protocol";
     INGEST_MENDED_ROWS = "tarn_ingest_mended_rows", "Rows of which something was truncated, and texts that were repaired, by signal";
+    SPAN_METRICS_GROUPS = "tarn_span_metrics_groups", "Groups of spans and edges between services that series are made of";
+    SPAN_METRICS_UNPAIRED_EDGES = "tarn_span_metrics_unpaired_edges", "Spans of calls whose other span never came";
+    SPAN_METRICS_LAGGED_RECORDS = "tarn_span_metrics_lagged_records", "Log records whose spans are not counted, because the log was not kept that long";
+    SPAN_METRICS_REJECTED_ROWS = "tarn_span_metrics_rejected_rows", "Samples made of spans that the store did not take, such as beyond the limit of series";
     LIMIT_HITS = "tarn_limit_hits", "Requests, queries and series that a limit turned away, by the setting that changes it";
     LIMITS_RELOAD_FAILURES = "tarn_limits_reload_failures", "Changes of tenants.limits_file that could not be read";
     INGEST_INFLIGHT_BYTES = "tarn_ingest_inflight_bytes", "Bytes of write requests admitted and not yet answered";
