@@ -17,8 +17,9 @@ use tarn_storage::operate::verify::{Verified, verify};
 use tarn_storage::operate::{block_list, block_show, catalog_log};
 use tokio::runtime::Handle;
 
+use crate::cli::client::Server;
 use crate::cli::place::Store;
-use crate::cli::{print, terminal};
+use crate::cli::{print, remote, terminal};
 use crate::clock::{SystemClock, SystemRng};
 use crate::runtime::ProcessTasks;
 
@@ -41,6 +42,11 @@ pub(crate) enum BlockCommand {
     Verify {
         #[command(flatten)]
         store: Store,
+    },
+    /// Build blocks of the rows that a running server set aside because it could not write them.
+    Repair {
+        #[command(flatten)]
+        server: Server,
     },
     /// Print what a block holds, and what each column costs.
     Show {
@@ -78,6 +84,7 @@ pub(crate) async fn block(command: BlockCommand) -> anyhow::Result<()> {
             let found = store.place()?.look(Limits::default(), handles).await?;
             check_blocks(&found).await?;
         }
+        BlockCommand::Repair { server } => remote::repair(&server).await?,
         BlockCommand::Show { store, object } => {
             let object = store.place()?.objects(&handles).await?.get(&object).await?;
             block_show::show(&object.bytes, &mut out)?;

@@ -16,6 +16,24 @@ pub(crate) fn flush(server: &Server) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// `tarn block repair`, for one tenant where one is named.
+///
+/// # Errors
+/// What the server answered; that something still cannot be written.
+pub(crate) async fn repair(server: &Server) -> anyhow::Result<()> {
+    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    form.extend_pairs(server.tenant.iter().map(|tenant| ("tenant", tenant)));
+    let path = format!("/-/repair?{}", form.finish());
+    let answer = server.send(Method::POST, &path, None, "").await?;
+    let text = succeeded(&answer)?;
+    let report: serde_json::Value = serde_json::from_str(&text)?;
+    print(&text);
+    match report["failed"].as_array().map_or(0, Vec::len) {
+        0 => Ok(()),
+        failed => bail!("{failed} objects still cannot be written as blocks"),
+    }
+}
+
 /// `tarn healthcheck`, for container images without a shell.
 ///
 /// # Errors

@@ -114,6 +114,29 @@ pub(crate) async fn compact(app: &App, query: Option<&str>) -> Response {
     }
 }
 
+/// `POST /-/repair`: builds blocks of what was set aside because it could not be written, of one
+/// `tenant` or of all.
+pub(crate) async fn repair(app: &App, query: Option<&str>) -> Response {
+    let which = match which(query.unwrap_or_default()) {
+        Ok(Which { tenant, signal: None }) => tenant,
+        Ok(_) => {
+            return failed(&Error::invalid("parameter \"signal\" is unknown"), Direction::Read);
+        }
+        Err(e) => return failed(&e, Direction::Read),
+    };
+    match app.storage.repair(which.as_ref()).await {
+        Ok(report) => axum::Json(serde_json::json!({
+            "repaired": report.repaired,
+            "blocks": report.blocks,
+            "failed": report.failed.iter().map(|(object, error)| {
+                serde_json::json!({ "object": object, "error": error })
+            }).collect::<Vec<_>>(),
+        }))
+        .into_response(),
+        Err(e) => failed(&e, Direction::Read),
+    }
+}
+
 fn which(query: &str) -> Result<Which, Error> {
     let mut which = Which::default();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {

@@ -57,18 +57,24 @@ use crate::paths::DataDir;
 use crate::view::{View, ViewCell};
 use crate::wal::{Lsn, Wal};
 
+pub(crate) mod aside;
 pub mod build;
 pub(crate) mod cut;
 mod deliver;
 mod extras;
+pub(crate) mod pieces;
+pub(crate) mod repair;
 pub mod stage;
 pub mod tables;
 mod timeline;
 mod trigger;
 
+pub use pieces::Faults;
+pub use repair::RepairReport;
 pub(crate) use trigger::{Load, Trigger, run, run_bucket};
 
 use crate::block::seal::NewBlock;
+use aside::Aside;
 use build::BuildContext;
 use stage::Stage;
 
@@ -139,6 +145,8 @@ pub(crate) struct Flusher {
     /// position of their cut.
     pub(crate) written: tokio::sync::Mutex<Written>,
     pub(crate) fenced: AtomicBool,
+    /// Builds blocks, and sets aside what cannot be built.
+    pub(crate) aside: Arc<Aside>,
     pub(crate) invariants: Invariants,
     pub(crate) metrics: Metrics,
 }
@@ -332,10 +340,11 @@ impl Flusher {
         let (built, identity) = (Arc::clone(generation), self.identity.clone());
         let (rng, now_ms) = (Arc::clone(&self.rng), self.clock.now().as_millis());
         let usage = Arc::clone(self.view.load().usage());
+        let aside = Arc::clone(&self.aside);
         let blocks = blocking::run(move || {
             let Identity { id, epoch } = &identity;
             let (writer, rng, usage) = (id, &*rng, &*usage);
-            build::build(&built, &BuildContext { writer, epoch: *epoch, rng, now_ms, usage })
+            aside.build(&built, &BuildContext { writer, epoch: *epoch, rng, now_ms, usage })
         })
         .await
         .map_err(|e| e.context("build blocks"))?;

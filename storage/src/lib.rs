@@ -39,6 +39,7 @@ use prometheus_client::registry::Registry;
 use tarn_model::error::{Error, Result};
 use tarn_model::rng::Rng;
 use tarn_model::tasks::Tasks;
+use tarn_model::tenant::TenantId;
 use tarn_model::time::Clock;
 
 pub mod alert_log;
@@ -77,8 +78,8 @@ use crate::compact::plan::Which;
 pub use crate::compact::worker::CompactReport;
 use crate::documents::Documents;
 use crate::file::Disk;
-pub use crate::flush::FlushReport;
 use crate::flush::Flusher;
+pub use crate::flush::{FlushReport, RepairReport};
 use crate::object::Objects;
 use crate::open::Shared;
 use crate::operate::stats::{self, Stats};
@@ -231,6 +232,14 @@ impl Storage {
     /// `Unavailable` where the store fails or is not ready; what was merged before stays merged.
     pub async fn compact(&self, which: &Which) -> Result<CompactReport> {
         self.shared.compactor.merge_all(&self.shared, which).await
+    }
+
+    /// Builds blocks of what was set aside because it could not be written, of one tenant or of all.
+    ///
+    /// # Errors
+    /// `Unavailable` where the store fails or is not ready; what was repaired before stays so.
+    pub async fn repair(&self, tenant: Option<&TenantId>) -> Result<RepairReport> {
+        flush::repair::repair(&self.shared, tenant).await
     }
 
     /// Returns what the store holds, as figures.

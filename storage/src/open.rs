@@ -34,6 +34,7 @@ use crate::catalog::{Catalog, Identity, writers};
 use crate::compact::worker::{self, Compactor};
 use crate::disk::{BALLAST_BYTES, Ballast, DiskWatch, Level, ReadOnly};
 use crate::file::OpenHow;
+use crate::flush::aside::Aside;
 use crate::flush::stage::{Stage, StageParts};
 use crate::flush::{self, AWAY, Flusher, Trigger};
 use crate::head::Head;
@@ -235,7 +236,11 @@ fn assemble(
     head.register(registry);
     let state = bucket.catalog.state();
     let committed = Lsn(state.committed(&identity.id));
-    let (parts, stage) = staging(&options, &handles, &dir, &bucket, committed, registry)?;
+    let writer_id = writer_id(&identity)?;
+    let (disk, faults) = (Arc::clone(&handles.disk), options.faults.clone());
+    let aside = Arc::new(Aside::register(dir.wal(), writer_id, disk, faults, registry));
+    let place = (&dir, Arc::clone(&aside));
+    let (parts, stage) = staging(&options, &handles, place, &bucket, committed, registry)?;
     let floor = stage.as_ref().and_then(|stage| stage.last()).unwrap_or(committed);
     let blocks = Blocks::of(parts.clone());
     let view = ViewCell::new(Arc::clone(&head), blocks, Arc::clone(&state));
@@ -254,7 +259,6 @@ fn assemble(
     // Whoever chose small segments has small heads, too.
     let ballast_bytes = BALLAST_BYTES.min(options.wal_segment_bytes);
     let ballast = Arc::new(Ballast::new(Arc::clone(&disk), dir.ballast(), ballast_bytes));
-    let writer_id = writer_id(&identity)?;
     let alert_log = Lazy::register(&options, &dir, (writer_id, identity.epoch), registry);
     let replay = Replay {
         options: wal_options(
@@ -278,7 +282,7 @@ fn assemble(
     let disk_level = watch.subscribe();
     handles.tasks.spawn("disk-watch", Box::pin(watch.run(Arc::clone(&handles.clock))));
     handles.tasks.spawn_thread("replay", Box::new(move || replay.run(&ended)));
-    let (staged, seen) = ((parts, stage), (&head, &view));
+    let (staged, seen) = ((parts, stage, aside), (&head, &view));
     let switches = (read_only, disk_level.clone());
     let flusher = flusher(&options, &handles, bucket, staged, seen, switches, registry);
     let retainer = Retainer::register(&state, &*handles.clock, registry);
@@ -311,7 +315,7 @@ fn flusher(
     options: &Options,
     handles: &Handles,
     bucket: Bucket,
-    (parts, stage): (Parts, Option<Arc<Stage>>),
+    (parts, stage, aside): (Parts, Option<Arc<Stage>>, Arc<Aside>),
     (head, view): (&Arc<Head>, &Arc<ViewCell>),
     (read_only, disk_level): (ReadOnly, watch::Receiver<Level>),
     registry: &mut Registry,
@@ -339,6 +343,7 @@ fn flusher(
         fatal: watch::Sender::new(None),
         written: tokio::sync::Mutex::default(),
         fenced: AtomicBool::new(false),
+        aside,
         invariants: Invariants::register(registry),
         metrics: flush::Metrics::register(registry),
     }
@@ -348,7 +353,7 @@ fn flusher(
 fn staging(
     options: &Options,
     handles: &Handles,
-    dir: &DataDir,
+    (dir, aside): (&DataDir, Arc<Aside>),
     bucket: &Bucket,
     committed: Lsn,
     registry: &mut Registry,
@@ -362,6 +367,7 @@ fn staging(
     let memory = options.cache.memory_bytes.min(options.limits.memory_share(CACHE_PERCENT));
     let bytes = Parts::remote(objects.clone(), Arc::clone(disk), memory, registry);
     let parts = StageParts {
+        aside,
         dir: dir.clone(),
         disk: Arc::clone(disk),
         clock: Arc::clone(&handles.clock),

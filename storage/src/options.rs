@@ -9,6 +9,7 @@ use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 use tarn_model::units::ByteSize;
 
+use crate::flush::Faults;
 use crate::object::bucket::BucketOptions;
 
 /// What an operator decides about the store.
@@ -43,6 +44,8 @@ pub struct Options {
     pub cache: Cache,
     /// Limits in force.
     pub limits: Limits,
+    /// Partitions that cannot be written; for tests.
+    pub faults: Faults,
 }
 
 impl Options {
@@ -63,6 +66,7 @@ impl Options {
             retention: Retention::default(),
             cache: Cache::default(),
             limits: Limits::default(),
+            faults: Faults::default(),
         }
     }
 }

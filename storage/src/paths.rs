@@ -23,6 +23,8 @@ use std::path::{Path, PathBuf};
 use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 
+use crate::schema::kind;
+
 /// Folder of manifests.
 pub const CATALOG_PREFIX: &str = "catalog";
 /// Folder of checkpoints and their pages.
@@ -62,6 +64,8 @@ const SNAPSHOT_SUFFIX: &str = ".snapshot";
 const STAGED_SUFFIX: &str = ".block";
 const CUT_SUFFIX: &str = ".cut";
 const BLOCK_SUFFIX: &str = ".parquet";
+/// Ends the key of a block of kind `raw`, which is no Parquet file.
+const RAW_SUFFIX: &str = ".raw";
 
 /// The data folder of one writer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -252,8 +256,9 @@ impl BlockKey<'_> {
     /// Returns the object key.
     pub fn key(&self) -> String {
         let Self { tenant, signal, day, kind, level, name } = self;
+        let suffix = if *kind == kind::RAW { RAW_SUFFIX } else { BLOCK_SUFFIX };
         format!(
-            "{BLOCK_PREFIX}/tenant={tenant}/signal={signal}/day={day}/{kind}-L{level}-{name}.parquet"
+            "{BLOCK_PREFIX}/tenant={tenant}/signal={signal}/day={day}/{kind}-L{level}-{name}{suffix}"
         )
     }
 }
@@ -279,9 +284,10 @@ pub fn is_staged_list_name(name: &str) -> bool {
 /// Returns the key of a block with another `attempt`, where the old name may not be used any more;
 /// `None` where the key does not end with one.
 pub fn renamed_block(key: &str, attempt: u64) -> Option<String> {
-    let (front, old) = key.strip_suffix(BLOCK_SUFFIX)?.rsplit_once('-')?;
+    let suffix = if key.ends_with(RAW_SUFFIX) { RAW_SUFFIX } else { BLOCK_SUFFIX };
+    let (front, old) = key.strip_suffix(suffix)?.rsplit_once('-')?;
     let hex = old.len() == 16 && old.bytes().all(|b| b.is_ascii_hexdigit());
-    hex.then(|| format!("{front}-{attempt:016x}{BLOCK_SUFFIX}"))
+    hex.then(|| format!("{front}-{attempt:016x}{suffix}"))
 }
 
 /// Returns the name of a block that a merge made: a hash of what went in, and as in
@@ -331,7 +337,8 @@ pub fn is_page_key(key: &str) -> bool {
 /// Returns whether a key is exactly like those of blocks.
 pub fn is_block_key(key: &str) -> bool {
     let is = || {
-        let name = partition_part(key, BLOCK_PREFIX)?.strip_suffix(".parquet")?;
+        let name = partition_part(key, BLOCK_PREFIX)?;
+        let name = name.strip_suffix(BLOCK_SUFFIX).or_else(|| name.strip_suffix(RAW_SUFFIX))?;
         let (kind, rest) = name.split_once("-L")?;
         let (level, rest) = rest.split_once('-')?;
         let (_, attempt) = rest.rsplit_once('-')?;
@@ -496,6 +503,9 @@ mod tests {
         let expected = "blocks/a/slices-L0-0a-2-7-9-0-0000000000000001.parquet";
         assert_eq!(renamed.as_deref(), Some(expected));
         assert_eq!(renamed_block("blocks/a/slices-L0-0a.parquet", 1), None);
+        let raw = "blocks/tenant=a/signal=logs/day=late/raw-L0-0a-2-7-9-0-000000000000beef.raw";
+        let renamed = renamed_block(raw, 1).expect("a block");
+        assert!(is_block_key(raw) && renamed.ends_with("-0000000000000001.raw"), "{renamed}");
         assert!(is_zeroing_name(&zeroing_name(7)) && !is_zeroing_name(&spare_name(7)));
         for stranger in
             ["catalog/42.manifest", "catalog/x", "42", "catalog/+0000000000000000042.manifest"]

@@ -17,6 +17,7 @@ use crate::block::BlockMeta;
 use crate::catalog::State;
 use crate::object::Objects;
 use crate::paths;
+use crate::schema::kind;
 
 /// Readers poll; a fresher list than this is worth nothing to them.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(10);
@@ -72,7 +73,7 @@ pub fn listing(state: &State, tenant: &TenantId, signal: Signal, now_ms: i64) ->
     let blocks = state
         .blocks(tenant, signal)
         // Of a packed object a foreign reader cannot tell where a block begins.
-        .filter(|block| block.offset == 0)
+        .filter(|block| block.offset == 0 && block.kind != kind::RAW)
         .map(|block| Entry::from(block.as_ref()))
         .collect();
     let listing = Listing { format: 1, manifest: state.version(), time_ms: now_ms, blocks };

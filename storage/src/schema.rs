@@ -123,6 +123,8 @@ pub mod kind {
     pub const EXEMPLARS: &str = "exemplars";
     /// Metadata of metric families.
     pub const FAMILIES: &str = "families";
+    /// Records of the log whose rows could not be written as blocks; no query reads them.
+    pub const RAW: &str = "raw";
 }
 
 /// Labels that separate workloads.

@@ -30,6 +30,7 @@ use crate::catalog::State;
 use crate::head::follow::{FollowOptions, Follower};
 use crate::head::tables::{TableBatch, TableSnapshot};
 use crate::head::{Head, HeadGeneration};
+use crate::schema::kind;
 use crate::schema::tables::Table;
 use crate::usage::Usage;
 use crate::wal::Lsn;
@@ -302,6 +303,20 @@ impl View {
                 false
             }
         }
+    }
+
+    /// Returns whether a block is of a kind. Rows of the signal that were set aside in this time are
+    /// in no block of any kind: the answer goes without them and says so (PAR-1).
+    pub(crate) fn is_kind(&self, meta: &BlockMeta, kind: &str, range: TimeRange) -> bool {
+        let own = TimeRange { start_ms: meta.time_min_ms, end_ms: meta.time_max_ms };
+        if meta.kind == kind::RAW && own.overlaps(range) {
+            let BlockMeta { tenant, signal, day, .. } = meta;
+            self.lacks.get_or_init(|| {
+                let what = format!("{signal} of tenant {tenant}, day {day}, could not be written");
+                format!("{what}: they are set aside until `tarn block repair`").into()
+            });
+        }
+        meta.kind == kind
     }
 
     /// Resolves selectors together: all of them see the same rows (VIS-2).

@@ -46,6 +46,7 @@ mod upkeep;
 mod walk;
 
 pub(crate) use self::mend::{Mended, mend};
+pub(crate) use self::record::{read_record, write_record};
 pub(crate) use self::segment::SegmentHeader;
 pub(crate) use self::walk::{Problem, Visit, visit};
 

@@ -2,6 +2,8 @@
 //! second process, a copy. On the simulated disk where power fails, on a real one otherwise.
 #![expect(clippy::disallowed_methods, reason = "real time and real tasks: the parts are real")]
 
+#[path = "lifecycle/aside.rs"]
+mod aside;
 #[path = "lifecycle/node.rs"]
 mod node;
 #[path = "lifecycle/outages.rs"]

@@ -59,6 +59,7 @@ names! {
     HEAD_SERIES = "tarn_head_series", "Active series";
     HEAD_ROWS = "tarn_head_rows", "Samples, log records and spans in memory";
     HEAD_BYTES = "tarn_head_bytes", "Estimated bytes of the rows in memory";
+    FLUSH_SET_ASIDE = "tarn_flush_set_aside", "Partitions whose rows could not be written as blocks, and were set aside as records of the log";
     FLUSH_SECONDS = "tarn_flush_seconds", "Time of one flush, from the cut to the commit";
     FLUSH_BLOCKS = "tarn_flush_blocks", "Blocks written by flushes";
     FLUSH_FAILURES = "tarn_flush_failures", "Flushes that failed and will be repeated";
@@ -73,6 +74,7 @@ names! {
     CATALOG_RELOADS = "tarn_catalog_reloads", "Reloads by listing, after a start or a dead branch";
     CATALOG_VERSION = "tarn_catalog_version", "Number of the newest manifest";
     CATALOG_BLOCKS = "tarn_catalog_blocks", "Live blocks";
+    CATALOG_RAW_BLOCKS = "tarn_catalog_raw_blocks", "Objects of rows that were set aside, until tarn block repair";
     CATALOG_BYTES = "tarn_catalog_bytes", "Bytes of live blocks";
     CLOCK_BEHIND_SECONDS = "tarn_clock_behind_seconds", "How far the paced clock of retention is behind wall time";
     RETENTION_BLOCKS_DROPPED = "tarn_retention_blocks_dropped", "Blocks dropped because all their rows were beyond their retention";

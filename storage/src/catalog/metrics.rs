@@ -9,6 +9,7 @@ use prometheus_client::registry::Registry;
 use tarn_model::metrics;
 
 use crate::catalog::state::State;
+use crate::schema::kind;
 
 #[derive(Debug)]
 pub(super) struct Metrics {
@@ -18,6 +19,7 @@ pub(super) struct Metrics {
     version: Gauge,
     blocks: Gauge,
     bytes: Gauge,
+    raw: Gauge,
 }
 
 impl Metrics {
@@ -30,6 +32,7 @@ impl Metrics {
             version: Gauge::default(),
             blocks: Gauge::default(),
             bytes: Gauge::default(),
+            raw: Gauge::default(),
         };
         let name = metrics::CATALOG_COMMIT_SECONDS;
         registry.register(name.name, name.help, metrics.commit_seconds.clone());
@@ -43,6 +46,7 @@ impl Metrics {
             (metrics::CATALOG_VERSION, &metrics.version),
             (metrics::CATALOG_BLOCKS, &metrics.blocks),
             (metrics::CATALOG_BYTES, &metrics.bytes),
+            (metrics::CATALOG_RAW_BLOCKS, &metrics.raw),
         ] {
             registry.register(name.name, name.help, gauge.clone());
         }
@@ -67,6 +71,8 @@ impl Metrics {
         self.version.set(signed(state.version()));
         self.blocks.set(signed(blocks));
         self.bytes.set(signed(bytes));
+        let raw = state.all_blocks().filter(|block| block.kind == kind::RAW).count();
+        self.raw.set(signed(raw as u64));
     }
 }
 

@@ -16,13 +16,15 @@ use tarn_model::error::{Error, Result};
 use tarn_model::map::HashMap;
 use tarn_model::rng::Rng;
 use tarn_model::sample::Metadata;
+use tarn_model::signal::Signal;
 use tarn_model::time::TimeRange;
 
 use crate::block::LsnRange;
 use crate::block::seal::Origin;
 use crate::block::table::{SeriesInfo, SliceTable};
 use crate::block::writer::write_slices;
-use crate::flush::cut::{Partition, day_name, day_of};
+use crate::flush::cut::{Partition, day_of};
+use crate::flush::pieces::{Days, Faults, Pieces};
 use crate::flush::tables::{self, TableOrigin};
 use crate::head::columns::SeriesSnapshot;
 use crate::head::pairs::PairId;
@@ -58,22 +60,41 @@ pub struct BuildContext<'a> {
 /// # Errors
 /// `Internal` where the generation was not cut or the block writer refuses it: a bug.
 pub fn build(generation: &HeadGeneration, context: &BuildContext<'_>) -> Result<Vec<NewBlock>> {
-    let last = generation.last().ok_or_else(|| Error::internal("build a head that is not cut"))?;
-    let lsn = LsnRange {
-        writer: context.writer.to_owned(),
-        epoch: context.epoch,
-        lo: generation.first().0,
-        hi: last.0,
-    };
-    let mut blocks = Vec::new();
+    pieces(generation, context, &Faults::default())?.whole()
+}
+
+/// As [`build`], partition by partition: one that fails spoils no other.
+pub(crate) fn pieces(
+    generation: &HeadGeneration,
+    context: &BuildContext<'_>,
+    faults: &Faults,
+) -> Result<Pieces> {
+    let lsn = positions(generation, context)?;
+    let mut pieces = Pieces::new(faults);
     for part in generation.tenants() {
         let maker = Maker { part: &part, context, lsn: &lsn };
-        maker.slices(&mut blocks)?;
-        maker.exemplars(&mut blocks)?;
-        maker.families(&mut blocks)?;
-        maker.tables(&mut blocks)?;
+        let tenant = &part.head.id;
+        pieces.guard((tenant, Signal::Metrics), |pieces| {
+            maker.slices(pieces);
+            maker.exemplars(pieces);
+            maker.families(pieces);
+            Ok(())
+        });
+        for table in [Table::Logs, Table::Spans] {
+            pieces.guard((tenant, table.signal()), |pieces| maker.table(table, pieces));
+        }
     }
-    Ok(blocks)
+    Ok(pieces)
+}
+
+/// Returns the positions of the log that a generation holds.
+pub(crate) fn positions(
+    generation: &HeadGeneration,
+    context: &BuildContext<'_>,
+) -> Result<LsnRange> {
+    let last = generation.last().ok_or_else(|| Error::internal("build a head that is not cut"))?;
+    let (writer, epoch) = (context.writer.to_owned(), context.epoch);
+    Ok(LsnRange { writer, epoch, lo: generation.first().0, hi: last.0 })
 }
 
 pub(super) struct Maker<'a> {
@@ -83,13 +104,13 @@ pub(super) struct Maker<'a> {
 }
 
 impl<'a> Maker<'a> {
-    pub(super) fn origin(&self, day: String, days: Vec<String>, shard: u32) -> Origin<'a> {
+    pub(super) fn origin(&self, Days { day, days, .. }: Days, shard: u32) -> Origin<'a> {
         let tenant = &self.part.head.id;
         let origin = Origin::flushed(tenant, (day, days), shard, self.lsn, self.context.rng);
         Origin { overlaps: self.part.columns.out_of_order(), ..origin }
     }
 
-    fn slices(&self, blocks: &mut Vec<NewBlock>) -> Result<()> {
+    fn slices(&self, pieces: &mut Pieces) {
         let series = sorted_series(self.part);
         let mut days: BTreeMap<i64, Partition> = BTreeMap::new();
         for (number, snapshot) in series.iter().enumerate() {
@@ -102,38 +123,36 @@ impl<'a> Maker<'a> {
             && let Some((day, partition)) = days.pop_first()
         {
             late.absorb(partition);
-            late_days.push(day_name(day));
+            late_days.push(day);
         }
         let families = Families::new(&self.part.head);
         let info = |number: u32| families.info(&series[number as usize]);
         let mut shard = 0;
-        let mut write = |partition: Partition, day: String, days: Vec<String>| {
-            if !partition.is_empty() {
-                let table: SliceTable<'_> = partition.table(&info);
-                blocks.push(write_slices(&table, &self.origin(day, days, shard))?);
-                shard += 1;
+        let mut write = |partition: Partition, days: Days| {
+            if partition.is_empty() {
+                return;
             }
-            Ok::<(), Error>(())
+            pieces.add((&self.part.head.id, Signal::Metrics), days.clone(), || {
+                let table: SliceTable<'_> = partition.table(&info);
+                write_slices(&table, &self.origin(days, shard))
+            });
+            shard += 1;
         };
-        write(late, LATE.to_owned(), late_days)?;
+        write(late, Days::late(&late_days));
         for (day, partition) in days {
-            write(partition, day_name(day), Vec::new())?;
+            write(partition, Days::one(day));
         }
-        Ok(())
     }
 
-    /// Log records and spans.
-    fn tables(&self, blocks: &mut Vec<NewBlock>) -> Result<()> {
+    /// Log records or spans.
+    fn table(&self, table: Table, pieces: &mut Pieces) -> Result<()> {
         let snapshot = self.part.tables.snapshot();
         let Self { lsn, context, .. } = *self;
         let tenant = &self.part.head.id;
         let origin = TableOrigin { tenant, lsn, context };
-        for table in [Table::Logs, Table::Spans] {
-            let batches: Vec<RecordBatch> =
-                snapshot.of(table).iter().map(|batch| batch.rows.clone()).collect();
-            blocks.extend(tables::build(table, &batches, &origin)?);
-        }
-        Ok(())
+        let batches: Vec<RecordBatch> =
+            snapshot.of(table).iter().map(|batch| batch.rows.clone()).collect();
+        tables::add(table, &batches, &origin, pieces)
     }
 
     pub(super) fn today(&self) -> i64 {

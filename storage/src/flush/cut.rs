@@ -10,7 +10,7 @@ use crate::head::column::Copied;
 use crate::slice::cut::{Cut, Run, Track};
 use crate::slice::{PointValue, sort_points};
 
-const DAY_MS: i64 = 86_400_000;
+pub(crate) const DAY_MS: i64 = 86_400_000;
 
 /// Returns the number of the UTC day of a time.
 pub(crate) fn day_of(time_ms: i64) -> i64 {

@@ -7,17 +7,19 @@ use tarn_model::error::Result;
 use tarn_model::labels::LabelSet;
 use tarn_model::map::HashMap;
 use tarn_model::sample::{Exemplar, Metadata};
+use tarn_model::signal::Signal;
 
 use crate::block::columns::LabelColumns;
 use crate::block::extras::{ExemplarWriter, Family, write_families};
 use crate::block::seal::NewBlock;
 use crate::flush::build::Maker;
-use crate::flush::cut::{day_name, day_of};
+use crate::flush::cut::day_of;
+use crate::flush::pieces::{Days, Pieces};
 use crate::schema::SortKey;
 
 impl Maker<'_> {
     /// Writes the exemplars, day by day.
-    pub(super) fn exemplars(&self, blocks: &mut Vec<NewBlock>) -> Result<()> {
+    pub(super) fn exemplars(&self, pieces: &mut Pieces) {
         let mut days: BTreeMap<i64, Vec<(LabelSet, Exemplar)>> = BTreeMap::new();
         for (entry, exemplar) in self.part.columns.exemplars() {
             let day = days.entry(day_of(exemplar.time_ms)).or_default();
@@ -27,9 +29,10 @@ impl Maker<'_> {
             rows.sort_by(|(a, x), (b, y)| {
                 SortKey::new(a).cmp(&SortKey::new(b)).then(x.time_ms.cmp(&y.time_ms))
             });
-            blocks.push(self.exemplar_block(day, shard as u32, &rows)?);
+            pieces.add((&self.part.head.id, Signal::Metrics), Days::one(day), || {
+                self.exemplar_block(day, shard as u32, &rows)
+            });
         }
-        Ok(())
     }
 
     fn exemplar_block(
@@ -44,15 +47,15 @@ impl Maker<'_> {
         }
         let mut writer = ExemplarWriter::begin(LabelColumns::choose(&used))?;
         writer.write(rows)?;
-        writer.finish(&self.origin(day_name(day), Vec::new(), shard))
+        writer.finish(&self.origin(Days::one(day), shard))
     }
 
     /// Writes the metadata that is new.
-    pub(super) fn families(&self, blocks: &mut Vec<NewBlock>) -> Result<()> {
+    pub(super) fn families(&self, pieces: &mut Pieces) {
         let latest: BTreeMap<Arc<str>, Metadata> =
             self.part.columns.families().into_iter().collect();
         if latest.is_empty() {
-            return Ok(());
+            return;
         }
         let now_ms = self.context.now_ms;
         let family = |(metric, metadata)| Family {
@@ -62,8 +65,9 @@ impl Maker<'_> {
             last_seen_ms: now_ms,
         };
         let families: Vec<Family> = latest.into_iter().map(family).collect();
-        let origin = self.origin(day_name(self.today()), Vec::new(), 0);
-        blocks.push(write_families(&families, &origin)?);
-        Ok(())
+        let today = Days::one(self.today());
+        pieces.add((&self.part.head.id, Signal::Metrics), today.clone(), || {
+            write_families(&families, &self.origin(today, 0))
+        });
     }
 }

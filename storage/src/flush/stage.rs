@@ -26,7 +26,8 @@ use tarn_model::metrics;
 use tarn_model::rng::Rng;
 use tarn_model::time::Clock;
 
-use super::build::{self, BuildContext};
+use super::aside::Aside;
+use super::build::BuildContext;
 use crate::append::requests;
 use crate::block::seal::NewBlock;
 use crate::block::{BlockMeta, LsnRange};
@@ -113,6 +114,7 @@ impl StagedCut {
 /// What the stage is given.
 #[derive(Debug, Clone)]
 pub(crate) struct StageParts {
+    pub(crate) aside: Arc<Aside>,
     pub(crate) dir: DataDir,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -204,7 +206,8 @@ impl Stage {
         let now_ms = clock.now().as_millis();
         let (epoch, rng, usage) = (*epoch, &**rng, &**now.usage());
         let context = BuildContext { writer: id, epoch, rng, now_ms, usage };
-        let built = build::build(generation, &context).map_err(|e| e.context("build blocks"))?;
+        let built =
+            self.parts.aside.build(generation, &context).map_err(|e| e.context("build blocks"))?;
         let (lo, hi) = (generation.first().0, last.0);
         let cut = LsnRange { writer: id.clone(), epoch, lo, hi };
         let list = StagedList { cut, time_ms: now_ms, blocks: self.write_files(lo, &built)? };

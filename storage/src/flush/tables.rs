@@ -8,8 +8,9 @@ use arrow_array::RecordBatch;
 use tarn_model::error::Result;
 use tarn_model::tenant::TenantId;
 
-use super::build::{BuildContext, DAYS_MAX, LATE, NewBlock};
-use super::cut::{day_name, day_of};
+use super::build::{BuildContext, DAYS_MAX, NewBlock};
+use super::cut::day_of;
+use super::pieces::{Days, Pieces};
 use crate::block::LsnRange;
 use crate::block::promote::ASKED_MAX;
 use crate::block::rows::{self, RowRef, Source};
@@ -28,7 +29,7 @@ pub struct TableOrigin<'a> {
 }
 
 impl TableOrigin<'_> {
-    fn block(&self, day: String, days: Vec<String>, shard: u32) -> Origin<'_> {
+    fn block(&self, Days { day, days, .. }: Days, shard: u32) -> Origin<'_> {
         Origin::flushed(self.tenant, (day, days), shard, self.lsn, self.context.rng)
     }
 }
@@ -43,6 +44,18 @@ pub fn build(
     batches: &[RecordBatch],
     origin: &TableOrigin<'_>,
 ) -> Result<Vec<NewBlock>> {
+    let mut pieces = Pieces::default();
+    add(table, batches, origin, &mut pieces)?;
+    pieces.whole()
+}
+
+/// As [`build`], partition by partition.
+pub(crate) fn add(
+    table: Table,
+    batches: &[RecordBatch],
+    origin: &TableOrigin<'_>,
+    pieces: &mut Pieces,
+) -> Result<()> {
     let source = Source::new(table, batches)?;
     let mut days: BTreeMap<i64, Vec<RowRef>> = BTreeMap::new();
     for (batch, times) in source.times(table.time_column())?.iter().enumerate() {
@@ -56,17 +69,17 @@ pub fn build(
         && let Some((day, rows)) = days.pop_first()
     {
         late.extend(rows);
-        late_days.push(day_name(day));
+        late_days.push(day);
     }
     let asked = origin.context.usage.keys(origin.tenant, table.signal(), ASKED_MAX);
     // Rows in the order of arrival again.
     late.sort_unstable();
-    let late = (!late.is_empty()).then_some((LATE.to_owned(), late_days, late));
-    let recent = days.into_iter().map(|(day, rows)| (day_name(day), Vec::new(), rows));
-    let parts = late.into_iter().chain(recent).enumerate();
-    parts
-        .map(|(shard, (day, days, rows))| {
-            rows::write(&source, rows, &asked, &origin.block(day, days, shard as u32))
-        })
-        .collect()
+    let late = (!late.is_empty()).then(|| (Days::late(&late_days), late));
+    let recent = days.into_iter().map(|(day, rows)| (Days::one(day), rows));
+    for (shard, (days, rows)) in late.into_iter().chain(recent).enumerate() {
+        pieces.add((origin.tenant, table.signal()), days.clone(), || {
+            rows::write(&source, rows, &asked, &origin.block(days, shard as u32))
+        });
+    }
+    Ok(())
 }

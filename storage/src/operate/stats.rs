@@ -89,7 +89,7 @@ pub fn of_blocks(view: &View) -> Stats {
             (level.level, level.blocks, level.bytes) =
                 (block.level, level.blocks + 1, level.bytes + block.bytes);
             // What metrics are called has the time of the flush; exemplars are no rows of their own.
-            if block.kind == kind::FAMILIES || block.kind == kind::EXEMPLARS {
+            if [kind::FAMILIES, kind::EXEMPLARS, kind::RAW].contains(&&*block.kind) {
                 continue;
             }
             of.rows += block.rows;

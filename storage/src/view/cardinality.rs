@@ -9,6 +9,7 @@ use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 
 use crate::head::pairs::PairCount;
+use crate::schema::kind;
 use crate::view::View;
 
 /// Counts of one tenant.
@@ -72,7 +73,8 @@ impl View {
 
     fn in_blocks(&self, tenant: &TenantId) -> Cardinality {
         let mut found = Cardinality::default();
-        for block in self.blocks(tenant, Signal::Metrics) {
+        let blocks = self.blocks(tenant, Signal::Metrics);
+        for block in blocks.filter(|block| block.kind != kind::RAW) {
             found.blocks += 1;
             let (low, high) = found.times_ms.unwrap_or((i64::MAX, i64::MIN));
             found.times_ms = Some((low.min(block.time_min_ms), high.max(block.time_max_ms)));

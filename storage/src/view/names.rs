@@ -159,7 +159,9 @@ fn check_bytes(values: &BTreeSet<String>, limits: ScanLimits) -> Result<()> {
 fn blocks<'a>(view: &'a View, query: Query<'a>) -> impl Iterator<Item = &'a Arc<BlockMeta>> {
     view.blocks(query.tenant, Signal::Metrics).filter(move |meta| {
         let own = TimeRange { start_ms: meta.time_min_ms, end_ms: meta.time_max_ms };
-        meta.kind == kind::SLICES && own.overlaps(query.range) && view.reaches(meta)
+        view.is_kind(meta, kind::SLICES, query.range)
+            && own.overlaps(query.range)
+            && view.reaches(meta)
     })
 }
 

@@ -107,7 +107,7 @@ pub(super) async fn resolve(
 fn lookups(view: &View, tenant: &TenantId, selectors: &[Selector]) -> Vec<(usize, Arc<BlockMeta>)> {
     let blocks = view.blocks(tenant, Signal::Metrics);
     blocks
-        .filter(|meta| meta.kind == kind::SLICES)
+        .filter(|meta| selectors.iter().any(|s| view.is_kind(meta, kind::SLICES, s.range)))
         .flat_map(|meta| {
             let wanted = selectors.iter().enumerate();
             let wanted = wanted.filter(|(_, s)| may_match(meta, s) && view.reaches(meta));

@@ -183,6 +183,24 @@ pub(crate) fn decode(bytes: &Bytes) -> Option<Record> {
     whole.then_some(Record { lsn, tenant, request_hash, counts, payloads, entries })
 }
 
+/// Appends a record that stands outside of a log, sealed.
+///
+/// # Errors
+/// As [`encode`].
+pub(crate) fn write_record(lsn: Lsn, record: &RecordBuilder, into: &mut Vec<u8>) -> Result<()> {
+    let start = into.len();
+    encode(lsn, record, into)?;
+    seal(into.get_mut(start..).unwrap_or_default(), Seed::new(0, 0, 0));
+    Ok(())
+}
+
+/// Reads the record at the head of `bytes` that [`write_record`] wrote, and returns its length.
+pub(crate) fn read_record(bytes: &Bytes) -> Option<(Record, usize)> {
+    let lsn = Lsn(u64::from_le_bytes(*bytes.get(PREFIX_BYTES..)?.first_chunk()?));
+    let length = check(bytes, Seed::new(0, 0, 0), lsn)?;
+    Some((decode(&bytes.slice(..length))?, length))
+}
+
 /// Walks through the bytes of a record without copying them.
 struct Reader<'a> {
     bytes: &'a Bytes,

@@ -21,6 +21,7 @@ use tarn_model::tenant::TenantId;
 use tarn_model::time::{Clock, TimeRange};
 use tarn_model::units::ByteSize;
 use tarn_storage::file::{Disk, OpenHow, RealDisk};
+use tarn_storage::flush::Faults;
 use tarn_storage::operate::inspect::Inspection;
 use tarn_storage::options::{Cache, Compaction};
 use tarn_storage::view::{Reader, ScanLimits, Selector};
@@ -57,6 +58,7 @@ pub(crate) struct Node {
     segment_bytes: ByteSize,
     wal_bytes_max: ByteSize,
     cache: Cache,
+    faults: Faults,
 }
 
 /// An open store.
@@ -87,6 +89,7 @@ impl Node {
             segment_bytes: ByteSize::kib(64),
             wal_bytes_max: ByteSize::mib(64),
             cache: Cache::default(),
+            faults: Faults::default(),
         }
     }
 
@@ -129,6 +132,11 @@ impl Node {
     /// A log whose segments hold one or two requests, so that truncation takes rows away at once.
     pub(crate) fn with_small_segments(self) -> Self {
         Self { segment_bytes: ByteSize::kib(4), ..self }
+    }
+
+    /// Some rows cannot be written as blocks.
+    pub(crate) fn with_faults(self, faults: Faults) -> Self {
+        Self { faults, ..self }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -207,6 +215,7 @@ impl Node {
             wal_segment_bytes: self.segment_bytes,
             wal_bytes_max: self.wal_bytes_max,
             cache: self.cache.clone(),
+            faults: self.faults.clone(),
             compaction: Compaction { enabled: false, ..Compaction::default() },
             ..Options::new(&self.path)
         };

@@ -10,6 +10,7 @@ use futures::StreamExt;
 use tarn_model::error::{Error, Result};
 use tarn_model::matcher::Matcher;
 use tarn_model::tenant::TenantId;
+use tarn_model::time::TimeRange;
 
 use super::block::{Share, time_max_us, time_min_us};
 use super::{
@@ -42,7 +43,12 @@ impl View {
             let batches = head::parts(generation, &scan).into_iter();
             parts.extend(batches.map(|batches| head_part(batches, &scan, &stats)));
         }
-        for meta in self.row_blocks(tenant, scan.table) {
+        let range = TimeRange {
+            start_ms: scan.prune.start_us.div_euclid(1000),
+            end_ms: scan.prune.end_us.div_euclid(1000),
+        };
+        let blocks = self.blocks(tenant, scan.table.signal());
+        for meta in blocks.filter(|meta| self.is_kind(meta, scan.table.as_str(), range)) {
             ScanStats::add(&stats.blocks, 1);
             if may_match(meta, &scan.prune) && self.reaches(meta) {
                 let scan = self.without_erased(meta, &scan)?;
