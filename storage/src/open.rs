@@ -237,8 +237,7 @@ fn assemble(
     let state = bucket.catalog.state();
     let committed = Lsn(state.committed(&identity.id));
     let writer_id = writer_id(&identity)?;
-    let (disk, faults) = (Arc::clone(&handles.disk), options.faults.clone());
-    let aside = Arc::new(Aside::register(dir.wal(), writer_id, disk, faults, registry));
+    let aside = Aside::register(&dir, writer_id, (&handles.disk, &options.faults), registry);
     let place = (&dir, Arc::clone(&aside));
     let (parts, stage) = staging(&options, &handles, place, &bucket, committed, registry)?;
     let floor = stage.as_ref().and_then(|stage| stage.last()).unwrap_or(committed);
@@ -277,10 +276,7 @@ fn assemble(
         log: Arc::clone(&log),
         ballast: Arc::clone(&ballast),
     };
-    let watch = DiskWatch::new(disk, options.path.clone(), read_only.clone());
-    let watch = Arc::new(watch);
-    let disk_level = watch.subscribe();
-    handles.tasks.spawn("disk-watch", Box::pin(watch.run(Arc::clone(&handles.clock))));
+    let disk_level = watch_disk(&options, &handles, &read_only);
     handles.tasks.spawn_thread("replay", Box::new(move || replay.run(&ended)));
     let (staged, seen) = ((parts, stage, aside), (&head, &view));
     let switches = (read_only, disk_level.clone());
@@ -309,6 +305,19 @@ fn assemble(
         retainer,
         _lock: lock,
     }))
+}
+
+/// Looks after the room on the disk from now on.
+fn watch_disk(
+    options: &Options,
+    handles: &Handles,
+    read_only: &ReadOnly,
+) -> watch::Receiver<Level> {
+    let disk = Arc::clone(&handles.disk);
+    let watch = Arc::new(DiskWatch::new(disk, options.path.clone(), read_only.clone()));
+    let disk_level = watch.subscribe();
+    handles.tasks.spawn("disk-watch", Box::pin(watch.run(Arc::clone(&handles.clock))));
+    disk_level
 }
 
 fn flusher(

@@ -149,6 +149,11 @@ impl DataDir {
         self.root.join("quarantine")
     }
 
+    /// Returns the folder of damaged segments of the alert log that were set aside.
+    pub fn alerts_quarantine(&self) -> PathBuf {
+        self.quarantine().join("alerts")
+    }
+
     /// Returns the file whose room is given up to finish a flush on a full disk.
     pub fn ballast(&self) -> PathBuf {
         self.root.join("ballast")

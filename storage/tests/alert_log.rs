@@ -5,6 +5,7 @@
 //! in order; a call is there whole or not at all; nothing that was refused comes back once the log
 //! has moved on; a snapshot that succeeded is found, and one that did not is absent.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+#![expect(clippy::disallowed_methods, reason = "real threads and real time are what is tested")]
 
 #[path = "alert_log/world.rs"]
 mod world;
@@ -19,6 +20,8 @@ use proptest::test_runner::TestRunner;
 use tarn_model::error::ErrorKind;
 use tarn_storage::alert_log::{AlertLog, Entry};
 use tarn_storage::file::{Disk, OpenHow, RealDisk};
+use tarn_storage::operate::quarantine::quarantine;
+use tarn_storage::paths::DataDir;
 use tarn_storage::wal::Lsn;
 use tarn_testkit::clock::RealClock;
 use tarn_testkit::sim_disk::SimDisk;
@@ -142,6 +145,32 @@ fn cor_1_cor_2_a_flipped_bit_anywhere_is_found() {
     assert!(refused > 300 && snapshots > 1000, "{same} {refused} {snapshots}");
 }
 
+/// COR-2: entries that are damaged and in no snapshot stop the start until somebody sets them aside;
+/// what is in front of them stays.
+#[test]
+fn cor_2_damage_is_set_aside_by_hand() {
+    let mut world = World::new(5);
+    for _ in 0..3 {
+        world.act(&Action::Append { calls: 1, entries: 2, bytes: 100 });
+        world.act(&Action::Step);
+    }
+    world.act(&Action::Witness);
+    let (disk, expected) = world.end();
+    let folder = DataDir::new("/data");
+    assert_eq!(quarantine(&disk, &folder).unwrap(), None);
+    let segment = Path::new(DIR).join("00000000000000000001.segment");
+    // The second group begins in the third sector.
+    disk.flip_bit(&segment, (2 * 512 + 100) * 8).unwrap();
+    let refused = AlertLog::open_stepped(&options(1000), &handles(&disk)).unwrap_err();
+    assert!(refused.message().contains("`tarn wal quarantine`"), "{refused}");
+    let done = quarantine(&disk, &folder).unwrap().unwrap();
+    assert_eq!((done.first_lost, done.last_lost), (Lsn(2), Lsn(3)));
+    assert!(done.moved_to[0].starts_with("/data/quarantine/alerts"), "{done:?}");
+    let (log, _, _) = AlertLog::open_stepped(&options(1000), &handles(&disk)).unwrap();
+    let replayed = futures::executor::block_on(log.replay()).unwrap();
+    assert_eq!((ids_of(&replayed), replayed.last), (expected[..2].to_vec(), Lsn(3)));
+}
+
 /// A log that nobody snapshots refuses at its bound, and takes appends again after a snapshot.
 #[test]
 fn a_full_log_refuses_until_a_snapshot() {
@@ -221,6 +250,14 @@ async fn dur_1_many_callers_and_a_process_that_just_stops() {
         all.extend(caller.await.unwrap());
     }
     all.sort_unstable();
+    let mut took = Vec::new();
+    for id in 10_000..10_200 {
+        let before = std::time::Instant::now();
+        all.push((log.append(entries(id, 2, 512)).await.unwrap(), id));
+        took.push(before.elapsed());
+    }
+    took.sort_unstable();
+    println!("append of 1 KiB: p50 {:?}, p99 {:?}", took[100], took[198]);
     drop(log);
     let log = start(2);
     let replayed = log.replay().await.unwrap();
@@ -233,7 +270,7 @@ async fn dur_1_many_callers_and_a_process_that_just_stops() {
     let log = start(3);
     let replayed = log.replay().await.unwrap();
     assert_eq!(replayed.entries.len(), 1);
-    assert_eq!(ids_of(&replayed).len(), 641);
+    assert_eq!(ids_of(&replayed).len(), 1041);
     assert!(log.replay().await.unwrap().entries.is_empty(), "it is handed out once");
     drop(log);
     tokio::task::spawn_blocking(move || tasks.stop()).await.unwrap();

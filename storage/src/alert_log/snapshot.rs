@@ -179,6 +179,7 @@ fn decode(lsn: Lsn, bytes: &[u8]) -> Result<Bytes> {
     let raw = usize::try_from(number(raw)).ok().filter(|raw| *raw <= IMAGE_BYTES_MAX);
     let raw = raw.ok_or_else(|| Error::corrupt("snapshot is longer than any"))?;
     let payload = bytes.get(HEADER_BYTES..).unwrap_or_default();
+    #[expect(clippy::disallowed_methods, reason = "bounded by the length checked above")]
     let image = zstd::bulk::decompress(payload, raw)
         .map_err(|e| Error::corrupt("snapshot cannot be decompressed").with_source(e))?;
     if image.len() == raw {

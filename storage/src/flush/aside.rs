@@ -31,7 +31,7 @@ use crate::block::{BlockMeta, LsnRange};
 use crate::disk::ReadOnly;
 use crate::file::Disk;
 use crate::head::HeadGeneration;
-use crate::paths::{BlockKey, flush_block_name};
+use crate::paths::{BlockKey, DataDir, flush_block_name};
 use crate::schema::kind;
 use crate::wal::{self, Lsn, Record, RecordBuilder};
 
@@ -69,15 +69,15 @@ pub(crate) struct Aside {
 
 impl Aside {
     pub(crate) fn register(
-        wal: PathBuf,
+        dir: &DataDir,
         writer_id: u128,
-        disk: Arc<dyn Disk>,
-        faults: Faults,
+        (disk, faults): (&Arc<dyn Disk>, &Faults),
         registry: &mut Registry,
-    ) -> Self {
+    ) -> Arc<Self> {
         let (partitions, name) = (Counter::default(), metrics::FLUSH_SET_ASIDE);
         registry.register(name.name, name.help, partitions.clone());
-        Self { wal, writer_id, disk, faults, partitions }
+        let (disk, faults) = (Arc::clone(disk), faults.clone());
+        Arc::new(Self { wal: dir.wal(), writer_id, disk, faults, partitions })
     }
 
     /// Returns the blocks of a generation, among them what was set aside. Blocks on the disk.
@@ -224,6 +224,23 @@ fn seal(header: &Header, records: &[u8]) -> Result<Bytes> {
     out.extend_from_slice(&header);
     out.extend_from_slice(records);
     Ok(Bytes::from(out))
+}
+
+/// Tells people what an object is; `None` where it is none of these.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn describe(bytes: &Bytes) -> Result<Option<String>> {
+    if !bytes.starts_with(&MAGIC) {
+        return Ok(None);
+    }
+    let (Header { tenant, signal, day, days, lsn, error, .. }, records) = open(bytes)?;
+    let LsnRange { writer, epoch, lo, hi } = lsn;
+    Ok(Some(format!(
+        "{} records of {signal} of tenant {tenant}, day {day} {days:?}, from the log of {writer}, \
+         start {epoch}, LSN {lo} to {hi}, that could not be written as blocks: {error}\n",
+        records.len()
+    )))
 }
 
 /// Takes a raw object apart.

@@ -15,6 +15,7 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use tarn_model::error::{Error, Result};
 
 use crate::block::directory::{Directory, INDEX_KEY, REGION};
+use crate::flush::aside;
 use crate::schema::column;
 
 /// Prints a block.
@@ -23,11 +24,18 @@ use crate::schema::column;
 /// `Corrupt` where the bytes are not a block; `Internal` where `out` cannot be written. A region
 /// that fails its checksum is printed, and is no error.
 pub fn show(bytes: &Bytes, out: &mut impl Write) -> Result<()> {
+    if let Some(text) = aside::describe(bytes)? {
+        return out.write_all(text.as_bytes()).map_err(not_printed);
+    }
     let mut reader = ParquetMetaDataReader::new();
     reader.try_parse(bytes).map_err(damaged)?;
     let metadata = reader.finish().map_err(damaged)?;
     let text = describe(bytes, &metadata)?;
-    out.write_all(text.as_bytes()).map_err(|e| Error::internal("print block").with_source(e))
+    out.write_all(text.as_bytes()).map_err(not_printed)
+}
+
+fn not_printed(error: std::io::Error) -> Error {
+    Error::internal("print block").with_source(error)
 }
 
 fn damaged(error: parquet::errors::ParquetError) -> Error {

@@ -31,7 +31,8 @@ pub struct Quarantined {
     pub last_lost: Lsn,
 }
 
-/// Sets aside the first damaged segment of the log in a data folder; `None` where there is none.
+/// Sets aside the first damaged segment of the log in a data folder, or of its alert log; `None`
+/// where there is none.
 ///
 /// # Errors
 /// `Unavailable` where a process has the folder; `Internal` where files cannot be read or moved, and
@@ -45,7 +46,13 @@ pub fn quarantine(disk: &dyn Disk, folder: &DataDir) -> Result<Option<Quarantine
         }
         _ => Error::internal(format!("lock {root}")).with_source(e),
     })?;
-    let (dir, quarantine_dir) = (&folder.wal(), &folder.quarantine());
+    if let Some(done) = set_aside(disk, &folder.wal(), &folder.quarantine())? {
+        return Ok(Some(done));
+    }
+    set_aside(disk, &folder.alerts(), &folder.alerts_quarantine())
+}
+
+fn set_aside(disk: &dyn Disk, dir: &Path, quarantine_dir: &Path) -> Result<Option<Quarantined>> {
     let failed = |e: io::Error| {
         Error::internal(format!("set aside a segment of the log in {}", dir.display()))
             .with_source(e)
