@@ -225,3 +225,14 @@ impl AlertLog {
         self.0.state.borrow().wal()
     }
 }
+
+/// Returns whether bytes are entries of a record. For fuzzing.
+pub(crate) fn is_entries(bytes: Bytes) -> bool {
+    let mut found = Vec::new();
+    entry::decode(bytes, &mut found).is_some() && !found.is_empty()
+}
+
+/// Returns whether bytes are a snapshot of a position. For fuzzing.
+pub(crate) fn is_snapshot(lsn: Lsn, bytes: &[u8]) -> bool {
+    snapshot::decode(lsn, bytes).is_ok()
+}

@@ -337,3 +337,8 @@ fn check_kind(kind: &str) -> Result<&str> {
     }
     Err(Error::invalid(format!("{kind:?} is no kind of document")))
 }
+
+/// Returns whether bytes are a revision. For fuzzing.
+pub(crate) fn is_revision(bytes: &Bytes) -> bool {
+    envelope::open(bytes).is_ok()
+}

@@ -8,12 +8,15 @@
 use bytes::Bytes;
 use tarn_model::signal::Signal;
 
+use crate::alert_log;
 use crate::append::requests::file;
 use crate::block::directory::{Directory, decode_metrics};
 use crate::catalog::format::{self, Magic};
 use crate::catalog::writers::Identity;
+use crate::documents;
+use crate::flush::aside;
 use crate::head::replay;
-use crate::wal::Payload;
+use crate::wal::{Lsn, Payload};
 
 /// What bytes are taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,14 @@ pub enum Stored {
     Requests,
     /// Who writes a data folder.
     Identity,
+    /// Entries of a record of the alert log.
+    Entries,
+    /// A snapshot of the alert log, of LSN 2.
+    Snapshot,
+    /// A revision of a document.
+    Document,
+    /// Records that were set aside.
+    Raw,
 }
 
 /// Decodes; returns whether the bytes were taken for what they were said to be.
@@ -54,6 +65,12 @@ pub fn decode(what: Stored, bytes: &[u8]) -> bool {
         Stored::Metrics => decode_metrics(bytes).is_ok(),
         Stored::Requests => file::is_readable(&with_sum_behind(bytes)),
         Stored::Identity => Identity::parse(bytes).is_some(),
+        Stored::Entries => alert_log::is_entries(Bytes::copy_from_slice(bytes)),
+        Stored::Snapshot => alert_log::is_snapshot(Lsn(2), &with_sum_inside(bytes)),
+        Stored::Document => documents::is_revision(&with_sum_inside(bytes).into()),
+        Stored::Raw => {
+            matches!(aside::describe(&Bytes::copy_from_slice(bytes)), Ok(Some(_)))
+        }
     }
 }
 
@@ -66,6 +83,16 @@ fn repaired(bytes: &[u8]) -> Vec<u8> {
         let (header, payload) = bytes.split_at(format::HEADER_BYTES);
         let sum = crc32c::crc32c_append(crc32c::crc32c(&header[..format::CRC_AT]), payload);
         bytes[format::CRC_AT..format::HEADER_BYTES].copy_from_slice(&sum.to_le_bytes());
+    }
+    bytes
+}
+
+/// Puts the right checksum of all other bytes behind the first twelve.
+fn with_sum_inside(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    if bytes.len() >= 16 {
+        let sum = crc32c::crc32c_append(crc32c::crc32c(&bytes[..12]), &bytes[16..]);
+        bytes[12..16].copy_from_slice(&sum.to_le_bytes());
     }
     bytes
 }

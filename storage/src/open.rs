@@ -238,8 +238,7 @@ fn assemble(
     let committed = Lsn(state.committed(&identity.id));
     let writer_id = writer_id(&identity)?;
     let aside = Aside::register(&dir, writer_id, (&handles.disk, &options.faults), registry);
-    let place = (&dir, Arc::clone(&aside));
-    let (parts, stage) = staging(&options, &handles, place, &bucket, committed, registry)?;
+    let (parts, stage) = staging(&options, &handles, (&dir, &aside), &bucket, committed, registry)?;
     let floor = stage.as_ref().and_then(|stage| stage.last()).unwrap_or(committed);
     let blocks = Blocks::of(parts.clone());
     let view = ViewCell::new(Arc::clone(&head), blocks, Arc::clone(&state));
@@ -362,7 +361,7 @@ fn flusher(
 fn staging(
     options: &Options,
     handles: &Handles,
-    (dir, aside): (&DataDir, Arc<Aside>),
+    (dir, aside): (&DataDir, &Arc<Aside>),
     bucket: &Bucket,
     committed: Lsn,
     registry: &mut Registry,
@@ -376,7 +375,7 @@ fn staging(
     let memory = options.cache.memory_bytes.min(options.limits.memory_share(CACHE_PERCENT));
     let bytes = Parts::remote(objects.clone(), Arc::clone(disk), memory, registry);
     let parts = StageParts {
-        aside,
+        aside: Arc::clone(aside),
         dir: dir.clone(),
         disk: Arc::clone(disk),
         clock: Arc::clone(&handles.clock),

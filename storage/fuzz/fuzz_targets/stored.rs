@@ -16,6 +16,10 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         Stored::Identity,
         Stored::Payload(Signal::Logs, 16),
         Stored::Payload(Signal::Traces, 17),
+        Stored::Entries,
+        Stored::Snapshot,
+        Stored::Document,
+        Stored::Raw,
     ];
     let metrics = Stored::Payload(Signal::Metrics, u16::from(*kind) % 8);
     decode(kinds.get(usize::from(*kind) % 16).copied().unwrap_or(metrics), bytes);

@@ -156,7 +156,7 @@ fn encode(lsn: Lsn, image: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// Returns the image in the bytes of a file that is named by `lsn`.
-fn decode(lsn: Lsn, bytes: &[u8]) -> Result<Bytes> {
+pub(super) fn decode(lsn: Lsn, bytes: &[u8]) -> Result<Bytes> {
     let header = bytes.first_chunk::<HEADER_BYTES>().filter(|h| h.starts_with(&MAGIC));
     let header = header.ok_or_else(|| Error::corrupt("does not begin as a snapshot"))?;
     let [_, _, _, _, _, _, _, _, v0, v1, _, _, c0, c1, c2, c3, numbers @ ..] = *header;

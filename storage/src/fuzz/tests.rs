@@ -32,6 +32,10 @@ fn seeds() -> Vec<(Stored, Vec<u8>)> {
         (Stored::Directory, directory()),
         (Stored::Metrics, metrics()),
         (Stored::Requests, requests()),
+        (Stored::Entries, entries()),
+        (Stored::Snapshot, golden("alerts/00000000000000000002.snapshot")),
+        (Stored::Document, golden("document/00000000000000000001.document")),
+        (Stored::Raw, golden("raw/logs.raw")),
         (Stored::Identity, Identity { id: "0".repeat(32), epoch: 7 }.print().into_bytes()),
     ]
 }
@@ -47,6 +51,10 @@ fn payloads() -> Vec<Stored> {
     }
     assert!(known.len() >= 7, "the golden logs have {known:?}");
     known
+}
+
+fn entries() -> Vec<u8> {
+    records(&golden("alerts/00000000000000000001.segment"))[0].entries.to_vec()
 }
 
 fn directory() -> Vec<u8> {

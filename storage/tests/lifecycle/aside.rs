@@ -47,8 +47,8 @@ async fn read(store: &Open, table: Table) -> (Lines, Option<String>) {
     (lines, view.partial())
 }
 
-fn lines(table: Table, numbers: &[std::ops::Range<u64>]) -> Lines {
-    let all = numbers.iter().flat_map(|range| support::expected(table, range.clone()));
+fn lines(table: Table, numbers: impl IntoIterator<Item = u64>) -> Lines {
+    let all = numbers.into_iter().flat_map(|number| support::expected(table, number..number + 1));
     let mut all: Lines = all.collect();
     all.sort_unstable();
     all
@@ -60,12 +60,15 @@ fn raw(store: &Open) -> usize {
 
 async fn assert_set_aside(store: &Open) {
     let (logs, why) = read(store, Table::Logs).await;
-    assert_eq!(logs, lines(Table::Logs, &[900..904]), "the other day is there");
+    assert_eq!(logs, lines(Table::Logs, 900..904), "the other day is there");
     let why = why.expect("PAR-1: rows are missing");
     assert!(why.contains("logs of tenant default, day 2026-11-21"), "{why}");
     assert!(why.contains("tarn block repair"), "{why}");
     // Whoever asks for something else lacks nothing.
-    assert_eq!(read(store, Table::Spans).await, (lines(Table::Spans, &[0..4, 900..904]), None));
+    assert_eq!(
+        read(store, Table::Spans).await,
+        (lines(Table::Spans, (0..4).chain(900..904)), None)
+    );
     let view = store.storage.reader().view();
     let mut scan = RowScan::new(Table::Logs, vec![RowColumn::Stored(column::SERVICE_NAME.into())]);
     scan.prune.start_us = MIDNIGHT_US;
@@ -106,7 +109,7 @@ async fn one_bad_partition(node: Node, spoil: &AtomicBool) {
     assert_eq!(store.storage.repair(Some(&other)).await.expect("nothing").repaired, 0);
     let report = store.storage.repair(None).await.expect("repairs");
     assert_eq!((report.repaired, report.blocks, raw(&store)), (1, 1, 0), "{report:?}");
-    let all = lines(Table::Logs, &[0..4, 900..904]);
+    let all = lines(Table::Logs, (0..4).chain(900..904));
     assert_eq!(read(&store, Table::Logs).await, (all.clone(), None));
     assert_eq!(store.storage.repair(None).await.expect("is idle").repaired, 0);
     store.storage.compact(&Which::default()).await.expect("merges");
@@ -114,7 +117,10 @@ async fn one_bad_partition(node: Node, spoil: &AtomicBool) {
 
     let store = node.open().await;
     assert_eq!(read(&store, Table::Logs).await, (all, None));
-    assert_eq!(read(&store, Table::Spans).await, (lines(Table::Spans, &[0..4, 900..904]), None));
+    assert_eq!(
+        read(&store, Table::Spans).await,
+        (lines(Table::Spans, (0..4).chain(900..904)), None)
+    );
     store.close().await;
 }
 
@@ -142,7 +148,7 @@ async fn par_1_dur_1_a_panic_concerns_its_partition() {
     store.storage.flush().await.expect("again");
     assert!(raw(&store) >= 2);
     assert!(read_all(&store.storage).await.is_empty());
-    assert_eq!(read(&store, Table::Logs).await, (lines(Table::Logs, &[0..2]), None));
+    assert_eq!(read(&store, Table::Logs).await, (lines(Table::Logs, 0..2), None));
     store.close().await;
 
     spoil.store(false, Ordering::SeqCst);

@@ -248,6 +248,14 @@ async fn ful_1_a_cut_that_finds_no_room_goes_to_the_bucket_at_once() {
     let ballast = DataDir::new(node.path()).ballast();
     let whole = || async { node.disk().read(&ballast).is_ok_and(|b| b.len() == 64 << 10) };
     eventually(whole).await;
+    // A segment that is being prepared would fail below and give its room back.
+    let wal = DataDir::new(node.path()).wal();
+    let spare = |name: &str| paths::parse_spare_name(name).is_some();
+    let prepared = || async {
+        let entries = node.disk().list(&wal).expect("is listed");
+        entries.iter().any(|e| e.path.file_name().and_then(|n| n.to_str()).is_some_and(spare))
+    };
+    eventually(prepared).await;
     let space = node.disk().space(node.path()).expect("known");
     node.disk().set_capacity(space.total - space.available);
     eventually(|| async { store.storage.readiness().ingest.is_some() }).await;
