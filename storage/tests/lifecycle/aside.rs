@@ -9,6 +9,7 @@ use tarn_model::tenant::TenantId;
 use tarn_storage::append::RequestMark;
 use tarn_storage::compact::plan::Which;
 use tarn_storage::flush::Faults;
+use tarn_storage::operate::block_show;
 use tarn_storage::operate::verify::verify;
 use tarn_storage::publish::listing;
 use tarn_storage::schema::tables::{Table, column};
@@ -158,4 +159,16 @@ async fn par_1_dur_1_a_panic_concerns_its_partition() {
     assert_eq!((report.failed.len(), raw(&store)), (0, 0), "{report:?}");
     assert_eq!(read_all(&store.storage).await, expected(0..8));
     store.close().await;
+}
+
+/// A raw object of format version 1 opens, today and for ever, and people can see what it is.
+#[test]
+fn a_raw_object_of_version_1_is_shown() {
+    let golden = tarn_testkit::tree::own_folder().join("../tests/compat/v1/raw/logs.raw");
+    let bytes = std::fs::read(golden).expect("the golden file is there");
+    let mut text = Vec::new();
+    block_show::show(&bytes.into(), &mut text).expect("is shown");
+    let text = String::from_utf8(text).expect("is text");
+    assert!(text.starts_with("2 records of logs of tenant team-a, day 2026-11-21"), "{text}");
+    assert!(text.contains("LSN 7 to 9") && text.contains("panicked: at the rows"), "{text}");
 }
