@@ -47,7 +47,7 @@ fn record(chance: &mut Chance, at: i64, definitions: Vec<(u32, LabelSet)>) -> De
             }
         }
     }
-    DecodedRecord { definitions, rows, tables: Vec::new() }
+    DecodedRecord { definitions, rows, tables: Vec::new(), acknowledged: Vec::new() }
 }
 
 fn definitions(names: [&str; 5]) -> Vec<(u32, LabelSet)> {
