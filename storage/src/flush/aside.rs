@@ -169,6 +169,7 @@ impl Aside {
             sync: WalSync::None,
             read_only: ReadOnly::apart(),
             metrics: wal::Metrics::register(&mut Registry::default()),
+            keep: Arc::default(),
         }
     }
 }
