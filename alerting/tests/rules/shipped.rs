@@ -71,7 +71,11 @@ fn metrics_of_tarn_are_those_there_are() {
     for (name, text) in shipped::FILES {
         for rule in groups(name, text).iter().flat_map(|group| &group.rules) {
             rule.expr.walk(&mut |expr| {
-                let Expr::Vector(selector) = expr else { return };
+                let selector = match expr {
+                    Expr::Vector(selector) => selector,
+                    Expr::Matrix(matrix) => &matrix.selector,
+                    _ => return,
+                };
                 let of_name = selector.matchers.iter().find(|m| &*m.name == METRIC_NAME);
                 let metric = of_name.map(|m| m.value.to_string()).unwrap_or_default();
                 if metric.starts_with("tarn_") {
