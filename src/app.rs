@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
+use tarn_alerting::Alerting;
 use tarn_ingest::pipeline::span_metrics::{self, SpanMetrics};
 use tarn_ingest::{Ingest, OtlpMetrics};
 use tarn_model::error::Error;
@@ -32,6 +33,7 @@ use crate::listen::guard::{Guard, HttpMetrics};
 use crate::listen::{self, Bounds, Listener, Port};
 use crate::memory;
 use crate::routes;
+use crate::rule_files;
 use crate::runtime::ProcessTasks;
 use crate::telemetry::capture::Caught;
 use crate::telemetry::feed::{self, Feed};
@@ -49,6 +51,7 @@ pub(crate) struct App {
     pub(crate) storage: Storage,
     pub(crate) ingest: Ingest,
     pub(crate) engine: Engine,
+    pub(crate) alerting: Alerting,
     pub(crate) registry: Registry,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
@@ -112,21 +115,9 @@ pub(crate) async fn start(
         disk: Arc::new(RealDisk),
     };
     let storage = open_storage(&config, handles, &mut registry).await?;
-    let engine = Engine::new(
-        EngineOptions {
-            limits: config.limits.clone(),
-            lookback: config.query.lookback,
-            slow_query: config.query.slow,
-            sql_cross_joins: config.query.sql_cross_joins,
-            memory: memory::OF_PROCESS,
-            version: registry::VERSION.to_owned(),
-            revision: env!("TARN_BUILD_REVISION").to_owned(),
-            ..EngineOptions::default()
-        },
-        storage.reader(),
-        tarn_query::Handles { clock: Arc::clone(&clock), query_runtime },
-        &mut registry,
-    );
+    let query_handles = tarn_query::Handles { clock: Arc::clone(&clock), query_runtime };
+    let engine =
+        Engine::new(engine_options(&config), storage.reader(), query_handles, &mut registry);
     tasks.spawn("memory-watch", Box::pin(engine.watch_memory()));
     let limits = config.limits.clone();
     let (writer, target_info_every) = (storage.writer(), config.query.lookback / 2);
@@ -138,10 +129,33 @@ pub(crate) async fn start(
     };
     let spans = span_metrics(&config, &storage, &clock, &mut registry);
     let ingest = Ingest::new(limits, otlp, writer, handles, &mut registry);
+    let alerting = tarn_alerting::Handles {
+        clock: Arc::clone(&clock),
+        rng: Arc::clone(&rng),
+        tasks: Arc::<ProcessTasks>::clone(&tasks),
+    };
+    let parts = tarn_alerting::Parts {
+        engine: engine.clone(),
+        writer: storage.writer(),
+        journal: Arc::new(storage.alert_log()),
+    };
+    let own_address = addresses.http.to_string();
+    let options = config.alerting.clone();
+    let alerting = Alerting::new(options, &own_address, alerting, parts, &mut registry);
     let feed = Feed::register(&config, addresses.http, Arc::clone(&clock), &mut registry);
     let stopping = AtomicBool::new(false);
-    let app = App { config, addresses, storage, ingest, engine, registry, clock, rng, stopping };
-    let app = Arc::new(app);
+    let app = Arc::new(App {
+        config,
+        addresses,
+        storage,
+        ingest,
+        engine,
+        alerting,
+        registry,
+        clock,
+        rng,
+        stopping,
+    });
     let feed_stop = CancellationToken::new();
     let mut feeds = start_feeds(&app, feed, caught, &feed_stop);
     if let Some(spans) = spans {
@@ -150,8 +164,37 @@ pub(crate) async fn start(
     if let Some(reload) = reload {
         feeds.spawn(reload.run(feed_stop.clone()));
     }
+    feeds.spawn(run_rules(Arc::clone(&app), feed_stop.clone()));
     let listeners = bound.into_iter().map(|bound| serve(&app, bound, &http)).collect();
     Ok(Running { app, addresses, listeners, tasks, feeds, feed_stop })
+}
+
+fn engine_options(config: &Config) -> EngineOptions {
+    EngineOptions {
+        limits: config.limits.clone(),
+        lookback: config.query.lookback,
+        slow_query: config.query.slow,
+        sql_cross_joins: config.query.sql_cross_joins,
+        memory: memory::OF_PROCESS,
+        version: registry::VERSION.to_owned(),
+        revision: env!("TARN_BUILD_REVISION").to_owned(),
+        ..EngineOptions::default()
+    }
+}
+
+/// Evaluates rules from the moment on at which the log is replayed: before that no answer is whole.
+/// Then looks at their files until the stop.
+async fn run_rules(app: Arc<App>, stop: CancellationToken) {
+    let begin = async {
+        // A log that cannot be replayed ends the process, which whoever waits for it sees to.
+        app.storage.replayed().await.ok()?;
+        let sources = rule_files::read_apart(&app.config.alerting).await?;
+        Box::pin(app.alerting.begin(sources.clone())).await;
+        Some(sources)
+    };
+    let Some(Some(sources)) = stop.run_until_cancelled(Box::pin(begin)).await else { return };
+    let (options, clock) = (app.config.alerting.clone(), Arc::clone(&app.clock));
+    rule_files::watch(app.alerting.clone(), options, sources, clock, stop).await;
 }
 
 /// Starts storing what Tarn says about itself, where that is wanted.
@@ -296,6 +339,7 @@ impl Running {
                 warn!(error = %e, "a feed of own telemetry ended early");
             }
         }
+        app.alerting.stop().await;
         match Arc::try_unwrap(app) {
             Ok(app) => app.storage.close().await.map_err(|e| e.context("close the store"))?,
             Err(_) => warn!("a request still runs; the store is left as after a crash"),

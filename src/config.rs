@@ -39,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) retention: retention::Retention,
     pub(crate) query: Query,
     pub(crate) tenants: Tenants,
+    pub(crate) alerting: tarn_alerting::Options,
     pub(crate) telemetry: Telemetry,
     pub(crate) log: Log,
     pub(crate) shutdown: Shutdown,

@@ -6,6 +6,7 @@
 //! - [`cli`]: the commands; [`config`]: the one table of settings
 //! - [`app`]: builds and wires the crates, starts and stops them in order
 //! - [`listen`] → [`routes`] → [`tenant`]: from a socket to the crate that answers; [`health`]
+//! - [`rule_files`]: the files that alerting is told by
 //! - [`telemetry`], [`host`]: what Tarn says about itself and the machine, also into itself
 //! - [`bench`], [`generate`]: figures of this machine, and their data
 //! - [`glob`]: names of files with wildcards
@@ -27,6 +28,7 @@ mod host;
 mod listen;
 mod memory;
 mod routes;
+mod rule_files;
 mod runtime;
 mod shutdown;
 mod telemetry;

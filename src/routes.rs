@@ -16,6 +16,7 @@ use http::header::ALLOW;
 use http::{HeaderValue, StatusCode};
 use http_body_util::Limited;
 use serde::Serialize;
+use tarn_alerting::api as alerting_api;
 use tarn_model::limits::Limits;
 use tarn_model::signal::Signal;
 use tarn_query::api::native;
@@ -32,6 +33,7 @@ use crate::listen::linger::Linger;
 use crate::tenant;
 
 pub(crate) mod admin;
+mod alerts;
 mod calls;
 mod erase;
 mod trace;
@@ -94,6 +96,9 @@ pub(crate) enum Handler {
     Prometheus(Endpoint),
     Native(native::Endpoint),
     Sql,
+    Rules(alerting_api::prometheus::Endpoint),
+    Alerting(alerting_api::native::Endpoint),
+    Reload,
 }
 
 /// One row.
@@ -172,6 +177,15 @@ pub(crate) static ROUTES: &[Route] = &[
     route("/api/v1/logs/search", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::LogsSearch)),
     route("/api/v1/traces/search", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::TracesSearch)),
     route("/api/v1/traces/{id}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Native(native::Endpoint::Trace)),
+    route("/-/reload", Methods::PostAndPut, Role::Admin, BodyLimit::None, Handler::Reload),
+    route("/api/v1/rules", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Rules(alerting_api::prometheus::Endpoint::Rules)),
+    route("/api/v1/alerts", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Rules(alerting_api::prometheus::Endpoint::Alerts)),
+    route("/api/v1/alertmanagers", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Rules(alerting_api::prometheus::Endpoint::Alertmanagers)),
+    route("/api/v1/alerting/status", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alerting(alerting_api::native::Endpoint::Status)),
+    route("/api/v1/alerting/problems", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alerting(alerting_api::native::Endpoint::Problems)),
+    route("/api/v1/alerting/deliveries", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alerting(alerting_api::native::Endpoint::Deliveries)),
+    route("/api/v1/alerting/dead_letters", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alerting(alerting_api::native::Endpoint::DeadLetters)),
+    route("/api/v1/alerting/replay", Methods::Post, Role::Admin, BodyLimit::None, Handler::Alerting(alerting_api::native::Endpoint::Replay)),
     route("/api/v1/sql", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Sql),
 ];
 
@@ -179,8 +193,11 @@ impl Route {
     /// Returns the paths at which the route stands.
     pub(crate) fn paths(&self) -> Vec<String> {
         let mut paths = vec![self.path.to_owned()];
-        use Handler::{Erase, Native, Tombstones, Usage, UsageJobs};
-        let is_own = matches!(self.handler, Native(_) | Usage | UsageJobs | Erase | Tombstones);
+        use Handler::{Alerting, Erase, Native, Tombstones, Usage, UsageJobs};
+        let is_own = matches!(
+            self.handler,
+            Native(_) | Usage | UsageJobs | Erase | Tombstones | Alerting(_)
+        );
         if self.path.starts_with("/api/v1/") && !is_own {
             paths.push(format!("{PROMETHEUS_PREFIX}{}", self.path));
         }
@@ -317,6 +334,9 @@ async fn handle(app: Arc<App>, route: &'static Route, request: Request) -> Respo
         Handler::Prometheus(endpoint) => admin::prometheus(&app, endpoint, request).await,
         Handler::Native(endpoint) => admin::native(&app, endpoint, request).await,
         Handler::Sql => admin::sql(&app, request).await,
+        Handler::Rules(endpoint) => alerts::prometheus(&app, endpoint, &request),
+        Handler::Alerting(endpoint) => alerts::native(&app, endpoint, &request),
+        Handler::Reload => alerts::reload(&app).await,
     }
 }
 

@@ -5,6 +5,31 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::egress::EgressOptions;
+use crate::problem::Problem;
+
+/// A file that the process has read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Its path, as problems name it.
+    pub name: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// The files of the operator, as they are now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// Rule files, sorted by name.
+    pub rules: Vec<SourceFile>,
+    /// Files with objectives, sorted by name.
+    pub slos: Vec<SourceFile>,
+    /// Routes and receivers.
+    pub alertmanager: Option<SourceFile>,
+    /// Templates that the routes name, sorted by name.
+    pub templates: Vec<SourceFile>,
+    /// What could not be read.
+    pub unreadable: Vec<Problem>,
+}
 
 /// The settings of section `alerting`. Paths are read by the process, which hands texts down.
 #[derive(Debug, Clone)]

@@ -4,12 +4,15 @@
 //! follow from it. Defaults are text and go through the same parser as everything else, so that a
 //! default cannot be something an operator could not write.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tarn_alerting::egress::Places;
 use tarn_ingest::pipeline::span_metrics::Options as SpanMetrics;
 use tarn_ingest::{OtlpMetrics, Promote};
+use tarn_model::labels::{METRIC_NAME, is_legacy_label_name};
 use tarn_model::limits::{Limits, Rate};
 use tarn_model::otel_names::Translation;
 use tarn_model::units::{ByteSize, format_duration, parse_duration};
@@ -831,6 +834,132 @@ pub(crate) static KEYS: &[Key] = &[
         |c, v| put(&mut c.span_metrics.groups_max, count(v))
     ),
     key!(
+        "alerting.rule_files",
+        "list of paths",
+        |_| String::new(),
+        "Rule files in Prometheus' format; * and ? stand for parts of a name. They are looked at every few seconds; a mistake in one leaves all of the old rules running.",
+        |c, v| put(&mut c.alerting.rule_files, list(v))
+    ),
+    key!(
+        "alerting.slo_files",
+        "list of paths",
+        |_| String::new(),
+        "Files with service level objectives, likewise.",
+        |c, v| put(&mut c.alerting.slo_files, list(v))
+    ),
+    key!(
+        "alerting.shipped_rules",
+        "true|false",
+        |_| "true".to_owned(),
+        "Whether the rules that come with Tarn run beside them.",
+        |c, v| put(&mut c.alerting.shipped_rules, boolean(v))
+    ),
+    key!(
+        "alerting.evaluation_interval",
+        "duration",
+        |_| "1m".to_owned(),
+        "How often groups of rules are evaluated that do not say.",
+        |c, v| put(&mut c.alerting.evaluation_interval, positive_duration(v))
+    ),
+    key!(
+        "alerting.rule_query_offset",
+        "duration",
+        |_| "0s".to_owned(),
+        "How far in the past groups of rules are evaluated that do not say.",
+        |c, v| put(&mut c.alerting.rule_query_offset, duration(v))
+    ),
+    key!(
+        "alerting.resend_delay",
+        "duration",
+        |_| "1m".to_owned(),
+        "How often an alert that goes on is told to the notifier again.",
+        |c, v| put(&mut c.alerting.resend_delay, positive_duration(v))
+    ),
+    key!(
+        "alerting.external_labels",
+        "list of name=value",
+        |_| String::new(),
+        "Labels added to every alert that lacks them, such as cluster=eu1.",
+        |c, v| put(&mut c.alerting.external_labels, pairs(v))
+    ),
+    key!(
+        "alerting.external_url",
+        "address",
+        |_| String::new(),
+        "Where people reach this server: links in pages begin with it. Empty: made of listen.http.",
+        |c, v| put(&mut c.alerting.external_url, web_address(v))
+    ),
+    key!(
+        "alerting.alertmanager_config",
+        "path",
+        |_| String::new(),
+        "Routes, receivers, inhibitions and mute times: an alertmanager.yml. Empty: alerts are shown and nobody is told.",
+        |c, v| put(&mut c.alerting.alertmanager_config, optional(v, folder))
+    ),
+    key!(
+        "alerting.alertmanagers",
+        "list of addresses",
+        |_| String::new(),
+        "Alertmanagers that get every alert as well, such as http://alertmanager:9093.",
+        |c, v| put(&mut c.alerting.alertmanagers, list(v))
+    ),
+    key!(
+        "alerting.on_arrival",
+        "true|false",
+        |_| "true".to_owned(),
+        "Whether rules that look at single series are evaluated when a sample arrives, and not at the slots of their group only. A group can say otherwise.",
+        |c, v| put(&mut c.alerting.on_arrival, boolean(v))
+    ),
+    key!(
+        "alerting.strict",
+        "true|false",
+        |_| "false".to_owned(),
+        "Refuses what Prometheus and Alertmanager would refuse, and receivers that Tarn cannot send to yet.",
+        |c, v| put(&mut c.alerting.strict, boolean(v))
+    ),
+    key!(
+        "alerting.compat",
+        "true|false",
+        |_| "false".to_owned(),
+        "Turns off what Tarn does better on purpose: what follows a removed rule, a failed evaluation or a restart is then as upstream has it.",
+        |c, v| put(&mut c.alerting.compat, boolean(v))
+    ),
+    key!(
+        "alerting.dead_letter_after",
+        "duration",
+        |_| "24h".to_owned(),
+        "For how long the delivery of a notification is tried.",
+        |c, v| put(&mut c.alerting.dead_letter_after, positive_duration(v))
+    ),
+    key!(
+        "alerting.fallback_receiver",
+        "text",
+        |_| String::new(),
+        "Receiver that is told what another did not take in time.",
+        |c, v| put(&mut c.alerting.fallback_receiver, text(v))
+    ),
+    key!(
+        "alerting.fallback_after",
+        "duration",
+        |_| "20s".to_owned(),
+        "How long the other one has for it.",
+        |c, v| put(&mut c.alerting.fallback_after, positive_duration(v))
+    ),
+    key!(
+        "alerting.egress_allow",
+        "list of networks and hosts",
+        |_| String::new(),
+        "Where notifications may go although the address is private or without TLS, where somebody names it through an interface: 10.0.0.0/8, hooks.example.org, *.corp.example. What stands in the operator's own files needs no leave.",
+        |c, v| put(&mut c.alerting.egress.allow, places(v))
+    ),
+    key!(
+        "alerting.egress_deny",
+        "list of networks and hosts",
+        |_| String::new(),
+        "Where notifications may never go, whoever names it.",
+        |c, v| put(&mut c.alerting.egress.deny, places(v))
+    ),
+    key!(
         "telemetry.own_metrics",
         "true|false",
         |_| "true".to_owned(),
@@ -925,6 +1054,7 @@ pub(super) fn blank() -> Config {
         retention: Retention::default(),
         query: Query { slow: nothing, lookback: nothing, sql_cross_joins: false },
         tenants: Tenants { required: false, limits_file: String::new() },
+        alerting: tarn_alerting::Options::default(),
         telemetry: Telemetry {
             interval: nothing,
             own_metrics: false,
@@ -1080,6 +1210,24 @@ fn optional<T>(text: &str, parse: fn(&str) -> Result<T, String>) -> Result<Optio
 
 fn text(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
+}
+
+fn pairs(text: &str) -> Result<BTreeMap<String, String>, String> {
+    let pair = |item: String| match item.split_once('=') {
+        Some((name, value)) if is_legacy_label_name(name) && name != METRIC_NAME => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err(format!("{item:?} is not a label such as cluster=eu1")),
+    };
+    list(text)?.into_iter().map(pair).collect()
+}
+
+fn places(text: &str) -> Result<Places, String> {
+    Places::parse(list(text)?.iter().map(String::as_str)).map_err(|e| e.message())
+}
+
+fn web_address(text: &str) -> Result<String, String> {
+    if text.is_empty() { Ok(String::new()) } else { endpoint(text) }
 }
 
 fn bucket(text: &str) -> Result<BucketUrl, String> {

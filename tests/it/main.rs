@@ -8,6 +8,7 @@ use http::Method;
 use serde_json::Value;
 use tarn_testkit::http::Http;
 
+mod alerting;
 mod bad_input;
 mod bucket;
 mod crash_ledger;

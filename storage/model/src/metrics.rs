@@ -117,4 +117,23 @@ names! {
     PROCESS_START_TIME_SECONDS = "process_start_time_seconds", "Start time of the process since the Unix epoch";
     ALLOCATOR_ALLOCATED_BYTES = "tarn_allocator_allocated_bytes", "Bytes handed out by the allocator";
     ALLOCATOR_RESIDENT_BYTES = "tarn_allocator_resident_bytes", "Bytes the allocator holds from the system";
+    RULE_EVALUATION_DURATION_SECONDS = "prometheus_rule_evaluation_duration_seconds", "Time of the evaluation of one rule";
+    RULE_EVALUATIONS = "prometheus_rule_evaluations", "Evaluations of rules by group";
+    RULE_EVALUATION_FAILURES = "prometheus_rule_evaluation_failures", "Evaluations of rules that failed, by group";
+    RULE_GROUP_DURATION_SECONDS = "prometheus_rule_group_duration_seconds", "Time of the evaluation of one group of rules";
+    RULE_GROUP_ITERATIONS = "prometheus_rule_group_iterations", "Slots of a group, missed ones included";
+    RULE_GROUP_ITERATIONS_MISSED = "prometheus_rule_group_iterations_missed", "Slots of a group that passed without an evaluation";
+    RULE_GROUP_INTERVAL_SECONDS = "prometheus_rule_group_interval_seconds", "How often a group is evaluated";
+    RULE_GROUP_RULES = "prometheus_rule_group_rules", "Rules of a group";
+    RULE_GROUP_LAST_DURATION_SECONDS = "prometheus_rule_group_last_duration_seconds", "Time of the last evaluation of a group";
+    RULE_GROUP_LAST_RULE_DURATION_SUM_SECONDS = "prometheus_rule_group_last_rule_duration_sum_seconds", "Times of the rules of a group in its last evaluation, added up";
+    RULE_GROUP_LAST_EVALUATION_SAMPLES = "prometheus_rule_group_last_evaluation_samples", "Samples that the last evaluation of a group returned";
+    RULE_GROUP_LAST_EVALUATION_TIMESTAMP_SECONDS = "prometheus_rule_group_last_evaluation_timestamp_seconds", "When a group was evaluated last";
+    RULE_GROUP_LAST_RESTORE_DURATION_SECONDS = "prometheus_rule_group_last_restore_duration_seconds", "Time that it took to take a group's states over from the run before";
+    ALERTING_RELOAD_SUCCESSFUL = "tarn_alerting_config_last_reload_successful", "1 while rules and routes are those of the files, 0 while a mistake keeps older ones running";
+    ALERTING_RELOAD_SECONDS = "tarn_alerting_config_last_reload_success_timestamp_seconds", "When rules and routes were last taken from the files";
+    ALERTING_LOG_BROKEN = "tarn_alerting_log_broken", "1 while the alert log cannot be written: pages go out, and a crash may double or lose what is on its way";
+    ALERTING_ALERTS = "tarn_alerting_alerts", "Alerts of all rules by state";
+    ALERTING_EVENTS_DROPPED = "tarn_alerting_events_dropped", "Alert events that the store did not take in time";
+    ALERT_STAGE_SECONDS = "tarn_alert_stage_seconds", "Time of the stages between a slot and the outbox: wait, evaluate, decide (to durable), by stage";
 }

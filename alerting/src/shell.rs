@@ -1,0 +1,361 @@
+//! The shell: joins what is pure to time, log, engine and sockets, and keeps it running.
+//!
+//! [`Alerting::new`] registers; [`Alerting::begin`] replays what was kept, takes the files of the
+//! operator, tells the dispatcher of every alert that still fires, and only then lets time pass:
+//! groups wait for slots, the dispatcher for its timers, the outbox for answers. [`Alerting::reload`]
+//! checks everything before it changes anything. All state is kept per tenant; files belong to
+//! the tenant `default`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use prometheus_client::registry::Registry;
+use tarn_model::error::{Error, Result};
+use tarn_model::labels::{Label, LabelSet};
+use tarn_model::rng::Rng;
+use tarn_model::tasks::Tasks;
+use tarn_model::tenant::TenantId;
+use tarn_model::time::Clock;
+use tarn_query::Engine;
+use tarn_storage::append::Writer;
+use tokio::sync::Semaphore;
+use tracing::{error, info, warn};
+
+use crate::alert::Alert;
+use crate::events::{Event, Events, Severity};
+use crate::metrics::Metrics;
+use crate::notify::Outbox;
+use crate::options::{Options, Sources};
+use crate::problem::Problem;
+use crate::route::{self, Dispatcher};
+use crate::store::{Journal, SNAPSHOT_EVERY, Store};
+
+pub(crate) mod load;
+mod outward;
+mod regroup;
+mod restore;
+pub(crate) mod tenant;
+
+use self::load::Loaded;
+use self::tenant::Tenant;
+
+/// Rules that are evaluated at once, over all groups: the engine has slots for people, too.
+const EVALUATIONS_MAX: usize = 8;
+/// How often is looked after what needs no hurry.
+const TIDY_EVERY: Duration = Duration::from_secs(5);
+
+/// What the process gives.
+#[derive(Debug, Clone)]
+pub struct Handles {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub rng: Arc<dyn Rng>,
+    /// Tracked tasks.
+    pub tasks: Arc<dyn Tasks>,
+}
+
+/// What it works on.
+#[derive(Debug)]
+pub struct Parts {
+    /// Answers expressions.
+    pub engine: Engine,
+    /// Takes recorded series and events.
+    pub writer: Writer,
+    /// Keeps what was decided.
+    pub journal: Arc<dyn Journal>,
+}
+
+/// What all parts of the shell share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) external_labels: LabelSet,
+    pub(crate) external_url: String,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tasks: Arc<dyn Tasks>,
+    pub(crate) engine: Engine,
+    pub(crate) writer: Writer,
+    pub(crate) store: Arc<Store>,
+    pub(crate) events: Events,
+    pub(crate) metrics: Metrics,
+    pub(crate) slots: Semaphore,
+    /// How long the replay of the log took, in microseconds; 0 after the start.
+    restored_us: AtomicU64,
+}
+
+impl Shared {
+    /// Returns how long it took to get the states of the run before.
+    pub(crate) fn restore_seconds(&self) -> f64 {
+        self.restored_us.load(Ordering::Relaxed) as f64 / 1e6
+    }
+}
+
+/// Evaluates rules and notifies. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Alerting(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    tenants: RwLock<BTreeMap<TenantId, Arc<Tenant>>>,
+    /// Of the tenant that the files belong to.
+    outbox: Outbox,
+    status: RwLock<Status>,
+    /// Held while rules change.
+    reloading: tokio::sync::Mutex<()>,
+    /// What the start replayed and nobody has taken yet.
+    restored: Mutex<restore::Restored>,
+}
+
+/// How rules and routes were taken from the files.
+#[derive(Debug, Default, Clone, serde::Serialize)]
+pub struct Status {
+    /// Whether everything that was kept has been replayed and rules run.
+    pub running: bool,
+    /// Whether what runs is what the files say.
+    pub last_reload_successful: bool,
+    /// When the files were last looked at, ms.
+    pub last_reload_ms: i64,
+    /// When they were last taken over, ms.
+    pub last_success_ms: i64,
+    /// What is wrong with the files, warnings included.
+    pub problems: Vec<Problem>,
+}
+
+impl Alerting {
+    /// Makes it, idle, and registers its metrics. `address` is where this server is reached if the
+    /// settings do not say.
+    pub fn new(
+        options: Options,
+        address: &str,
+        handles: Handles,
+        parts: Parts,
+        registry: &mut Registry,
+    ) -> Self {
+        let metrics = Metrics::register(registry);
+        let Parts { engine, writer, journal } = parts;
+        let dropped = metrics.events_dropped.clone();
+        let external_url = match options.external_url.as_str() {
+            "" => format!("http://{address}"),
+            url => url.to_owned(),
+        };
+        let store = Arc::new(Store::new(journal));
+        let events = Events::new(writer.clone(), Arc::clone(&handles.clock), dropped);
+        let making = outward::Making {
+            options: &options,
+            external_url: &external_url,
+            handles: &handles,
+            store: &store,
+            events: &events,
+        };
+        let outbox = outward::outbox(&making, &TenantId::default_tenant(), registry);
+        let Handles { clock, rng: _, tasks } = handles;
+        let labels = options.external_labels.iter();
+        let shared = Shared {
+            external_labels: labels.map(|(n, v)| Label::new(n.as_str(), v.as_str())).collect(),
+            external_url,
+            store,
+            events,
+            slots: Semaphore::new(EVALUATIONS_MAX),
+            restored_us: AtomicU64::new(0),
+            options,
+            clock,
+            tasks,
+            engine,
+            writer,
+            metrics,
+        };
+        Self(Arc::new(Inner {
+            shared: Arc::new(shared),
+            tenants: RwLock::default(),
+            outbox,
+            status: RwLock::default(),
+            reloading: tokio::sync::Mutex::new(()),
+            restored: Mutex::default(),
+        }))
+    }
+
+    /// Replays what was kept, takes the files and begins to evaluate. A file with a mistake at
+    /// this time is left out; what was known of its rules is kept until it is right.
+    pub async fn begin(&self, sources: Sources) {
+        let shared = &self.0.shared;
+        let began = shared.clock.monotonic();
+        match shared.store.replay().await {
+            Ok(entries) => {
+                let count = entries.len();
+                *self.0.restored.lock() = restore::of(entries);
+                let took = shared.clock.monotonic().saturating_sub(began);
+                let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+                shared.restored_us.store(micros, Ordering::Relaxed);
+                info!(records = count, ?took, "alert log is replayed");
+            }
+            // Rules run without their past: an alert too many is better than none.
+            Err(error) => error!(%error, "alert log cannot be read, states begin anew"),
+        }
+        let _reloading = self.0.reloading.lock().await;
+        let (loaded, problems) = Loaded::of(&sources, &shared.options);
+        let good = !crate::problem::any_error(&problems);
+        Box::pin(self.take(loaded, good)).await;
+        self.told(good, problems);
+        shared.restored_us.store(0, Ordering::Relaxed);
+        self.0.status.write().running = true;
+        shared.tasks.spawn("alert events", Box::pin(shared.events.clone().run()));
+        shared.tasks.spawn("alert tidying", Box::pin(self.clone().tidy()));
+    }
+
+    /// Takes the files as they are now. With a mistake in any of them, everything stays as it was.
+    /// Returns whether they were taken.
+    pub async fn reload(&self, sources: Sources) -> bool {
+        let _reloading = self.0.reloading.lock().await;
+        let (loaded, problems) = Loaded::of(&sources, &self.0.shared.options);
+        let good = !crate::problem::any_error(&problems);
+        if good {
+            Box::pin(self.take(loaded, true)).await;
+        }
+        self.told(good, problems);
+        good
+    }
+
+    /// Says how a reload went: in the log, as a metric, as an event, and to the API.
+    fn told(&self, good: bool, problems: Vec<Problem>) {
+        let shared = &self.0.shared;
+        let now_ms = shared.clock.now().as_millis();
+        for problem in &problems {
+            warn!(%problem, "rules or routes");
+        }
+        shared.metrics.reload_successful.set(i64::from(good));
+        let mut status = self.0.status.write();
+        status.last_reload_successful = good;
+        status.last_reload_ms = now_ms;
+        if good {
+            status.last_success_ms = now_ms;
+            shared.metrics.reload_seconds.set(now_ms as f64 / 1000.0);
+        }
+        let count = problems.len();
+        status.problems = problems;
+        drop(status);
+        let (severity, body) = if good {
+            (Severity::Info, format!("rules and routes were taken from the files, {count} remarks"))
+        } else {
+            (
+                Severity::Error,
+                format!("rules and routes have {count} problems, the old ones run on"),
+            )
+        };
+        let event = Event { kind: "reload", severity, body, attributes: Vec::new() };
+        shared.events.push(&TenantId::default_tenant(), event);
+    }
+
+    /// Stops evaluating, and writes what is known.
+    pub async fn stop(&self) {
+        for tenant in self.tenants() {
+            for group in tenant.groups() {
+                group.stop().await;
+            }
+        }
+        if self.0.status.read().running {
+            self.snapshot().await;
+        }
+        self.0.shared.store.close();
+        self.0.shared.events.write().await;
+    }
+
+    /// Looks after what needs no hurry, until it is dropped.
+    async fn tidy(self) {
+        let shared = Arc::clone(&self.0.shared);
+        let mut saved = shared.clock.monotonic();
+        loop {
+            shared.clock.sleep(TIDY_EVERY).await;
+            let (mut pending, mut firing) = (0, 0);
+            for tenant in self.tenants() {
+                tenant.keep_parked(&shared).await;
+                let counts = tenant.counts();
+                pending += counts.0;
+                firing += counts.1;
+            }
+            shared.metrics.alerts(pending, firing);
+            shared.metrics.log_broken.set(i64::from(shared.store.broken().is_some()));
+            let now = shared.clock.monotonic();
+            let is_time = now.saturating_sub(saved) >= SNAPSHOT_EVERY && shared.store.has_grown();
+            if is_time || shared.store.is_long() {
+                saved = now;
+                self.snapshot().await;
+            }
+        }
+    }
+
+    async fn snapshot(&self) {
+        let tenants = self.tenants();
+        let everything = || tenants.iter().flat_map(|tenant| tenant.everything()).collect();
+        if let Err(error) = self.0.shared.store.snapshot(everything).await {
+            warn!(error = %error.message(), "alert log could not be shortened");
+        }
+    }
+
+    fn tenants(&self) -> Vec<Arc<Tenant>> {
+        self.0.tenants.read().values().cloned().collect()
+    }
+
+    /// Returns a tenant, if it has anything.
+    pub(crate) fn tenant(&self, id: &TenantId) -> Option<Arc<Tenant>> {
+        self.0.tenants.read().get(id).cloned()
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0.shared
+    }
+
+    /// Returns how rules and routes were taken from the files.
+    pub fn status(&self) -> Status {
+        self.0.status.read().clone()
+    }
+
+    /// Returns whether changes through interfaces are taken.
+    ///
+    /// # Errors
+    /// `Unavailable` while the alert log cannot be written.
+    pub fn writable(&self) -> Result<()> {
+        self.0.shared.store.writable()
+    }
+
+    /// Looks at what a tenant's dispatcher holds, and at the time; `None`: the tenant has nothing.
+    pub fn look<T>(
+        &self,
+        tenant: &TenantId,
+        look: impl FnOnce(&Dispatcher, i64) -> T,
+    ) -> Option<T> {
+        let now_ms = self.0.shared.clock.now().as_millis();
+        self.tenant(tenant).map(|tenant| look(&tenant.dispatcher.lock(), now_ms))
+    }
+
+    /// Changes what a tenant's dispatcher holds, silences above all: `change` is given the time and
+    /// returns what must be remembered.
+    ///
+    /// # Errors
+    /// `NotFound` where the tenant has nothing; `Unavailable` where the change is not durable;
+    /// inside, what `change` refuses.
+    pub async fn change<T, E>(
+        &self,
+        tenant: &TenantId,
+        change: impl FnOnce(&mut Dispatcher, i64) -> std::result::Result<(T, Vec<route::Record>), E>,
+    ) -> Result<std::result::Result<T, E>> {
+        self.known(tenant)?.change(&self.0.shared, change).await
+    }
+
+    /// Takes alerts of others.
+    ///
+    /// # Errors
+    /// `NotFound` where the tenant has no routes; `Unavailable` where they are not durable.
+    pub async fn receive(&self, tenant: &TenantId, alerts: Vec<Alert>) -> Result<()> {
+        self.known(tenant)?.receive(&self.0.shared, alerts).await
+    }
+
+    fn known(&self, tenant: &TenantId) -> Result<Arc<Tenant>> {
+        let none = || Error::not_found(format!("tenant {tenant} has no routes for alerts"));
+        self.tenant(tenant).ok_or_else(none)
+    }
+}

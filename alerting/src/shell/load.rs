@@ -1,0 +1,93 @@
+//! From the texts of files to groups and routes, or what is wrong with them. Pure.
+
+use std::sync::Arc;
+
+use crate::options::{Options, SourceFile, Sources};
+use crate::problem::{Problem, any_error};
+use crate::route::Config;
+use crate::rules::{ParseOptions, RuleGroup, parse, shipped};
+use crate::slo;
+use crate::template::notify::Templates;
+use crate::template::rule::check;
+
+/// Whom to tell where the settings name no routes: nobody; alerts are shown.
+const ROUTES_DEFAULT: &str = "route:\n  receiver: default\nreceivers:\n  - name: default\n";
+
+/// What the files say.
+#[derive(Debug, Clone)]
+pub(crate) struct Loaded {
+    pub(crate) groups: Vec<RuleGroup>,
+    /// `None` where the file has a mistake.
+    pub(crate) routes: Option<Arc<Config>>,
+    /// Templates of notifications; where a file has a mistake, those that are shipped.
+    pub(crate) templates: Arc<Templates>,
+}
+
+impl Loaded {
+    /// Reads all files. What has an error is left out of what is returned.
+    pub(crate) fn of(sources: &Sources, options: &Options) -> (Self, Vec<Problem>) {
+        let mut problems = sources.unreadable.clone();
+        let templates = Arc::new(templates(&sources.templates, &mut problems));
+        let mut loaded = Self { groups: Vec::new(), routes: None, templates };
+        let parsing =
+            ParseOptions { strict: options.strict, check: &check, ..ParseOptions::default() };
+        let own = sources.rules.iter().map(|file| (file.name.as_str(), file.text.as_str()));
+        let shipped: &[(&str, &str)] = if options.shipped_rules { &shipped::FILES } else { &[] };
+        for (name, text) in shipped.iter().copied().chain(own) {
+            let parsed = parse(name, text, &parsing);
+            loaded.groups.extend(parsed.groups);
+            problems.extend(parsed.problems);
+        }
+        for SourceFile { name, text } in &sources.slos {
+            let (objectives, found) = slo::parse(name, text);
+            problems.extend(found);
+            for objective in &objectives {
+                // Rules of an objective are ordinary rules of the file that it stands in.
+                let parsed = parse(name, &slo::compile::rules(objective), &parsing);
+                loaded.groups.extend(parsed.groups);
+                problems.extend(parsed.problems);
+            }
+        }
+        loaded.routes = routes(sources, options, &mut problems);
+        (loaded, problems)
+    }
+}
+
+/// Returns routes to nobody.
+pub(super) fn routes_default() -> Arc<Config> {
+    let (config, _) = Config::parse("built-in routes", ROUTES_DEFAULT, false);
+    Arc::new(config.expect("the text is a constant, which a test reads"))
+}
+
+fn templates(files: &[SourceFile], problems: &mut Vec<Problem>) -> Templates {
+    let files: Vec<(&str, &str)> = files.iter().map(|f| (&*f.name, &*f.text)).collect();
+    Templates::parse(&files).unwrap_or_else(|found| {
+        problems.extend(found);
+        Templates::parse(&[]).expect("the shipped templates parse, which a test reads")
+    })
+}
+
+fn routes(
+    sources: &Sources,
+    options: &Options,
+    problems: &mut Vec<Problem>,
+) -> Option<Arc<Config>> {
+    let (name, text) = match (&sources.alertmanager, &options.alertmanager_config) {
+        (Some(file), _) => (file.name.as_str(), file.text.as_str()),
+        // The settings name a file that could not be read, which is among the problems.
+        (None, Some(_)) => return None,
+        (None, None) => ("built-in routes", ROUTES_DEFAULT),
+    };
+    let (config, found) = Config::parse(name, text, options.strict);
+    let usable = !any_error(&found);
+    problems.extend(found);
+    config.filter(|_| usable).map(Arc::new)
+}
+
+/// Returns everything that is wrong with the files, as a server would find it at its start.
+pub fn check_sources(sources: &Sources, options: &Options) -> Vec<Problem> {
+    Loaded::of(sources, options).1
+}
+
+#[cfg(test)]
+mod tests;

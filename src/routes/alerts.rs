@@ -1,0 +1,47 @@
+//! The bridges to alerting.
+
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use tarn_alerting::api;
+use tarn_model::error::{Direction, Error};
+
+use super::admin::failed;
+use crate::app::App;
+use crate::{rule_files, tenant};
+
+/// Rules and alerts, as Prometheus answers.
+pub(super) fn prometheus(
+    app: &App,
+    endpoint: api::prometheus::Endpoint,
+    request: &Request,
+) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    match tenant::of(request.headers(), app.config.tenants.required) {
+        Ok(tenant) => api::prometheus::handle(&app.alerting, endpoint, &tenant, query),
+        Err(e) => failed(&e, Direction::Read),
+    }
+}
+
+/// Tarn's own.
+pub(super) fn native(app: &App, endpoint: api::native::Endpoint, request: &Request) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    match tenant::of(request.headers(), app.config.tenants.required) {
+        Ok(tenant) => api::native::handle(&app.alerting, endpoint, &tenant, query),
+        Err(e) => failed(&e, Direction::Read),
+    }
+}
+
+/// `POST /-/reload`: takes the files of rules and routes as they are now.
+pub(super) async fn reload(app: &App) -> Response {
+    let Some(sources) = rule_files::read_apart(&app.config.alerting).await else {
+        return failed(&Error::internal("files of rules could not be read"), Direction::Read);
+    };
+    if app.alerting.reload(sources).await {
+        return StatusCode::OK.into_response();
+    }
+    let problems = app.alerting.status().problems;
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let text = format!("the old rules run on; wrong is:\n{}\n", lines.join("\n"));
+    (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
+}
