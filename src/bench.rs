@@ -9,6 +9,7 @@
 //! - [`bucket`]: what questions ask of a bucket
 //! - [`storage`]: replay, blocks, bytes per sample; [`compaction`]: the same after merges
 //! - [`promql`]: evaluation from head and blocks, and JSON
+//! - [`alerts`]: from a sample to a page
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use clap::{Args, ValueEnum};
 use crate::cli::print;
 use crate::runtime::Runtimes;
 
+mod alerts;
 mod bucket;
 mod compaction;
 mod ingest;
@@ -64,6 +66,8 @@ enum Part {
     Storage,
     /// CPU time of queries.
     Promql,
+    /// From a sample to a page, beside Prometheus and Alertmanager; many rules, many alerts.
+    Alerts,
 }
 
 /// Runs the parts.
@@ -96,6 +100,9 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
         }
         if asked(Part::Promql) {
             promql::run(&folder, args.seconds, runtimes.query()).await.context("bench promql")?;
+        }
+        if asked(Part::Alerts) {
+            alerts::run(&folder, args.seconds).await.context("bench alerts")?;
         }
         Ok(())
     });

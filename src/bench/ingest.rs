@@ -109,6 +109,23 @@ pub(super) struct ServerClient {
 }
 
 impl ServerClient {
+    /// Talks to `host:port`.
+    pub(super) fn new(address: &str) -> Self {
+        let http = Client::builder(TokioExecutor::new()).build_http();
+        Self { http, address: address.to_owned() }
+    }
+
+    /// Waits until a path is answered with 200.
+    pub(super) async fn wait(&self, path: &str) -> anyhow::Result<()> {
+        for _ in 0..600 {
+            if let Ok((StatusCode::OK, _)) = self.get(path).await {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        bail!("{} does not answer {path}", self.address)
+    }
+
     async fn send(
         &self,
         request: http::request::Builder,
@@ -186,7 +203,7 @@ impl ServerClient {
         Ok(rows.iter().filter(|row| has(row)).map(|row| row.value).sum())
     }
 
-    async fn allocated(&self) -> anyhow::Result<f64> {
+    pub(super) async fn allocated(&self) -> anyhow::Result<f64> {
         let (_, text) = self.get("/metrics").await?;
         let rows = exposition::parse(&String::from_utf8_lossy(&text));
         let row = rows.iter().find(|r| r.labels.metric() == "tarn_allocator_allocated_bytes");
@@ -233,8 +250,7 @@ impl Server {
             .stderr(open_log(&log)?)
             .spawn()
             .context("start a server")?;
-        let http = Client::builder(TokioExecutor::new()).build_http();
-        let mut server = Self { child, client: ServerClient { http, address }, log };
+        let mut server = Self { child, client: ServerClient::new(&address), log };
         for _ in 0..60_000 {
             if let Ok((StatusCode::OK, _)) = server.client.get("/readyz").await {
                 return Ok(server);

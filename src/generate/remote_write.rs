@@ -5,6 +5,8 @@
 
 use anyhow::Context as _;
 
+use tarn_model::labels::LabelSet;
+
 use super::series::{Chance, plain_labels};
 
 /// Makes bodies for a run of plain series.
@@ -24,17 +26,42 @@ struct SenderSeries {
 impl Sender {
     /// Prepares the series numbered `range`.
     pub(crate) fn new(range: std::ops::Range<usize>) -> Self {
-        let series = range.map(|at| {
+        let mut sender = Self::of(range.clone().map(plain_labels));
+        for (series, at) in sender.series.iter_mut().zip(range) {
+            series.chance = Chance::new(at as u64);
+        }
+        sender
+    }
+
+    /// Prepares series of any labels.
+    pub(crate) fn of(sets: impl IntoIterator<Item = LabelSet>) -> Self {
+        let series = sets.into_iter().map(|set| {
             let mut labels = Vec::new();
-            for label in plain_labels(at).iter() {
+            for label in set.iter() {
                 let mut pair = Vec::new();
                 bytes_field(1, label.name.as_bytes(), &mut pair);
                 bytes_field(2, label.value.as_bytes(), &mut pair);
                 bytes_field(1, &pair, &mut labels);
             }
-            SenderSeries { labels, chance: Chance::new(at as u64), value: 0 }
+            SenderSeries { labels, chance: Chance::new(0), value: 0 }
         });
         Self { series: series.collect(), message: Vec::new() }
+    }
+
+    /// Makes one body: one sample of each series, all of the same value.
+    ///
+    /// # Errors
+    /// Where the body is beyond snappy's 4 GiB.
+    pub(crate) fn fixed(&mut self, time_ms: i64, value: f64) -> anyhow::Result<Vec<u8>> {
+        self.message.clear();
+        let mut series_bytes = Vec::new();
+        for series in &self.series {
+            series_bytes.clear();
+            series_bytes.extend_from_slice(&series.labels);
+            sample(value, time_ms, &mut series_bytes);
+            bytes_field(1, &series_bytes, &mut self.message);
+        }
+        compressed(&self.message)
     }
 
     /// Makes one body: `count` samples of each series, every `step_ms` from `start_ms`.
@@ -58,8 +85,12 @@ impl Sender {
             }
             bytes_field(1, &series_bytes, &mut self.message);
         }
-        snap::raw::Encoder::new().compress_vec(&self.message).context("compress a body")
+        compressed(&self.message)
     }
+}
+
+fn compressed(message: &[u8]) -> anyhow::Result<Vec<u8>> {
+    snap::raw::Encoder::new().compress_vec(message).context("compress a body")
 }
 
 /// Field 2 of a series: value and time.
