@@ -135,6 +135,7 @@ pub(crate) async fn start(
         tasks: Arc::<ProcessTasks>::clone(&tasks),
     };
     let parts = tarn_alerting::Parts {
+        reader: storage.reader(),
         engine: engine.clone(),
         writer: storage.writer(),
         journal: Arc::new(storage.alert_log()),
@@ -272,6 +273,9 @@ async fn open_storage(
     }
     if config.span_metrics.enabled {
         options.followers.push(span_metrics::FOLLOWER);
+    }
+    if !config.alerting.slo_files.is_empty() {
+        options.followers.push(tarn_alerting::slo::ledger::run::FOLLOWER);
     }
     if options.label.is_empty() {
         options.label = machine_name();

@@ -98,6 +98,7 @@ pub(crate) enum Handler {
     Sql,
     Rules(alerting_api::prometheus::Endpoint),
     Alerting(alerting_api::native::Endpoint),
+    Slos,
     Reload,
 }
 
@@ -181,6 +182,7 @@ pub(crate) static ROUTES: &[Route] = &[
     route("/api/v1/rules", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Rules(alerting_api::prometheus::Endpoint::Rules)),
     route("/api/v1/alerts", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Rules(alerting_api::prometheus::Endpoint::Alerts)),
     route("/api/v1/alertmanagers", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Rules(alerting_api::prometheus::Endpoint::Alertmanagers)),
+    route("/api/v1/slos", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Slos),
     route("/api/v1/alerting/status", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alerting(alerting_api::native::Endpoint::Status)),
     route("/api/v1/alerting/problems", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alerting(alerting_api::native::Endpoint::Problems)),
     route("/api/v1/alerting/deliveries", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alerting(alerting_api::native::Endpoint::Deliveries)),
@@ -193,10 +195,10 @@ impl Route {
     /// Returns the paths at which the route stands.
     pub(crate) fn paths(&self) -> Vec<String> {
         let mut paths = vec![self.path.to_owned()];
-        use Handler::{Alerting, Erase, Native, Tombstones, Usage, UsageJobs};
+        use Handler::{Alerting, Erase, Native, Slos, Tombstones, Usage, UsageJobs};
         let is_own = matches!(
             self.handler,
-            Native(_) | Usage | UsageJobs | Erase | Tombstones | Alerting(_)
+            Native(_) | Usage | UsageJobs | Erase | Tombstones | Alerting(_) | Slos
         );
         if self.path.starts_with("/api/v1/") && !is_own {
             paths.push(format!("{PROMETHEUS_PREFIX}{}", self.path));
@@ -336,6 +338,7 @@ async fn handle(app: Arc<App>, route: &'static Route, request: Request) -> Respo
         Handler::Sql => admin::sql(&app, request).await,
         Handler::Rules(endpoint) => alerts::prometheus(&app, endpoint, &request),
         Handler::Alerting(endpoint) => alerts::native(&app, endpoint, &request),
+        Handler::Slos => alerts::slos(&app, request).await,
         Handler::Reload => alerts::reload(&app).await,
     }
 }

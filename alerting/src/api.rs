@@ -6,6 +6,7 @@
 pub mod alertmanager_v2;
 pub mod native;
 pub mod prometheus;
+pub mod slos;
 
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;

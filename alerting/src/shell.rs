@@ -21,7 +21,8 @@ use tarn_model::tenant::TenantId;
 use tarn_model::time::Clock;
 use tarn_query::Engine;
 use tarn_storage::append::Writer;
-use tokio::sync::Semaphore;
+use tarn_storage::view::Reader;
+use tokio::sync::{Semaphore, watch};
 use tracing::{error, info, warn};
 
 use crate::alert::Alert;
@@ -31,8 +32,10 @@ use crate::notify::Outbox;
 use crate::options::{Options, Sources};
 use crate::problem::Problem;
 use crate::route::{self, Dispatcher};
+use crate::slo::Objective;
 use crate::store::{Journal, SNAPSHOT_EVERY, Store};
 
+mod arrive;
 pub(crate) mod load;
 mod outward;
 mod regroup;
@@ -63,6 +66,8 @@ pub struct Handles {
 pub struct Parts {
     /// Answers expressions.
     pub engine: Engine,
+    /// Follows rows.
+    pub reader: Reader,
     /// Takes recorded series and events.
     pub writer: Writer,
     /// Keeps what was decided.
@@ -105,6 +110,11 @@ struct Inner {
     /// Of the tenant that the files belong to.
     outbox: Outbox,
     status: RwLock<Status>,
+    reader: Reader,
+    /// What is promised.
+    objectives: RwLock<Vec<Arc<Objective>>>,
+    /// Ends who follows rows for the rules of before.
+    followers: Mutex<Option<watch::Sender<()>>>,
     /// Held while rules change.
     reloading: tokio::sync::Mutex<()>,
     /// What the start replayed and nobody has taken yet.
@@ -137,7 +147,7 @@ impl Alerting {
         registry: &mut Registry,
     ) -> Self {
         let metrics = Metrics::register(registry);
-        let Parts { engine, writer, journal } = parts;
+        let Parts { engine, reader, writer, journal } = parts;
         let dropped = metrics.events_dropped.clone();
         let external_url = match options.external_url.as_str() {
             "" => format!("http://{address}"),
@@ -174,6 +184,9 @@ impl Alerting {
             tenants: RwLock::default(),
             outbox,
             status: RwLock::default(),
+            reader,
+            objectives: RwLock::default(),
+            followers: Mutex::default(),
             reloading: tokio::sync::Mutex::new(()),
             restored: Mutex::default(),
         }))
@@ -252,6 +265,7 @@ impl Alerting {
 
     /// Stops evaluating, and writes what is known.
     pub async fn stop(&self) {
+        drop(self.0.followers.lock().take());
         for tenant in self.tenants() {
             for group in tenant.groups() {
                 group.stop().await;
@@ -307,6 +321,11 @@ impl Alerting {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.0.shared
+    }
+
+    /// Returns what is promised.
+    pub(crate) fn objectives(&self) -> Vec<Arc<Objective>> {
+        self.0.objectives.read().clone()
     }
 
     /// Returns how rules and routes were taken from the files.

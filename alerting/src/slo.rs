@@ -13,8 +13,10 @@
 //! Rules of objectives are ordinary rules, in the format of rule files: they can be printed, tested
 //! and silenced like any other.
 
+pub mod budget;
 pub mod burn;
 pub mod compile;
+pub mod ledger;
 pub mod spec;
 
 mod sloth;

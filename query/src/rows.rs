@@ -17,6 +17,7 @@ use tarn_model::error::Error;
 use tarn_model::limits::{Limit, Limits};
 use tarn_model::tenant::TenantId;
 use tarn_model::time::TimeRange;
+use tarn_storage::head::follow::RowBatch;
 use tarn_storage::view::View;
 use tokio::sync::oneshot;
 
@@ -47,6 +48,8 @@ pub(crate) struct RowsRequest {
     pub(crate) timeout: Option<Duration>,
     /// Whether conditions are given to storage; tests switch it off to compare.
     pub(crate) pushdown: bool,
+    /// What is asked; `None`: the newest view.
+    pub(crate) over: Option<Arc<View>>,
 }
 
 /// What a query has cost so far.
@@ -150,7 +153,10 @@ impl Engine {
         let partitions = std::thread::available_parallelism().map_or(1, usize::from);
         let context = Arc::new(Context::new(account, partitions, request.pushdown));
         // All scans of a query see the same rows, however often it names a table (VIS-2).
-        let view = self.view().pinned(&request.tenant);
+        let view = match &request.over {
+            Some(view) => Arc::clone(view),
+            None => self.view().pinned(&request.tenant),
+        };
         let parts = Parts {
             labels: self.labels(request, &view).await?,
             view: Arc::clone(&view),
@@ -362,14 +368,40 @@ impl Engine {
         text: &str,
         pushdown: bool,
     ) -> Result<SqlAnswer, SqlError> {
-        let cancel = Cancel::default();
-        let request = RowsRequest {
+        self.whole(RowsRequest {
             tenant: tenant.clone(),
             text: text.to_owned(),
             language: Language::Sql,
             timeout: None,
             pushdown,
-        };
+            over: None,
+        })
+        .await
+    }
+
+    /// Answers SQL over rows that were followed, as if there were no others.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn sql_over(
+        &self,
+        tenant: &TenantId,
+        rows: &[Arc<RowBatch>],
+        text: &str,
+    ) -> Result<SqlAnswer, SqlError> {
+        self.whole(RowsRequest {
+            tenant: tenant.clone(),
+            text: text.to_owned(),
+            language: Language::Sql,
+            timeout: None,
+            pushdown: true,
+            over: Some(self.view().of_rows(tenant, rows)),
+        })
+        .await
+    }
+
+    async fn whole(&self, request: RowsRequest) -> Result<SqlAnswer, SqlError> {
+        let cancel = Cancel::default();
         let (engine, own) = (self.clone(), cancel.clone());
         let work = async move {
             let mut rows = engine.sql(request, own).await?;

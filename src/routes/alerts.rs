@@ -32,6 +32,16 @@ pub(super) fn native(app: &App, endpoint: api::native::Endpoint, request: &Reque
     }
 }
 
+/// Objectives and their budgets.
+pub(super) async fn slos(app: &App, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let query = parts.uri.query().unwrap_or_default();
+    match tenant::of(&parts.headers, app.config.tenants.required) {
+        Ok(tenant) => api::slos::handle(&app.alerting, &tenant, query).await,
+        Err(e) => failed(&e, Direction::Read),
+    }
+}
+
 /// `POST /-/reload`: takes the files of rules and routes as they are now.
 pub(super) async fn reload(app: &App) -> Response {
     let Some(sources) = rule_files::read_apart(&app.config.alerting).await else {

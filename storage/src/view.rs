@@ -27,6 +27,7 @@ use tarn_model::time::TimeRange;
 use crate::block::BlockMeta;
 use crate::block::reader::Blocks;
 use crate::catalog::State;
+use crate::head::follow::RowBatch;
 use crate::head::follow::{FollowOptions, Follower};
 use crate::head::tables::{TableBatch, TableSnapshot};
 use crate::head::{Head, HeadGeneration};
@@ -267,6 +268,21 @@ impl View {
         let heads = self.heads.iter().map(snapshot).collect();
         let pinned = Pinned { tenant: tenant.clone(), heads };
         Arc::new(Self { pinned: Some(Arc::new(pinned)), ..self.clone() })
+    }
+
+    /// Returns a view of nothing but these rows of a tenant: what a follower was told can be asked in
+    /// any language, as if it were all there is.
+    pub fn of_rows(&self, tenant: &TenantId, rows: &[Arc<RowBatch>]) -> Arc<Self> {
+        let heads = vec![TableSnapshot::of_rows(rows)];
+        Arc::new(Self {
+            catalog: Arc::default(),
+            staged: Arc::from([]),
+            heads: Vec::new(),
+            replaying: None,
+            lacks: Arc::default(),
+            pinned: Some(Arc::new(Pinned { tenant: tenant.clone(), heads })),
+            ..self.clone()
+        })
     }
 
     /// Returns the batches of the head, generation by generation in the order of the log: those of

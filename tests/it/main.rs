@@ -27,6 +27,7 @@ mod query_command;
 mod rules_command;
 mod sdks;
 mod search_commands;
+mod slo;
 mod span_metrics;
 mod stop;
 mod tenants;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
@@ -39,6 +40,8 @@ pub(crate) struct Group {
     status: Mutex<Status>,
     /// Held while the group is evaluated.
     running: tokio::sync::Mutex<()>,
+    /// Time of the last evaluation, ms: the next one is not before it.
+    newest_ms: AtomicI64,
     stop: watch::Sender<bool>,
 }
 
@@ -101,6 +104,7 @@ impl Group {
             metrics,
             status: Mutex::default(),
             running: tokio::sync::Mutex::new(()),
+            newest_ms: AtomicI64::new(i64::MIN),
             stop: watch::Sender::new(false),
             rules,
         }
@@ -144,7 +148,28 @@ impl Group {
         let late = shared.clock.now().as_millis().saturating_sub(due.slot_ms);
         let late = Duration::from_millis(u64::try_from(late).unwrap_or(0));
         observe(&shared.metrics.stages.wait, late);
-        self.evaluate(shared, tenant, due.slot_ms).await;
+        self.evaluate(shared, tenant, self.not_back(due.slot_ms)).await;
+    }
+
+    /// Evaluates some of the rules between slots: rows have come that concern them.
+    pub(crate) async fn arrive(&self, shared: &Arc<Shared>, tenant: &Arc<Tenant>, rules: &[usize]) {
+        let _running = self.running.lock().await;
+        if *self.stop.borrow() {
+            return;
+        }
+        let now_ms = self.not_back(shared.clock.now().as_millis());
+        let outcomes: Vec<Outcome> = stream::iter(rules.iter().copied())
+            .map(|rule| self.rule(shared, tenant, rule, now_ms))
+            .buffered(TOGETHER)
+            .collect()
+            .await;
+        Box::pin(self.settle(shared, tenant, now_ms, outcomes)).await;
+    }
+
+    /// Returns the time of an evaluation: a slot that comes to its turn behind an evaluation on
+    /// arrival does not take states back to before it.
+    fn not_back(&self, time_ms: i64) -> i64 {
+        time_ms.max(self.newest_ms.fetch_max(time_ms, Ordering::AcqRel))
     }
 
     /// Evaluates all rules at the time of a slot.

@@ -6,7 +6,7 @@ use crate::options::{Options, SourceFile, Sources};
 use crate::problem::{Problem, any_error};
 use crate::route::Config;
 use crate::rules::{ParseOptions, RuleGroup, parse, shipped};
-use crate::slo;
+use crate::slo::{self, Objective};
 use crate::template::notify::Templates;
 use crate::template::rule::check;
 
@@ -17,6 +17,8 @@ const ROUTES_DEFAULT: &str = "route:\n  receiver: default\nreceivers:\n  - name:
 #[derive(Debug, Clone)]
 pub(crate) struct Loaded {
     pub(crate) groups: Vec<RuleGroup>,
+    /// Whose rules are among them.
+    pub(crate) objectives: Vec<Arc<Objective>>,
     /// `None` where the file has a mistake.
     pub(crate) routes: Option<Arc<Config>>,
     /// Templates of notifications; where a file has a mistake, those that are shipped.
@@ -28,7 +30,8 @@ impl Loaded {
     pub(crate) fn of(sources: &Sources, options: &Options) -> (Self, Vec<Problem>) {
         let mut problems = sources.unreadable.clone();
         let templates = Arc::new(templates(&sources.templates, &mut problems));
-        let mut loaded = Self { groups: Vec::new(), routes: None, templates };
+        let (groups, objectives) = (Vec::new(), Vec::new());
+        let mut loaded = Self { groups, objectives, routes: None, templates };
         let parsing =
             ParseOptions { strict: options.strict, check: &check, ..ParseOptions::default() };
         let own = sources.rules.iter().map(|file| (file.name.as_str(), file.text.as_str()));
@@ -41,16 +44,34 @@ impl Loaded {
         for SourceFile { name, text } in &sources.slos {
             let (objectives, found) = slo::parse(name, text);
             problems.extend(found);
-            for objective in &objectives {
+            for objective in objectives {
                 // Rules of an objective are ordinary rules of the file that it stands in.
-                let parsed = parse(name, &slo::compile::rules(objective), &parsing);
+                let parsed = parse(name, &slo::compile::rules(&objective), &parsing);
                 loaded.groups.extend(parsed.groups);
                 problems.extend(parsed.problems);
+                loaded.objectives.push(Arc::new(objective));
             }
         }
+        problems.extend(twice(&loaded.objectives));
         loaded.routes = routes(sources, options, &mut problems);
         (loaded, problems)
     }
+}
+
+/// Finds objectives whose names stand in several files: they would share a ledger.
+fn twice(objectives: &[Arc<Objective>]) -> Vec<Problem> {
+    let is_second = |(at, objective): &(usize, &Arc<Objective>)| {
+        objectives.iter().take(*at).any(|before| before.name == objective.name)
+    };
+    let second = objectives.iter().enumerate().filter(is_second);
+    let problem = |(_, objective): (usize, &Arc<Objective>)| Problem {
+        file: objective.file.to_string(),
+        line: objective.line,
+        column: 1,
+        message: format!("objective {:?} is there twice", &*objective.name),
+        warning: false,
+    };
+    second.map(problem).collect()
 }
 
 /// Returns routes to nobody.

@@ -11,18 +11,20 @@ use std::time::Duration;
 
 use tarn_model::labels::LabelSet;
 use tarn_model::tenant::TenantId;
+use tokio::sync::watch;
 use tracing::info;
 
-use super::Alerting;
 use super::load::Loaded;
 use super::outward;
 use super::restore::{OfTenant, rule_of};
 use super::tenant::{Tenant, graph_link, with_absent};
+use super::{Alerting, arrive};
 use crate::alert::Alert;
 use crate::evaluate::recorder::{self, Row};
 use crate::evaluate::{Cell, Group, millis};
 use crate::route::{DispatchOptions, Dispatcher};
 use crate::rules::{Rule, RuleGroup};
+use crate::slo::{Objective, ledger};
 use crate::state::{Active, RuleState, State, carry};
 use crate::store::{Entry, Kind, RuleChange, RuleKey, entry};
 
@@ -57,6 +59,32 @@ impl Alerting {
         let own = restored.remove(&id).unwrap_or_default();
         let tenant = self.tenant_for(&id, own, &loaded).await;
         self.regroup(&tenant, &loaded.groups, complete).await;
+        self.follow(&tenant, loaded.objectives);
+    }
+
+    /// Lets rules and objectives follow the rows that come from now on.
+    fn follow(&self, tenant: &Arc<Tenant>, objectives: Vec<Arc<Objective>>) {
+        let shared = self.shared();
+        let (stop, stopped) = watch::channel(());
+        // Whoever followed for the rules of before ends when its sender goes.
+        drop(self.0.followers.lock().replace(stop));
+        if shared.options.on_arrival {
+            let reader = self.0.reader.clone();
+            let run = arrive::run(Arc::clone(shared), Arc::clone(tenant), reader, stopped.clone());
+            shared.tasks.spawn("rule arrivals", Box::pin(run));
+        }
+        self.0.objectives.write().clone_from(&objectives);
+        if !objectives.is_empty() {
+            let handles = ledger::run::Handles {
+                clock: Arc::clone(&shared.clock),
+                engine: shared.engine.clone(),
+                reader: self.0.reader.clone(),
+                writer: shared.writer.clone(),
+                tenant: tenant.id.clone(),
+            };
+            let run = ledger::run::run(objectives, handles, stopped);
+            shared.tasks.spawn("slo ledger", Box::pin(run));
+        }
     }
 
     /// Returns the tenant, made of what was kept of it, with the routes that were loaded.

@@ -19,3 +19,5 @@ pub mod signature;
 pub(crate) mod starts;
 pub(crate) mod sum;
 pub(crate) mod time;
+
+pub use native_quantile::fraction as histogram_fraction;

@@ -68,6 +68,7 @@ async fn answer(
         language: Language::Sql,
         timeout: asked.timeout,
         pushdown: true,
+        over: None,
     };
     match engine.sql(request, cancel).await {
         Ok(rows) => write(rows, asked.form, sink).await,

@@ -204,6 +204,10 @@ impl RowBatch {
         self.batch.table
     }
 
+    pub(crate) fn batch(&self) -> &TableBatch {
+        &self.batch
+    }
+
     /// Returns the rows, in the schema of the table.
     pub fn rows(&self) -> &RecordBatch {
         &self.batch.rows

@@ -14,6 +14,7 @@ use arrow_array::{Array, RecordBatch, RecordBatchOptions};
 use parking_lot::Mutex;
 use tarn_model::error::{Error, Result};
 
+use crate::head::follow::RowBatch;
 use crate::schema::tables::Table;
 use crate::wal::Lsn;
 
@@ -106,6 +107,19 @@ pub(crate) struct TableSnapshot {
 }
 
 impl TableSnapshot {
+    /// Makes one of rows that were followed.
+    pub(crate) fn of_rows(rows: &[Arc<RowBatch>]) -> Self {
+        let mut snapshot = Self::default();
+        for batch in rows.iter().map(|rows| rows.batch()) {
+            let list = match batch.table {
+                Table::Logs => &mut snapshot.logs,
+                Table::Spans => &mut snapshot.spans,
+            };
+            list.push(Arc::new(batch.clone()));
+        }
+        snapshot
+    }
+
     /// Returns the batches of a table, in the order of the log.
     pub(crate) fn of(&self, table: Table) -> &[Arc<TableBatch>] {
         match table {

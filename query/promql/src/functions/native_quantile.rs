@@ -82,8 +82,8 @@ fn inside(bucket: Interval, fraction: f64, custom: bool) -> f64 {
     }
 }
 
-/// Returns the fraction of observations between two values.
-pub(crate) fn fraction(lower: f64, upper: f64, histogram: &Histogram) -> f64 {
+/// Returns the fraction of observations between two values; NaN where there are none.
+pub fn fraction(lower: f64, upper: f64, histogram: &Histogram) -> f64 {
     if histogram.count() == 0.0 || lower.is_nan() || upper.is_nan() {
         return f64::NAN;
     }
