@@ -66,7 +66,7 @@ async fn files_are_checked_and_tested() -> Result<()> {
     let (code, said) = rules(folder.path(), &["check", "a.rules", "bad.yaml", "none.yaml"]).await?;
     for line in [
         "bad.yaml: 3 mistakes",
-        "bad.yaml:7:12: group \"g\", rule 1, \"Down\": expr cannot be parsed: unexpected",
+        "bad.yaml:7:13: group \"g\", rule 1, \"Down\": expr cannot be parsed: unexpected",
         "annotation \"summary\": ",
         "bad.yaml:9:5: group \"g\", rule 1: \"lables\" is no key of a rule; did you mean \"labels\"?",
         "none.yaml: ",

@@ -36,11 +36,20 @@ const TEMPORALITY: &str = "__temporality__";
 #[derive(Debug, Default)]
 pub struct Ledger {
     objectives: Vec<Arc<Objective>>,
-    totals: HashMap<(usize, LabelSet), Total>,
-    groups: Vec<usize>,
+    totals: Totals,
     series: BySeries<Option<Box<Watched>>>,
     /// Values of counters before the ledger saw them, by labels.
     before: HashMap<LabelSet, Last>,
+    /// Where samples are told that were told before a crash: the series that have such.
+    told_again: Option<Vec<SeriesRef>>,
+}
+
+/// Totals by number of the objective and group.
+#[derive(Debug, Default)]
+struct Totals {
+    of: HashMap<(usize, LabelSet), Total>,
+    /// How many groups each objective has.
+    groups: Vec<usize>,
 }
 
 /// Totals of one objective and group.
@@ -61,7 +70,13 @@ struct Watched {
     last: Option<Last>,
     /// Its values are growth already.
     is_delta: bool,
+    labels: LabelSet,
+    /// Samples that were told again and wait for what was before them.
+    waiting: Vec<(i64, Last)>,
 }
+
+/// Samples of a counter that the store has, oldest first: time in ms and value.
+pub type Stored = Vec<(i64, Last)>;
 
 /// For what a series counts.
 #[derive(Debug, Clone)]
@@ -92,11 +107,32 @@ pub struct Entry {
 }
 
 impl Ledger {
-    /// Makes a ledger of objectives. `before` has the values of their counters at this moment, by
-    /// labels: without them the first growth of every counter would be its whole value.
-    pub fn new(objectives: Vec<Arc<Objective>>, before: HashMap<LabelSet, Last>) -> Self {
-        let groups = vec![0; objectives.len()];
-        Self { objectives, groups, before, ..Self::default() }
+    /// Makes a ledger of objectives. Until [`Ledger::learn`] samples wait: their growth depends on
+    /// what was before them.
+    pub fn new(objectives: Vec<Arc<Objective>>) -> Self {
+        let totals = Totals { groups: vec![0; objectives.len()], ..Totals::default() };
+        Self { objectives, totals, told_again: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// Takes what the store has of the counters, by labels, and counts the samples that waited. Those
+    /// are in the store as well: what was before is the newest one that is not among them.
+    pub fn learn(&mut self, mut stored: HashMap<LabelSet, Stored>) {
+        let newest = |samples: &Stored, waiting: &[(i64, Last)]| {
+            let is_new = |at: i64| waiting.iter().any(|(time_ms, _)| *time_ms == at);
+            samples.iter().rev().find(|(at, _)| !is_new(*at)).map(|(_, last)| last.clone())
+        };
+        for series in self.told_again.take().unwrap_or_default() {
+            let Some(Some(watched)) = self.series.get_mut(series) else { continue };
+            let waiting = std::mem::take(&mut watched.waiting);
+            watched.last =
+                stored.remove(&watched.labels).and_then(|samples| newest(&samples, &waiting));
+            for (_, now) in waiting {
+                self.totals.count(watched, now);
+            }
+        }
+        let rest = stored.into_iter();
+        let rest = rest.filter_map(|(labels, samples)| Some((labels, newest(&samples, &[])?)));
+        self.before = rest.collect();
     }
 
     /// Returns the objectives.
@@ -110,36 +146,35 @@ impl Ledger {
         let group = labels.filtered(own);
         let part = if self.counts_bad(objective) { valid - good } else { good };
         let stored = Some((good, valid));
-        self.groups[objective] += 1;
-        self.totals.insert((objective, group), Total { part, valid, stored, stored_ms: 0 });
+        self.totals.groups[objective] += 1;
+        let total = Total { part, valid, stored, stored_ms: 0 };
+        self.totals.of.insert((objective, group), total);
     }
 
     /// Counts the samples of one request.
     pub fn samples(&mut self, batch: &SampleBatch) {
+        let Self { objectives, totals, series, before, told_again } = self;
         for sample in batch.samples() {
-            let (objectives, before) = (&self.objectives, &mut self.before);
             let make = || watch(objectives, before, batch, sample.series);
-            let Some(watched) = self.series.get_or_insert_with(sample.series, make) else {
+            let Some(watched) = series.get_or_insert_with(sample.series, make) else {
                 continue;
             };
             let Some(now) = value_of(sample.value) else { continue };
-            let last = if watched.is_delta { None } else { watched.last.replace(now.clone()) };
-            for used in &watched.uses {
-                let grown = used.sign * growth(&now, last.as_ref(), used.below);
-                let group = capped(&mut self.groups, &self.totals, used.objective, &used.group);
-                let total = self.totals.entry((used.objective, group)).or_default();
-                match used.is_valid {
-                    true => total.valid += grown,
-                    false => total.part += grown,
+            match told_again {
+                Some(again) => {
+                    if watched.waiting.is_empty() {
+                        again.push(sample.series);
+                    }
+                    watched.waiting.push((sample.time_ms, now));
                 }
+                None => totals.count(watched, now),
             }
         }
     }
 
     /// Adds rows that were counted.
     pub fn events(&mut self, objective: usize, group: &LabelSet, good: f64, valid: f64) {
-        let group = capped(&mut self.groups, &self.totals, objective, group);
-        let total = self.totals.entry((objective, group)).or_default();
+        let total = self.totals.entry(objective, group);
         total.part += good;
         total.valid += valid;
     }
@@ -147,7 +182,7 @@ impl Ledger {
     /// Returns what has to be stored now; [`Ledger::stored`] says that it was.
     pub fn due(&self, now_ms: i64) -> Vec<Entry> {
         let mut entries = Vec::new();
-        for ((objective, group), total) in &self.totals {
+        for ((objective, group), total) in &self.totals.of {
             let (good, valid) = self.shown(*objective, total);
             if total.stored != Some((good, valid)) || now_ms - total.stored_ms >= HEARTBEAT_MS {
                 let of = &self.objectives[*objective];
@@ -161,8 +196,8 @@ impl Ledger {
     /// Notes that what was due is stored.
     pub fn stored(&mut self, now_ms: i64) {
         let shown: Vec<(f64, f64)> =
-            self.totals.iter().map(|((objective, _), t)| self.shown(*objective, t)).collect();
-        for (total, shown) in self.totals.values_mut().zip(shown) {
+            self.totals.of.iter().map(|((objective, _), t)| self.shown(*objective, t)).collect();
+        for (total, shown) in self.totals.of.values_mut().zip(shown) {
             if total.stored != Some(shown) || now_ms - total.stored_ms >= HEARTBEAT_MS {
                 (total.stored, total.stored_ms) = (Some(shown), now_ms);
             }
@@ -184,21 +219,33 @@ impl Ledger {
     }
 }
 
-/// Returns the group under which something is counted: its own, or the rest where there are too many.
-fn capped(
-    groups: &mut [usize],
-    totals: &HashMap<(usize, LabelSet), Total>,
-    objective: usize,
-    group: &LabelSet,
-) -> LabelSet {
-    if totals.contains_key(&(objective, group.clone())) {
-        return group.clone();
+impl Totals {
+    /// Adds what a counter grew by.
+    fn count(&mut self, watched: &mut Watched, now: Last) {
+        let last = if watched.is_delta { None } else { watched.last.replace(now.clone()) };
+        for used in &watched.uses {
+            let grown = used.sign * growth(&now, last.as_ref(), used.below);
+            let total = self.entry(used.objective, &used.group);
+            match used.is_valid {
+                true => total.valid += grown,
+                false => total.part += grown,
+            }
+        }
     }
-    if groups[objective] < GROUPS_MAX {
-        groups[objective] += 1;
-        return group.clone();
+
+    /// Returns the total of a group, or of the rest where there are too many.
+    fn entry(&mut self, objective: usize, group: &LabelSet) -> &mut Total {
+        let mut key = (objective, group.clone());
+        if !self.of.contains_key(&key) {
+            if self.groups[objective] < GROUPS_MAX {
+                self.groups[objective] += 1;
+            } else {
+                let rest = group.iter().map(|label| Label::new(Arc::clone(&label.name), OTHER));
+                key.1 = rest.collect();
+            }
+        }
+        self.of.entry(key).or_default()
     }
-    group.iter().map(|label| Label::new(Arc::clone(&label.name), OTHER)).collect()
 }
 
 /// Finds out what a series that is seen for the first time counts for.
@@ -225,7 +272,9 @@ fn watch(
     }
     let last = before.remove(&labels);
     let is_delta = labels.value(TEMPORALITY) == "delta";
-    (!uses.is_empty()).then(|| Box::new(Watched { uses, last, is_delta }))
+    let is_watched = !uses.is_empty();
+    let watched = || Box::new(Watched { uses, last, is_delta, labels, waiting: Vec::new() });
+    is_watched.then(watched)
 }
 
 fn terms<'a>(counter: &'a Counter, labels: &'a LabelSet) -> impl Iterator<Item = &'a Term> {

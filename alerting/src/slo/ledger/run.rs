@@ -22,11 +22,12 @@ use tarn_query::{Engine, QueryOptions};
 use tarn_storage::append::{Appender, Writer};
 use tarn_storage::head::follow::{FollowOptions, Followed, Follower, RowBatch};
 use tarn_storage::view::Reader;
+use tarn_storage::wal::Lsn;
 use tokio::sync::watch;
 
 use super::super::compile::{GOOD, VALID, selector};
 use super::super::spec::{Objective, Sli};
-use super::{Entry, Last, Ledger};
+use super::{Entry, Last, Ledger, Stored};
 
 /// The name under which positions are kept.
 pub const FOLLOWER: &str = "slo_ledger";
@@ -82,25 +83,38 @@ async fn follow(objectives: Vec<Arc<Objective>>, handles: Handles) {
 }
 
 impl Handles {
-    /// Reads the values that counters have before anything is counted.
+    /// Reads what the store has of the counters: the samples of the last minutes, and where there
+    /// are none, the newest one of the last day.
     async fn counters_of(
         &self,
         objective: &Objective,
         now_ms: i64,
-        before: &mut HashMap<LabelSet, Last>,
+        stored: &mut HashMap<LabelSet, Stored>,
     ) -> Result<()> {
         let Sli::Counters { part, valid, .. } = &objective.sli else { return Ok(()) };
         for term in part.terms.iter().chain(&valid.terms) {
             let matchers: Vec<String> = term.matchers.iter().map(ToString::to_string).collect();
-            let query = format!("last_over_time({{{}}}[1d])", matchers.join(","));
-            let value = self.ask(&query, now_ms).await?;
-            let QueryValue::Vector { samples, .. } = value else { continue };
-            for sample in samples {
-                let last = match sample.value {
-                    SampleValue::Float(value) => Last::Float(value),
-                    SampleValue::Histogram(histogram) => Last::Histogram(histogram),
-                };
-                before.insert(sample.labels, last);
+            let selector = format!("{{{}}}", matchers.join(","));
+            let day = self.ask(&format!("last_over_time({selector}[1d])"), now_ms).await?;
+            if let QueryValue::Vector { samples, .. } = day {
+                for sample in samples {
+                    let last = match sample.value {
+                        SampleValue::Float(value) => Last::Float(value),
+                        SampleValue::Histogram(histogram) => Last::Histogram(histogram),
+                    };
+                    // Its time is not told; whatever was told again is among the newer ones.
+                    stored.insert(sample.labels, vec![(i64::MIN, last)]);
+                }
+            }
+            let minutes = self.ask(&format!("{selector}[15m]"), now_ms).await?;
+            let QueryValue::Matrix(series) = minutes else { continue };
+            for series in series {
+                let floats = series.floats.into_iter().map(|(at, value)| (at, Last::Float(value)));
+                let histograms = series.histograms.into_iter();
+                let histograms = histograms.map(|(at, value)| (at, Last::Histogram(value)));
+                let mut samples: Stored = floats.chain(histograms).collect();
+                samples.sort_by_key(|(at, _)| *at);
+                stored.insert(series.labels, samples);
             }
         }
         Ok(())
@@ -152,11 +166,15 @@ impl Handles {
         Ok(series.into_iter().filter_map(of).collect())
     }
 
-    /// Writes totals over the time in which nothing was counted.
-    async fn fill(&self, gaps: Vec<(i64, LabelSet, f64, f64)>, now_ms: i64) -> Result<()> {
-        let Self { writer, tenant, .. } = self;
+    /// Writes totals over the time in which nothing was counted, up to `position`; returns the record.
+    async fn fill(
+        &self,
+        gaps: Vec<(i64, LabelSet, f64, f64)>,
+        now_ms: i64,
+        position: Lsn,
+    ) -> Result<Lsn> {
+        let mut appender = self.writer.appender(&self.tenant)?;
         for (since_ms, labels, good, valid) in gaps {
-            let mut appender = writer.appender(tenant)?;
             let steps = ((now_ms - since_ms) / FILL_MS).min(FILL_MAX);
             for step in (0..steps).rev() {
                 let time_ms = now_ms - (step + 1) * FILL_MS;
@@ -165,9 +183,9 @@ impl Handles {
                     put(&mut appender, &entry, time_ms);
                 }
             }
-            appender.commit().await?;
         }
-        Ok(())
+        appender.acknowledge(FOLLOWER, position);
+        appender.commit().await
     }
 }
 
@@ -181,15 +199,11 @@ struct Task {
 }
 
 impl Task {
-    /// Takes up what was stored before.
+    /// Takes up what was stored before, and counts what was told since then and not counted.
     async fn begin(&mut self, objectives: &[Arc<Objective>]) -> Result<()> {
         let handles = self.handles.clone();
         let now_ms = handles.clock.now().as_millis();
-        let mut before = HashMap::default();
-        for objective in objectives {
-            handles.counters_of(objective, now_ms, &mut before).await?;
-        }
-        let mut ledger = Ledger::new(objectives.to_vec(), before);
+        let mut ledger = Ledger::new(objectives.to_vec());
         let mut gaps = Vec::new();
         for (at, objective) in objectives.iter().enumerate() {
             let good = handles.totals_of(objective, GOOD, now_ms).await?;
@@ -202,7 +216,20 @@ impl Task {
             }
         }
         self.ledger = ledger;
-        handles.fill(gaps, now_ms).await
+        let reached = handles.fill(gaps, now_ms, self.follower.position()).await?;
+        // Whatever was stored before this record is told before it, too.
+        while self.follower.position() < reached {
+            match self.follower.next().await {
+                Some(followed) => self.take(followed).await,
+                None => return Err(Error::unavailable("the store was closed", TICK)),
+            }
+        }
+        let (now_ms, mut stored) = (handles.clock.now().as_millis(), HashMap::default());
+        for objective in objectives {
+            handles.counters_of(objective, now_ms, &mut stored).await?;
+        }
+        self.ledger.learn(stored);
+        Ok(())
     }
 
     async fn count(mut self) {

@@ -22,6 +22,12 @@ impl<T> BySeries<T> {
         (*epoch == series.epoch).then_some(kept)
     }
 
+    /// As [`BySeries::get`], to be changed.
+    pub fn get_mut(&mut self, series: SeriesRef) -> Option<&mut T> {
+        let (epoch, kept) = self.slots.get_mut(series.index as usize)?.as_mut()?;
+        (*epoch == series.epoch).then_some(kept)
+    }
+
     /// Returns what is kept for the series, made by `make` at first sight.
     pub fn get_or_insert_with(&mut self, series: SeriesRef, make: impl FnOnce() -> T) -> &mut T {
         let at = series.index as usize;
