@@ -257,15 +257,10 @@ fn assemble(
     // Whoever chose small segments has small heads, too.
     let ballast_bytes = BALLAST_BYTES.min(options.wal_segment_bytes);
     let ballast = Arc::new(Ballast::new(Arc::clone(&disk), dir.ballast(), ballast_bytes));
-    let alert_log = Lazy::register(&options, &dir, (writer_id, identity.epoch), registry);
+    let epoch = (writer_id, identity.epoch);
+    let alert_log = Lazy::register(&options, &dir, epoch, registry);
     let replay = Replay {
-        options: wal_options(
-            &options,
-            &dir,
-            (writer_id, identity.epoch),
-            (read_only.clone(), keep),
-            registry,
-        ),
+        options: wal_options(&options, &dir, epoch, (read_only.clone(), keep), registry),
         handles: handles.clone(),
         dir: dir.clone(),
         floor,

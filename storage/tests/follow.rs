@@ -26,6 +26,7 @@ enum Told {
 }
 
 /// Returns what an event says of a record.
+#[expect(clippy::panic, reason = "a helper of tests")]
 fn told(next: &Followed) -> (Lsn, Told) {
     match next {
         Followed::Samples(batch) => {

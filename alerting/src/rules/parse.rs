@@ -46,7 +46,8 @@ pub fn parse(file: &str, text: &str, options: &ParseOptions<'_>) -> Parsed {
 
 /// Finds rules of a file that are there twice: the same name with the same labels.
 pub fn duplicates(groups: &[RuleGroup]) -> Vec<Problem> {
-    let mut first: HashMap<(&str, &[(Arc<str>, Arc<str>)]), u32> = HashMap::default();
+    type Labels<'a> = &'a [(Arc<str>, Arc<str>)];
+    let mut first: HashMap<(&str, Labels<'_>), u32> = HashMap::default();
     let mut problems = Vec::new();
     for group in groups {
         for rule in &group.rules {

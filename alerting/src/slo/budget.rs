@@ -3,6 +3,7 @@
 //! Everything is read from the ledger at one time, with the expressions that its rules use.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -96,9 +97,9 @@ pub async fn status(
     let tiers = burn::tiers(objective.target, objective.window);
     let mut shares: BTreeMap<Duration, BTreeMap<LabelSet, f64>> = BTreeMap::new();
     for window in tiers.iter().flat_map(|tier| [tier.long, tier.short]) {
-        if !shares.contains_key(&window) {
+        if let Entry::Vacant(vacant) = shares.entry(window) {
             let expr = compile::share(objective, &format_duration(window));
-            shares.insert(window, asked.vector(&expr).await?);
+            vacant.insert(asked.vector(&expr).await?);
         }
     }
     for (group, shown) in &mut budgets {

@@ -222,7 +222,7 @@ impl Ledger {
 impl Totals {
     /// Adds what a counter grew by.
     fn count(&mut self, watched: &mut Watched, now: Last) {
-        let last = if watched.is_delta { None } else { watched.last.replace(now.clone()) };
+        let last = if watched.is_delta { None } else { watched.last.take() };
         for used in &watched.uses {
             let grown = used.sign * growth(&now, last.as_ref(), used.below);
             let total = self.entry(used.objective, &used.group);
@@ -231,6 +231,7 @@ impl Totals {
                 false => total.part += grown,
             }
         }
+        watched.last = Some(now);
     }
 
     /// Returns the total of a group, or of the rest where there are too many.

@@ -363,7 +363,7 @@ fn window_of(text: &Spanned<String>) -> Result<Duration, Mistake> {
 
 fn sli_of(item: Spanned<SliItem>) -> Result<Sli, Mistake> {
     match item.value {
-        SliItem { ratio: Some(ratio), latency: None, events: None } => ratio_of(ratio),
+        SliItem { ratio: Some(ratio), latency: None, events: None } => ratio_of(&ratio),
         SliItem { ratio: None, latency: Some(latency), events: None } => latency_of(&latency),
         SliItem { ratio: None, latency: None, events: Some(events) } => events_of(events),
         _ => {
@@ -373,7 +373,7 @@ fn sli_of(item: Spanned<SliItem>) -> Result<Sli, Mistake> {
     }
 }
 
-fn ratio_of(ratio: RatioItem) -> Result<Sli, Mistake> {
+fn ratio_of(ratio: &RatioItem) -> Result<Sli, Mistake> {
     let valid = counter_at(&ratio.valid)?;
     let (part, is_bad) = match (&ratio.good, &ratio.bad) {
         (Some(good), None) => (counter_at(good)?, false),
@@ -402,7 +402,7 @@ fn latency_of(item: &LatencyItem) -> Result<Sli, Mistake> {
     let matchers = selector(&item.histogram.value)
         .map_err(|message| (Some(item.histogram.referenced), message))?;
     let named = matchers.iter().find(|m| *m.name == *METRIC_NAME);
-    let Some(name) = named.filter(|m| m.op == MatchOp::Equal).map(|m| m.value.clone()) else {
+    let Some(name) = named.filter(|m| m.op == MatchOp::Equal).map(|m| Arc::clone(&m.value)) else {
         let message = format!("histogram {:?} must name a metric", item.histogram.value);
         return Err((Some(item.histogram.referenced), message));
     };

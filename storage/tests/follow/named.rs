@@ -39,6 +39,7 @@ async fn commit(storage: &Storage, counted: u64, serial: i64, position: Lsn) -> 
 }
 
 /// Returns what was counted last, and its serial number.
+#[expect(clippy::panic, reason = "a helper of tests")]
 async fn counted(storage: &Storage) -> (u64, i64) {
     let matchers = vec![Matcher::equal("__name__", "counted")];
     let selector = Selector { matchers, range: TimeRange::ALL };
@@ -63,6 +64,7 @@ async fn counted(storage: &Storage) -> (u64, i64) {
 
 /// Counts spans from where the last life ended, and commits now and then; until the log fails, or
 /// everything up to `until` is counted and committed.
+#[expect(clippy::panic, reason = "a helper of tests")]
 async fn count(storage: &Storage, chance: &SimRng, until: Option<Lsn>) {
     let (mut total, mut serial) = counted(storage).await;
     let mut follower = follow(storage, &[Signal::Traces]);

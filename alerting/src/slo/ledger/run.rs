@@ -62,11 +62,14 @@ pub struct Handles {
 
 /// Counts until the store is closed, or nobody holds the other end of `stop`.
 pub async fn run(objectives: Vec<Arc<Objective>>, handles: Handles, mut stop: watch::Receiver<()>) {
-    let counting = std::pin::pin!(follow(objectives, handles));
-    drop(select(counting, std::pin::pin!(stop.changed())).await);
+    let counting = std::pin::pin!(follow(&objectives, handles));
+    // Either there is nothing more to count, or nobody wants it counted.
+    match select(counting, std::pin::pin!(stop.changed())).await {
+        Either::Left(((), _)) | Either::Right(_) => {}
+    }
 }
 
-async fn follow(objectives: Vec<Arc<Objective>>, handles: Handles) {
+async fn follow(objectives: &[Arc<Objective>], handles: Handles) {
     let options = FollowOptions {
         name: Some(FOLLOWER),
         tenants: Some(vec![handles.tenant.clone()]),
@@ -75,7 +78,7 @@ async fn follow(objectives: Vec<Arc<Objective>>, handles: Handles) {
     let follower = handles.reader.follow(options);
     let mut task =
         Task { ledger: Ledger::default(), follower, rows: Vec::new(), bytes: 0, handles };
-    while let Err(error) = task.begin(&objectives).await {
+    while let Err(error) = task.begin(objectives).await {
         tracing::warn!(%error, "the ledger of objectives cannot begin yet");
         task.handles.clock.sleep(TICK).await;
     }
