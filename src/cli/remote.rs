@@ -21,9 +21,12 @@ pub(crate) fn flush(server: &Server) -> anyhow::Result<()> {
 /// # Errors
 /// What the server answered; that something still cannot be written.
 pub(crate) async fn repair(server: &Server) -> anyhow::Result<()> {
-    let mut form = url::form_urlencoded::Serializer::new(String::new());
-    form.extend_pairs(server.tenant.iter().map(|tenant| ("tenant", tenant)));
-    let path = format!("/-/repair?{}", form.finish());
+    let path = {
+        // Gone before anything is waited for: it cannot be sent between threads.
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(server.tenant.iter().map(|tenant| ("tenant", tenant)));
+        format!("/-/repair?{}", form.finish())
+    };
     let answer = server.send(Method::POST, &path, None, "").await?;
     let text = succeeded(&answer)?;
     let report: serde_json::Value = serde_json::from_str(&text)?;

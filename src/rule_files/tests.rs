@@ -6,6 +6,7 @@ fn options(folder: &Path, patterns: &[&str]) -> Options {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "files of a test, nothing is lost with them")]
 fn patterns_find_files_once_and_what_is_missing_is_told() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = temporary.path();

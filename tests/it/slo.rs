@@ -128,7 +128,8 @@ async fn an_outage_pages_once_and_every_event_counts_once() -> Result<()> {
         send(&tarn, 2500.0, f64::from(round) * 200.0).await?;
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    let paged = pages(&receiver, begun).await?;
+    let (paged, took) = pages(&receiver, begun).await?;
+    println!("an outage paged within {took:?}");
     ensure!(paged == 1, "{paged} pages of one outage");
     let answer = tarn.http.get("/api/v1/slos", &[("name", "shop")]).await?.json()?;
     let budget = &answer["data"][0]["budgets"][0];
@@ -140,8 +141,9 @@ async fn an_outage_pages_once_and_every_event_counts_once() -> Result<()> {
     Ok(())
 }
 
-/// Waits for the page of the outage, and for a while longer; returns how many came.
-async fn pages(receiver: &Receiver, begun: Instant) -> Result<usize> {
+/// Waits for the page of the outage, and for a while longer; returns how many came, and when the
+/// first was there.
+async fn pages(receiver: &Receiver, begun: Instant) -> Result<(usize, Duration)> {
     let count = || {
         let of = |body: &serde_json::Value| {
             body["status"] == "firing"
@@ -154,7 +156,7 @@ async fn pages(receiver: &Receiver, begun: Instant) -> Result<usize> {
         ensure!(begun.elapsed() < Duration::from_secs(60), "no page within a minute");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    println!("an outage paged after {:?}", begun.elapsed());
+    let took = begun.elapsed();
     tokio::time::sleep(Duration::from_secs(5)).await;
-    Ok(count())
+    Ok((count(), took))
 }

@@ -122,6 +122,7 @@ fn known(field: &str, value: &str) -> bool {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "half of it is a list")]
 fn verdicts_are_those_of_promtool() {
     if !has_promtool() {
         return;

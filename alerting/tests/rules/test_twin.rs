@@ -48,10 +48,10 @@ fn rules(chance: &mut Chance) -> String {
             "changes(m[4m]) > 1",
             "rec:double > rec",
         ]);
-        let _ = writeln!(text, "  - alert: A{at}\n    expr: '{expr}'");
+        writeln!(text, "  - alert: A{at}\n    expr: '{expr}'").unwrap();
         let hold = chance.pick(&["0s", "1m", "2m", "90s", "5m"]);
         let keep = chance.pick(&["0s", "1m", "3m"]);
-        let _ = writeln!(text, "    for: {hold}\n    keep_firing_for: {keep}");
+        writeln!(text, "    for: {hold}\n    keep_firing_for: {keep}").unwrap();
         // Without i alerts can become the same, which ends a test.
         match chance.below(24) {
             0 => text.push_str("    labels: {severity: page, i: ''}\n"),
@@ -80,11 +80,8 @@ fn series(chance: &mut Chance) -> String {
             };
             values.push_str(&item);
         }
-        let _ = writeln!(
-            text,
-            "  - series: 'm{{i=\"{i}\",job=\"{}\"}}'\n    values: '{values}'",
-            i % 2
-        );
+        writeln!(text, "  - series: 'm{{i=\"{i}\",job=\"{}\"}}'\n    values: '{values}'", i % 2)
+            .unwrap();
     }
     text
 }
@@ -99,10 +96,10 @@ fn test_file(series: &str, answers: Option<&[Vec<String>]>) -> String {
     text.push_str("  promql_expr_test:\n");
     let asked = (0..=MINUTES).step_by(3).flat_map(|m| QUERIES.iter().map(move |q| (m, q)));
     for (at, (minute, query)) in asked.enumerate() {
-        let _ = writeln!(text, "  - expr: '{query}'\n    eval_time: {minute}m\n    exp_samples:");
+        writeln!(text, "  - expr: '{query}'\n    eval_time: {minute}m\n    exp_samples:").unwrap();
         for line in answers.map_or(&[][..], |answers| &answers[at][..]) {
             let (labels, value) = line.rsplit_once(' ').unwrap();
-            let _ = writeln!(text, "    - labels: '{labels}'\n      value: {value}");
+            writeln!(text, "    - labels: '{labels}'\n      value: {value}").unwrap();
         }
     }
     text
@@ -115,10 +112,8 @@ fn alert_tests(answers: &[Vec<String>]) -> String {
     for (minute, lines) in of_alerts {
         for name in ["A0", "A1", "A2", "A3", "Meta"] {
             // Half a minute later the last evaluation is still this one.
-            let _ = writeln!(
-                text,
-                "  - alertname: {name}\n    eval_time: {minute}m30s\n    exp_alerts:"
-            );
+            writeln!(text, "  - alertname: {name}\n    eval_time: {minute}m30s\n    exp_alerts:")
+                .unwrap();
             for line in lines {
                 let (labels, _) = line.rsplit_once(' ').unwrap();
                 let labels = parse_series_line(labels).unwrap().labels;
@@ -129,7 +124,7 @@ fn alert_tests(answers: &[Vec<String>]) -> String {
                 let own = labels.with(METRIC_NAME, "").with("alertstate", "").with("alertname", "");
                 let pairs: Vec<String> =
                     own.iter().map(|label| format!("{}: '{}'", label.name, label.value)).collect();
-                let _ = writeln!(text, "    - exp_labels: {{{}}}", pairs.join(", "));
+                writeln!(text, "    - exp_labels: {{{}}}", pairs.join(", ")).unwrap();
                 if name != "Meta" {
                     text.push_str("      exp_annotations: {summary: plain text}\n");
                 }
