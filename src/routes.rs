@@ -4,6 +4,7 @@
 //! Each API is whole under its prefix; at the root stands every spelling that does not collide. What
 //! is not in the table is answered 404 in the envelope of the Prometheus API, a wrong method 405.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -11,12 +12,13 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::routing::{MethodFilter, MethodRouter};
 use http::header::ALLOW;
 use http::{HeaderValue, StatusCode};
 use http_body_util::Limited;
 use serde::Serialize;
 use tarn_alerting::api as alerting_api;
+use tarn_alerting::api::alertmanager_v2;
 use tarn_model::limits::Limits;
 use tarn_model::signal::Signal;
 use tarn_query::api::native;
@@ -48,6 +50,7 @@ pub(crate) enum Methods {
     Post,
     PostAndPut,
     GetAndPost,
+    Delete,
 }
 
 /// What the caller of a route may do; who that is will be asked once there is a login.
@@ -67,6 +70,7 @@ pub(crate) enum BodyLimit {
     Form,
     RemoteWrite,
     Otlp,
+    Alerts,
 }
 
 /// Who answers.
@@ -99,10 +103,11 @@ pub(crate) enum Handler {
     Rules(alerting_api::prometheus::Endpoint),
     Alerting(alerting_api::native::Endpoint),
     Slos,
+    Alertmanager(alertmanager_v2::Endpoint),
     Reload,
 }
 
-/// One row.
+/// One row. A path whose methods ask for different roles has several.
 #[derive(Debug)]
 pub(crate) struct Route {
     /// Path in axum's syntax.
@@ -128,6 +133,8 @@ const GRPC_HEAD_BYTES: usize = 5;
 
 /// Below which prefixes the paths under `/api/v1` stand as well as at the root.
 const PROMETHEUS_PREFIX: &str = "/prometheus";
+/// Below which the paths under `/api/v2` do, with those that say how the process is.
+const ALERTMANAGER_PREFIX: &str = "/alertmanager";
 
 /// Every route.
 #[rustfmt::skip]
@@ -188,6 +195,15 @@ pub(crate) static ROUTES: &[Route] = &[
     route("/api/v1/alerting/deliveries", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alerting(alerting_api::native::Endpoint::Deliveries)),
     route("/api/v1/alerting/dead_letters", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alerting(alerting_api::native::Endpoint::DeadLetters)),
     route("/api/v1/alerting/replay", Methods::Post, Role::Admin, BodyLimit::None, Handler::Alerting(alerting_api::native::Endpoint::Replay)),
+    route("/api/v2/status", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Status)),
+    route("/api/v2/receivers", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Receivers)),
+    route("/api/v2/silences", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Silences)),
+    route("/api/v2/silences", Methods::Post, Role::Admin, BodyLimit::Form, Handler::Alertmanager(alertmanager_v2::Endpoint::Silences)),
+    route("/api/v2/silence/{id}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Silence)),
+    route("/api/v2/silence/{id}", Methods::Delete, Role::Admin, BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Silence)),
+    route("/api/v2/alerts", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Alerts)),
+    route("/api/v2/alerts", Methods::Post, Role::Ingest, BodyLimit::Alerts, Handler::Alertmanager(alertmanager_v2::Endpoint::Alerts)),
+    route("/api/v2/alerts/groups", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Groups)),
     route("/api/v1/sql", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Sql),
 ];
 
@@ -195,13 +211,19 @@ impl Route {
     /// Returns the paths at which the route stands.
     pub(crate) fn paths(&self) -> Vec<String> {
         let mut paths = vec![self.path.to_owned()];
-        use Handler::{Alerting, Erase, Native, Slos, Tombstones, Usage, UsageJobs};
+        use Handler::{
+            Alerting, Alertmanager, Erase, Native, Reload, Slos, Tombstones, Usage, UsageJobs,
+        };
         let is_own = matches!(
             self.handler,
             Native(_) | Usage | UsageJobs | Erase | Tombstones | Alerting(_) | Slos
         );
         if self.path.starts_with("/api/v1/") && !is_own {
             paths.push(format!("{PROMETHEUS_PREFIX}{}", self.path));
+        }
+        let is_probe = matches!(self.path, "/-/healthy" | "/-/ready");
+        if is_probe || matches!(self.handler, Alertmanager(_) | Reload) {
+            paths.push(format!("{ALERTMANAGER_PREFIX}{}", self.path));
         }
         paths
     }
@@ -226,6 +248,7 @@ impl Methods {
             Self::Post => MethodFilter::POST,
             Self::PostAndPut => MethodFilter::POST.or(MethodFilter::PUT),
             Self::GetAndPost => MethodFilter::GET.or(MethodFilter::POST),
+            Self::Delete => MethodFilter::DELETE,
         }
     }
 
@@ -236,6 +259,7 @@ impl Methods {
             Self::Post => "POST",
             Self::PostAndPut => "POST, PUT",
             Self::GetAndPost => "GET, HEAD, POST",
+            Self::Delete => "DELETE",
         }
     }
 }
@@ -256,6 +280,7 @@ impl BodyLimit {
             Self::Form => limits.form_bytes_max.as_usize().saturating_add(1),
             Self::RemoteWrite => limits.remote_write_bytes_max.as_usize().saturating_add(1),
             Self::Otlp => limits.otlp_bytes_max.as_usize().saturating_add(GRPC_HEAD_BYTES + 1),
+            Self::Alerts => alertmanager_v2::BODY_BYTES_MAX.saturating_add(1),
         }
     }
 }
@@ -263,10 +288,14 @@ impl BodyLimit {
 /// Builds the router of a port.
 pub(crate) fn router(app: &Arc<App>, port: Port, guard: Guard) -> Router {
     let mut router = Router::new();
+    let mut by_path: BTreeMap<String, Vec<&'static Route>> = BTreeMap::new();
     for route in ROUTES.iter().filter(|route| route.stands_on(port)) {
         for path in route.paths() {
-            router = router.route(&path, methods(route));
+            by_path.entry(path).or_default().push(route);
         }
+    }
+    for (path, routes) in by_path {
+        router = router.route(&path, methods(&routes));
     }
     let metrics = guard.metrics.clone();
     if port == Port::OtlpGrpc {
@@ -287,10 +316,17 @@ pub(crate) fn router(app: &Arc<App>, port: Port, guard: Guard) -> Router {
         .with_state(Arc::clone(app))
 }
 
-fn methods(route: &'static Route) -> MethodRouter<Arc<App>> {
-    let handler = move |State(app): State<Arc<App>>, request: Request| answer(app, route, request);
-    let wrong = move |request: Request| std::future::ready(method_not_allowed(route, &request));
-    on(route.methods.filter(), handler).fallback(wrong)
+/// Joins the rows of one path.
+fn methods(routes: &[&'static Route]) -> MethodRouter<Arc<App>> {
+    let mut methods = MethodRouter::new();
+    for route in routes.iter().copied() {
+        let handler =
+            move |State(app): State<Arc<App>>, request: Request| answer(app, route, request);
+        methods = methods.on(route.methods.filter(), handler);
+    }
+    let allow = routes.iter().map(|route| route.methods.allow()).collect::<Vec<_>>().join(", ");
+    let wrong = move |request: Request| std::future::ready(method_not_allowed(&allow, &request));
+    methods.fallback(wrong)
 }
 
 /// Checks a request against its route, and traces how it is handled.
@@ -339,6 +375,7 @@ async fn handle(app: Arc<App>, route: &'static Route, request: Request) -> Respo
         Handler::Rules(endpoint) => alerts::prometheus(&app, endpoint, &request),
         Handler::Alerting(endpoint) => alerts::native(&app, endpoint, &request),
         Handler::Slos => alerts::slos(&app, request).await,
+        Handler::Alertmanager(endpoint) => alerts::alertmanager(&app, endpoint, request).await,
         Handler::Reload => alerts::reload(&app).await,
     }
 }
@@ -351,11 +388,12 @@ async fn not_found(port: Port, request: Request) -> Response {
     std::future::ready(envelope(StatusCode::NOT_FOUND, "not_found", &message)).await
 }
 
-fn method_not_allowed(route: &Route, request: &Request) -> Response {
-    let allow = route.methods.allow();
+fn method_not_allowed(allow: &str, request: &Request) -> Response {
     let message = format!("{} takes {allow}, not {}", request.uri().path(), request.method());
     let mut response = envelope(StatusCode::METHOD_NOT_ALLOWED, "bad_data", &message);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    if let Ok(allow) = HeaderValue::from_str(allow) {
+        response.headers_mut().insert(ALLOW, allow);
+    }
     response
 }
 

@@ -29,7 +29,7 @@ fn bad_data(message: &str) -> Response {
 }
 
 /// A time as Go writes it; the beginning of time where there is none.
-fn time_text(time_ms: Option<i64>) -> String {
+pub(crate) fn time_text(time_ms: Option<i64>) -> String {
     time_ms
         .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
         .map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), |time| time.to_string())

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
-use tarn_model::error::{Error, Result};
 use tarn_model::labels::{Label, LabelSet};
 use tarn_model::rng::Rng;
 use tarn_model::tasks::Tasks;
@@ -25,17 +24,16 @@ use tarn_storage::view::Reader;
 use tokio::sync::{Semaphore, watch};
 use tracing::{error, info, warn};
 
-use crate::alert::Alert;
 use crate::events::{Event, Events, Severity};
 use crate::metrics::Metrics;
 use crate::notify::Outbox;
 use crate::options::{Options, Sources};
 use crate::problem::Problem;
-use crate::route::{self, Dispatcher};
 use crate::slo::Objective;
 use crate::store::{Journal, SNAPSHOT_EVERY, Store};
 
 mod arrive;
+mod interface;
 pub(crate) mod load;
 mod outward;
 mod regroup;
@@ -81,7 +79,10 @@ pub(crate) struct Shared {
     pub(crate) external_labels: LabelSet,
     pub(crate) external_url: String,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rng: Arc<dyn Rng>,
     pub(crate) tasks: Arc<dyn Tasks>,
+    /// When the process began, ms.
+    pub(crate) started_ms: i64,
     pub(crate) engine: Engine,
     pub(crate) writer: Writer,
     pub(crate) store: Arc<Store>,
@@ -163,7 +164,7 @@ impl Alerting {
             events: &events,
         };
         let outbox = outward::outbox(&making, &TenantId::default_tenant(), registry);
-        let Handles { clock, rng: _, tasks } = handles;
+        let Handles { clock, rng, tasks } = handles;
         let labels = options.external_labels.iter();
         let shared = Shared {
             external_labels: labels.map(|(n, v)| Label::new(n.as_str(), v.as_str())).collect(),
@@ -172,8 +173,10 @@ impl Alerting {
             events,
             slots: Semaphore::new(EVALUATIONS_MAX),
             restored_us: AtomicU64::new(0),
+            started_ms: clock.now().as_millis(),
             options,
             clock,
+            rng,
             tasks,
             engine,
             writer,
@@ -331,50 +334,5 @@ impl Alerting {
     /// Returns how rules and routes were taken from the files.
     pub fn status(&self) -> Status {
         self.0.status.read().clone()
-    }
-
-    /// Returns whether changes through interfaces are taken.
-    ///
-    /// # Errors
-    /// `Unavailable` while the alert log cannot be written.
-    pub fn writable(&self) -> Result<()> {
-        self.0.shared.store.writable()
-    }
-
-    /// Looks at what a tenant's dispatcher holds, and at the time; `None`: the tenant has nothing.
-    pub fn look<T>(
-        &self,
-        tenant: &TenantId,
-        look: impl FnOnce(&Dispatcher, i64) -> T,
-    ) -> Option<T> {
-        let now_ms = self.0.shared.clock.now().as_millis();
-        self.tenant(tenant).map(|tenant| look(&tenant.dispatcher.lock(), now_ms))
-    }
-
-    /// Changes what a tenant's dispatcher holds, silences above all: `change` is given the time and
-    /// returns what must be remembered.
-    ///
-    /// # Errors
-    /// `NotFound` where the tenant has nothing; `Unavailable` where the change is not durable;
-    /// inside, what `change` refuses.
-    pub async fn change<T, E>(
-        &self,
-        tenant: &TenantId,
-        change: impl FnOnce(&mut Dispatcher, i64) -> std::result::Result<(T, Vec<route::Record>), E>,
-    ) -> Result<std::result::Result<T, E>> {
-        self.known(tenant)?.change(&self.0.shared, change).await
-    }
-
-    /// Takes alerts of others.
-    ///
-    /// # Errors
-    /// `NotFound` where the tenant has no routes; `Unavailable` where they are not durable.
-    pub async fn receive(&self, tenant: &TenantId, alerts: Vec<Alert>) -> Result<()> {
-        self.known(tenant)?.receive(&self.0.shared, alerts).await
-    }
-
-    fn known(&self, tenant: &TenantId) -> Result<Arc<Tenant>> {
-        let none = || Error::not_found(format!("tenant {tenant} has no routes for alerts"));
-        self.tenant(tenant).ok_or_else(none)
     }
 }

@@ -1,5 +1,7 @@
 //! The bridges to alerting.
 
+use std::sync::Arc;
+
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
@@ -38,6 +40,24 @@ pub(super) async fn slos(app: &App, request: Request) -> Response {
     let query = parts.uri.query().unwrap_or_default();
     match tenant::of(&parts.headers, app.config.tenants.required) {
         Ok(tenant) => api::slos::handle(&app.alerting, &tenant, query).await,
+        Err(e) => failed(&e, Direction::Read),
+    }
+}
+
+/// Alertmanager's second version. Before alerting knows what it kept, nothing is shown as if it
+/// were not there.
+pub(super) async fn alertmanager(
+    app: &App,
+    endpoint: api::alertmanager_v2::Endpoint,
+    request: Request,
+) -> Response {
+    let tenant = app.alerting.ready();
+    let tenant = tenant.and_then(|()| tenant::of(request.headers(), app.config.tenants.required));
+    match tenant {
+        Ok(tenant) => {
+            let state = Arc::new(app.alerting.clone());
+            api::alertmanager_v2::handle(state, endpoint, tenant, request).await
+        }
         Err(e) => failed(&e, Direction::Read),
     }
 }

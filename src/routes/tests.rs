@@ -2,18 +2,41 @@
 
 use tarn_model::map::HashSet;
 
-use super::{Handler, Methods, PROMETHEUS_PREFIX, ROUTES};
+use super::{ALERTMANAGER_PREFIX, Handler, Methods, PROMETHEUS_PREFIX, ROUTES};
 use crate::listen::Port;
+use tarn_alerting::api::alertmanager_v2;
 use tarn_ingest::receive::otlp::{SIGNALS, service};
 use tarn_model::signal::Signal;
 use tarn_query::api::native;
 use tarn_query::api::prometheus::Endpoint;
 
 #[test]
-fn no_path_stands_twice() {
+fn no_method_of_a_path_stands_twice() {
     let mut seen = HashSet::default();
-    for path in ROUTES.iter().flat_map(super::Route::paths) {
-        assert!(seen.insert(path.clone()), "{path}");
+    for route in ROUTES {
+        for path in route.paths() {
+            for method in route.methods.allow().split(", ") {
+                assert!(seen.insert((path.clone(), method)), "{method} {path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_endpoint_of_alertmanager_has_its_routes() {
+    for endpoint in alertmanager_v2::Endpoint::ALL {
+        let path = format!("/api/v2{}", endpoint.path());
+        let routes = ROUTES.iter().filter(|r| r.handler == Handler::Alertmanager(endpoint));
+        let mut methods = Vec::new();
+        for route in routes {
+            assert_eq!(route.paths(), [path.clone(), format!("{ALERTMANAGER_PREFIX}{path}")]);
+            methods.extend(route.methods.allow().split(", ").filter(|method| *method != "HEAD"));
+        }
+        assert_eq!(methods, endpoint.methods(), "{path}");
+    }
+    for path in ["/-/healthy", "/-/ready", "/-/reload"] {
+        let below = format!("{ALERTMANAGER_PREFIX}{path}");
+        assert!(ROUTES.iter().any(|r| r.path == path && r.paths().contains(&below)), "{below}");
     }
 }
 
@@ -44,7 +67,8 @@ fn every_endpoint_of_our_own_has_its_route() {
 fn what_changes_something_is_not_a_get() {
     // A call of gRPC is a POST also when it only asks.
     for route in ROUTES.iter().filter(|r| r.handler != Handler::GrpcHealth) {
-        let changing = matches!(route.methods, Methods::Post | Methods::PostAndPut);
+        let changing =
+            matches!(route.methods, Methods::Post | Methods::PostAndPut | Methods::Delete);
         assert_eq!(route.role.changes(), changing, "{}", route.path);
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tarn_testkit::http::Http;
 
 mod alerting;
+mod alertmanager;
 mod bad_input;
 mod bucket;
 mod crash_ledger;

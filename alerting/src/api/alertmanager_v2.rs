@@ -25,7 +25,11 @@ use crate::alert::Alert;
 use crate::route::{Dispatcher, Record, Silence, SilenceRefused};
 
 /// A batch of alerts of one request: Prometheus sends 256 at a time, of a few KiB each at most.
-const BODY_BYTES_MAX: usize = 16 << 20;
+pub const BODY_BYTES_MAX: usize = 16 << 20;
+/// A silence of one request: 10,000 of them are kept for days.
+const SILENCE_BYTES_MAX: usize = 64 << 10;
+/// All texts of one alert: 200,000 of them are held.
+const ALERT_BYTES_MAX: usize = 64 << 10;
 
 /// What can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -96,7 +100,8 @@ impl Change {
         match self {
             Self::Alerts(alerts) => {
                 let room = dispatcher.room();
-                if alerts.len() > room {
+                // What is held already may always change: it may be what ends.
+                if dispatcher.unknown(&alerts) > room {
                     let text = format!("there is room for {room} more alerts only");
                     return Err(SilenceRefused::Full(text));
                 }
@@ -273,6 +278,10 @@ impl Call {
 
     async fn set_silence(&self, body: Body) -> Answered {
         let body = read(body).await?;
+        if body.len() > SILENCE_BYTES_MAX {
+            let text = format!("a silence of {} bytes, limit is {SILENCE_BYTES_MAX}", body.len());
+            return Err(Answer::bad(text));
+        }
         let silence: json::PostedSilence =
             serde_json::from_slice(&body).map_err(|error| Answer::bad(error.to_string()))?;
         let silence = silence.silence().map_err(Answer::bad)?;

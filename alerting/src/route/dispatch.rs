@@ -154,6 +154,11 @@ impl Dispatcher {
         self.options.alerts_max.saturating_sub(self.alerts.len())
     }
 
+    /// Returns how many of the alerts are not held yet.
+    pub fn unknown(&self, alerts: &[Alert]) -> usize {
+        alerts.iter().filter(|alert| !self.alerts.contains_key(&alert.fingerprint())).count()
+    }
+
     /// Returns when [`Self::advance`] is to be called next; it may find nothing to do then.
     pub fn next_due_ms(&self) -> Option<i64> {
         self.groups.next_due_ms()

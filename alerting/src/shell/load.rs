@@ -80,11 +80,16 @@ pub(super) fn routes_default() -> Arc<Config> {
     Arc::new(config.expect("the text is a constant, which a test reads"))
 }
 
+/// Returns the templates that are shipped.
+pub(super) fn templates_default() -> Templates {
+    Templates::parse(&[]).expect("the shipped templates parse, which a test reads")
+}
+
 fn templates(files: &[SourceFile], problems: &mut Vec<Problem>) -> Templates {
     let files: Vec<(&str, &str)> = files.iter().map(|f| (&*f.name, &*f.text)).collect();
     Templates::parse(&files).unwrap_or_else(|found| {
         problems.extend(found);
-        Templates::parse(&[]).expect("the shipped templates parse, which a test reads")
+        templates_default()
     })
 }
 

@@ -7,7 +7,6 @@ use tarn_model::tasks::Tasks;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::Clock;
 
-use super::load::Loaded;
 use crate::egress::{Egress, NamedBy};
 use crate::events::{Event, Events, Severity};
 use crate::notify::{Ledger, Outbox, OutboxOptions, Parts, Record, Render};
@@ -135,15 +134,15 @@ pub(super) fn outbox(
     Outbox::new(options, parts, registry)
 }
 
-/// Gives the outbox the receivers and templates that were loaded.
+/// Gives the outbox receivers and templates.
 pub(super) fn configure(
     outbox: &Outbox,
     routes: &Config,
-    loaded: &Loaded,
+    templates: &Arc<Templates>,
     (external_url, clock): (&str, &Arc<dyn Clock>),
 ) {
     let writing = Writing {
-        templates: Arc::clone(&loaded.templates),
+        templates: Arc::clone(templates),
         external_url: external_url.to_owned(),
         clock: Arc::clone(clock),
     };

@@ -22,11 +22,13 @@ use super::{Alerting, arrive};
 use crate::alert::Alert;
 use crate::evaluate::recorder::{self, Row};
 use crate::evaluate::{Cell, Group, millis};
-use crate::route::{DispatchOptions, Dispatcher};
+use crate::notify::Outbox;
+use crate::route::{Config, DispatchOptions, Dispatcher};
 use crate::rules::{Rule, RuleGroup};
 use crate::slo::{Objective, ledger};
 use crate::state::{Active, RuleState, State, carry};
 use crate::store::{Entry, Kind, RuleChange, RuleKey, entry};
+use crate::template::notify::Templates;
 
 /// How long alerts of others go on after a restart without being told again: until then whoever
 /// tells of them has noticed that we are back.
@@ -60,6 +62,11 @@ impl Alerting {
         let tenant = self.tenant_for(&id, own, &loaded).await;
         self.regroup(&tenant, &loaded.groups, complete).await;
         self.follow(&tenant, loaded.objectives);
+        // No file says anything of the others: they live on what interfaces told.
+        for (id, own) in restored {
+            let tenant = self.guest(&id, own);
+            self.regroup(&tenant, &[], complete).await;
+        }
     }
 
     /// Lets rules and objectives follow the rows that come from now on.
@@ -102,24 +109,39 @@ impl Alerting {
                 };
                 // The store has said aloud that it cannot write.
                 drop(written.await);
-                outward::configure(&tenant.outbox, routes, loaded, around);
+                outward::configure(&tenant.outbox, routes, &loaded.templates, around);
             }
             return tenant;
         }
         let routes = loaded.routes.clone().unwrap_or_else(super::load::routes_default);
+        let tenant = self.made(id, own, &routes, self.0.outbox.clone(), &loaded.templates);
+        self.0.tenants.write().insert(id.clone(), Arc::clone(&tenant));
+        tenant
+    }
+
+    /// Makes a tenant of what was kept of it. Time does not pass for it yet.
+    pub(super) fn made(
+        &self,
+        id: &TenantId,
+        own: OfTenant,
+        routes: &Arc<Config>,
+        outbox: Outbox,
+        templates: &Arc<Templates>,
+    ) -> Arc<Tenant> {
+        let shared = self.shared();
+        let now_ms = shared.clock.now().as_millis();
         let options = DispatchOptions { compat: shared.options.compat, ..Default::default() };
-        let mut dispatcher = Dispatcher::new(Arc::clone(&routes), options, now_ms);
+        let mut dispatcher = Dispatcher::new(Arc::clone(routes), options, now_ms);
         for record in own.routes {
             dispatcher.apply(record);
         }
         dispatcher.resume(now_ms, millis(RESTART_GRACE));
-        let outbox = self.0.outbox.clone();
-        outward::configure(&outbox, &routes, loaded, around);
+        let around = (shared.external_url.as_str(), &shared.clock);
+        outward::configure(&outbox, routes, templates, around);
         outbox.restore(own.outbox);
         outbox.start();
         let tenant = Arc::new(Tenant::new(id.clone(), dispatcher, outbox));
         *tenant.parked.lock() = own.rules;
-        self.0.tenants.write().insert(id.clone(), Arc::clone(&tenant));
         tenant
     }
 
@@ -257,9 +279,14 @@ impl Alerting {
             let run = group.run(Arc::clone(shared), Arc::clone(tenant));
             shared.tasks.spawn("rule group", Box::pin(run));
         }
+        self.let_time_pass(tenant);
+    }
+
+    /// Lets time pass for a tenant, if it does not yet.
+    pub(super) fn let_time_pass(&self, tenant: &Arc<Tenant>) {
         if !tenant.started.swap(true, std::sync::atomic::Ordering::AcqRel) {
-            let run = Arc::clone(tenant).run(Arc::clone(shared));
-            shared.tasks.spawn("alert timers", Box::pin(run));
+            let run = Arc::clone(tenant).run(Arc::clone(self.shared()));
+            self.shared().tasks.spawn("alert timers", Box::pin(run));
         }
     }
 }

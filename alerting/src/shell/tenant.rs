@@ -169,7 +169,7 @@ impl Tenant {
         drop(self.finish(decided).await);
     }
 
-    /// Changes what the dispatcher holds, for an interface: silences. `change` is given the time.
+    /// Changes what the dispatcher holds, for an interface. `change` is given the time.
     ///
     /// # Errors
     /// `Unavailable` where the change is not durable; inside, what `change` refuses.
@@ -191,19 +191,6 @@ impl Tenant {
         };
         self.finish(decided).await?;
         Ok(Ok(value))
-    }
-
-    /// Takes alerts of others.
-    ///
-    /// # Errors
-    /// `Unavailable` where they are not durable.
-    pub(crate) async fn receive(&self, shared: &Arc<Shared>, alerts: Vec<Alert>) -> Result<()> {
-        shared.store.writable()?;
-        let decided = {
-            let mut dispatcher = self.dispatcher.lock();
-            self.route(shared, &mut dispatcher, alerts, Vec::new())
-        };
-        self.finish(decided).await
     }
 
     /// Tells the dispatcher of the time whenever something is due.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tarn_model::labels::{Label, LabelSet};
 use tarn_model::matcher::{MatchOp, Matcher as Condition};
 
+use super::ALERT_BYTES_MAX;
 use crate::alert::{self, pairs};
 use crate::route::{self, AlertView, GroupView, SilenceState};
 
@@ -276,6 +277,12 @@ impl PostedAlert {
         let set = |map: BTreeMap<String, String>| -> LabelSet {
             map.into_iter().map(|(name, value)| Label::new(name, value)).collect()
         };
+        let texts = self.labels.iter().chain(&self.annotations);
+        let bytes: usize = texts.map(|(name, value)| name.len() + value.len()).sum();
+        let bytes = bytes + self.generator_url.as_ref().map_or(0, String::len);
+        if bytes > ALERT_BYTES_MAX {
+            return Err(format!("an alert of {bytes} bytes, limit is {ALERT_BYTES_MAX}"));
+        }
         let labels = set(self.labels);
         if labels.is_empty() {
             return Err("at least one label pair required".to_owned());
