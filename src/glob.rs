@@ -1,8 +1,9 @@
 //! Names of files with wildcards, as rule files are named in settings and on the command line.
 //!
 //! A path is cut into its parts; a part with a wildcard (`*`, `?`, `[a-z]`) is matched against the
-//! names in the folders found so far, and never crosses a `/`. Names come back sorted, so that what
-//! depends on the order of files is the same at every start.
+//! names in the folders found so far, and never crosses a `/`. Hidden names must be asked for with
+//! their dot: a mounted folder of Kubernetes holds its files a second time below `..data`. Names come
+//! back sorted, so that what depends on the order of files is the same at every start.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -10,13 +11,14 @@ use std::path::{Component, Path, PathBuf};
 /// Files and folders that one pattern may stand for.
 const MATCHES_MAX: usize = 100_000;
 
-/// Returns the paths that a pattern stands for; a path without wildcards stands for itself, whether
-/// it is there or not.
+/// Returns the files that a pattern stands for, which may be none; a path without wildcards stands
+/// for itself, whether it is there or not.
 ///
 /// # Errors
 /// A folder cannot be read, or the pattern stands for too many files.
 pub(crate) fn expand(pattern: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = vec![PathBuf::new()];
+    let mut is_pattern = false;
     for part in pattern.components() {
         let wild = match part {
             Component::Normal(name) => name.to_str().filter(|name| is_wild(name)),
@@ -26,6 +28,7 @@ pub(crate) fn expand(pattern: &Path) -> io::Result<Vec<PathBuf>> {
             found.iter_mut().for_each(|path| path.push(part));
             continue;
         };
+        is_pattern = true;
         let mut deeper = Vec::new();
         for folder in &found {
             deeper.extend(matching(folder, wild)?);
@@ -35,6 +38,9 @@ pub(crate) fn expand(pattern: &Path) -> io::Result<Vec<PathBuf>> {
             }
         }
         found = deeper;
+    }
+    if is_pattern {
+        found.retain(|path| path.is_file());
     }
     found.sort();
     Ok(found)
@@ -65,9 +71,14 @@ fn is_wild(name: &str) -> bool {
     name.contains(['*', '?', '['])
 }
 
+/// Returns whether a name matches a pattern, and is shown by it if it is hidden.
+fn fits(pattern: &str, name: &str) -> bool {
+    (!name.starts_with('.') || pattern.starts_with('.')) && fits_all(pattern, name)
+}
+
 /// Returns whether a name matches a pattern. The last `*` that was passed is the only point to go
 /// back to, so the work is at most the product of the lengths.
-fn fits(pattern: &str, name: &str) -> bool {
+fn fits_all(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n) = (0, 0);

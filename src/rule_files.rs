@@ -16,7 +16,7 @@ use tarn_model::time::Clock;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-mod pattern;
+use crate::glob;
 
 /// How soon a change of a file is noticed.
 const EVERY: Duration = Duration::from_secs(3);
@@ -47,11 +47,8 @@ pub(crate) fn read(options: &Options) -> Sources {
 fn each(patterns: &[String], folder: &Path, problems: &mut Vec<Problem>) -> Vec<SourceFile> {
     let mut paths: Vec<PathBuf> = Vec::new();
     for pattern in patterns {
-        match pattern::expand(&folder.join(pattern)) {
+        match glob::expand(&folder.join(pattern)) {
             // A pattern may match nothing yet; a name without stars is meant to be there.
-            Ok(found) if found.is_empty() && !pattern::is_pattern(pattern) => {
-                paths.push(folder.join(pattern));
-            }
             Ok(found) => paths.extend(found),
             Err(e) => problems.push(problem(pattern, format!("cannot be looked for: {e}"))),
         }

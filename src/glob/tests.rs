@@ -5,6 +5,9 @@ fn names_match_patterns() {
     for (pattern, name, expected) in [
         ("*.yaml", "a.yaml", true),
         ("*.yaml", "a.yml", false),
+        ("*.yaml", ".a.yaml", false),
+        (".*.yaml", ".a.yaml", true),
+        ("**", "x", true),
         ("*", "", true),
         ("a*b*c", "aXbXbc", true),
         ("a*b*c", "aXbXb", false),
@@ -24,7 +27,7 @@ fn names_match_patterns() {
 #[test]
 fn patterns_stand_for_files() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["b/2.yaml", "a/1.yaml", "a/1.txt", "c.yaml"] {
+    for name in ["b/2.yaml", "a/1.yaml", "a/1.txt", "c.yaml", "f.yaml/x"] {
         let path = folder.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         write(&path);
