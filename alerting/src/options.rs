@@ -52,8 +52,6 @@ pub struct Options {
     pub external_url: String,
     /// An `alertmanager.yml`: routes and receivers.
     pub alertmanager_config: Option<PathBuf>,
-    /// Alertmanagers that get all alerts, too.
-    pub alertmanagers: Vec<String>,
     /// Whether rules that look at single series are evaluated as samples arrive.
     pub on_arrival: bool,
     /// Refuse what upstream would refuse: extensions, receivers that are not supported.
@@ -82,7 +80,6 @@ impl Default for Options {
             external_labels: BTreeMap::new(),
             external_url: String::new(),
             alertmanager_config: None,
-            alertmanagers: Vec::new(),
             on_arrival: true,
             strict: false,
             compat: false,

@@ -897,13 +897,6 @@ pub(crate) static KEYS: &[Key] = &[
         |c, v| put(&mut c.alerting.alertmanager_config, optional(v, folder))
     ),
     key!(
-        "alerting.alertmanagers",
-        "list of addresses",
-        |_| String::new(),
-        "Alertmanagers that get every alert as well, such as http://alertmanager:9093.",
-        |c, v| put(&mut c.alerting.alertmanagers, list(v))
-    ),
-    key!(
         "alerting.on_arrival",
         "true|false",
         |_| "true".to_owned(),

@@ -96,10 +96,7 @@ fn alerts(alerting: &Alerting, tenant: &TenantId) -> Response {
 
 fn alertmanagers(alerting: &Alerting) -> Response {
     let own = format!("{}/alertmanager/api/v2/alerts", alerting.shared().external_url);
-    let others = alerting.shared().options.alertmanagers.iter();
-    let others = others.map(|url| format!("{}/api/v2/alerts", url.trim_end_matches('/')));
-    let active: Vec<_> =
-        std::iter::once(own).chain(others).map(|url| serde_json::json!({ "url": url })).collect();
+    let active = [serde_json::json!({ "url": own })];
     let dropped: [(); 0] = [];
     success(serde_json::json!({ "activeAlertmanagers": active, "droppedAlertmanagers": dropped }))
 }
