@@ -162,3 +162,47 @@ async fn bad_input_is_told() {
     let names = get(&owner, Endpoint::Receivers, "").await;
     assert_eq!(names, json!([{"name": "hook"}, {"name": "other"}]));
 }
+
+#[tokio::test]
+async fn what_is_too_large_is_refused_with_its_limit() {
+    let owner = owner();
+    let text = "x".repeat(64 << 10);
+    let alerts = json!([
+        {"labels": {"alertname": "A"}, "annotations": {"text": text}},
+        {"labels": {"alertname": "B"}},
+    ]);
+    let (status, body) = call(&owner, Method::POST, Endpoint::Alerts, "", &alerts).await;
+    assert_eq!(status, 400, "{body}");
+    assert!(body.as_str().is_some_and(|body| body.contains("limit is 65536")), "{body}");
+    let held = get(&owner, Endpoint::Alerts, "").await;
+    assert_eq!(held.as_array().map(Vec::len), Some(1), "the other is taken: {held}");
+    let silence = json!({
+        "matchers": [{"name": "a", "value": "b", "isRegex": false}],
+        "startsAt": "2026-11-17T10:00:00Z", "endsAt": "2030-01-01T00:00:00Z",
+        "createdBy": "ann", "comment": text,
+    });
+    let (status, body) = call(&owner, Method::POST, Endpoint::Silences, "", &silence).await;
+    assert_eq!(status, 400, "{body}");
+}
+
+#[test]
+fn what_is_held_may_change_also_where_there_is_no_room() {
+    let (config, _) = Config::parse("am.yml", CONFIG, false);
+    let options = DispatchOptions { alerts_max: 1, ..DispatchOptions::default() };
+    let mut dispatcher = Dispatcher::new(Arc::new(config.expect("parses")), options, NOW_MS);
+    let mut post = |name: &str, ends_ms: i64| {
+        let alert = Alert {
+            labels: [tarn_model::labels::Label::new("alertname", name)].into_iter().collect(),
+            annotations: tarn_model::labels::LabelSet::default(),
+            starts_ms: NOW_MS - 1,
+            ends_ms,
+            timeout: false,
+            updated_ms: NOW_MS,
+            generator_url: String::new(),
+        };
+        Change::Alerts(vec![alert]).apply(&mut dispatcher, "", NOW_MS).is_ok()
+    };
+    assert!(post("A", NOW_MS + 60_000));
+    assert!(!post("B", NOW_MS + 60_000), "there is no room");
+    assert!(post("A", NOW_MS), "it ends");
+}
