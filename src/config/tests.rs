@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tarn_ingest::Promote;
 
@@ -137,7 +138,8 @@ fn defaults_fill_every_field() {
     let config = load(&Sources::default()).unwrap();
     let text = format!("{config:?}");
     let zero = text.matches("0ns").count();
-    assert_eq!((zero, config.shutdown.delay.is_zero()), (1, true), "{text}");
+    let wanted = [config.shutdown.delay, config.alerting.rule_query_offset];
+    assert!(zero == wanted.len() && wanted.iter().all(Duration::is_zero), "{text}");
     assert!(!text.contains("ByteSize(0)"), "{text}");
     assert!(!config.storage.path.as_os_str().is_empty() && config.telemetry.rows_max > 0);
 }
