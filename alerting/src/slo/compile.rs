@@ -125,6 +125,8 @@ fn alert(
         Severity::Ticket => "ticket",
     };
     let mut labels = own_labels(objective);
+    // Sloth's names are for its dashboards; in a page they would say everything twice.
+    labels.retain(|name, _| !name.starts_with("sloth_"));
     labels.insert("severity".to_owned(), severity.to_owned());
     labels.insert("sloth_severity".to_owned(), severity.to_owned());
     for more in [&objective.labels, &objective.alerting.labels, &text.labels] {

@@ -347,7 +347,8 @@ fn check_name(name: &Spanned<String>) -> Result<(), Mistake> {
 /// Returns the target of a percentage.
 pub(super) fn target(percent: f64) -> Result<f64, String> {
     if percent > 0.0 && percent <= TARGET_MAX_PERCENT {
-        return Ok(percent / 100.0);
+        // 99.9 / 100 is not 0.999: digits beyond those that anybody writes are noise.
+        return Ok((percent * 1e10).round() / 1e12);
     }
     Err(format!("objective {percent} must be above 0 and at most {TARGET_MAX_PERCENT} (per cent)"))
 }
