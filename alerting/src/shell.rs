@@ -253,7 +253,12 @@ impl Alerting {
         }
         let count = problems.len();
         status.problems = problems;
+        let is_start = !status.running;
         drop(status);
+        if good && is_start {
+            // A start that finds nothing wrong changes nothing.
+            return;
+        }
         let (severity, body) = if good {
             (Severity::Info, format!("rules and routes were taken from the files, {count} remarks"))
         } else {
