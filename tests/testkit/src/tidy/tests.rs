@@ -48,7 +48,11 @@ fn debts_are_found() {
     ] {
         assert_eq!(words::debts(&tree(&[("a.rs", line)])).len(), usize::from(found), "{line}");
     }
-    let lists = tree(&[("clippy.toml", "a = 1\nb = 2\n"), ("storage/clippy.toml", "a = 1\n")]);
+    let lists = tree(&[
+        ("clippy.toml", "a = 1\nb = 2\n"),
+        ("storage/clippy.toml", "a = 1\n"),
+        ("alerting/clippy.toml", "b = 2\na = 1\n"),
+    ]);
     assert_eq!(words::banned_lists(&lists).len(), 1);
 }
 
