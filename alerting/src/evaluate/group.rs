@@ -24,6 +24,9 @@ use crate::shell::Shared;
 use crate::shell::tenant::Tenant;
 use crate::state::{RuleState, Sample, Step, StepError, Transition, record, without_data};
 
+/// Series that a rule may make alerts or samples of, whatever its own `limit`: an alert holds some
+/// two KiB, and who is paged for more than this is paged for a mistake.
+const ANSWER_MAX: usize = 200_000;
 /// Rules of a level that are evaluated at once.
 const TOGETHER: usize = 4;
 
@@ -222,7 +225,11 @@ impl Group {
         let _slot = shared.slots.acquire().await.map_err(|e| e.to_string())?;
         let Asked { samples, no_data } =
             ask(&shared.engine, &tenant.id, &cell.rule.query, query_ms).await?;
-        let outcome = Outcome { samples: samples.len(), ..Outcome::of(place) };
+        let count = samples.len();
+        if count > ANSWER_MAX {
+            return Err(format!("expression answers {count} series, limit is {ANSWER_MAX}"));
+        }
+        let outcome = Outcome { samples: count, ..Outcome::of(place) };
         if matches!(cell.rule.kind, RuleKind::Recording) {
             return self.recorded(cell, samples, query_ms, outcome);
         }
