@@ -86,6 +86,7 @@ fn replay(alerting: &Alerting, tenant: &TenantId, query: &str) -> Response {
     if alerting.tenant(tenant).is_some_and(|t| t.outbox.replay(id)) {
         return StatusCode::ACCEPTED.into_response();
     }
-    let body = serde_json::json!({ "error": "there is no such dead letter" });
+    let error = "there is no such dead letter";
+    let body = serde_json::json!({ "status": "error", "errorType": "not_found", "error": error });
     (StatusCode::NOT_FOUND, axum::Json(body)).into_response()
 }
