@@ -651,7 +651,7 @@ proptest! {
             }
             for (at, send) in flying.iter().enumerate() {
                 prop_assert!(offered.contains_key(&send.intent.id), "sent what nobody decided");
-                let expired = world.mono_ms - send.born_ms > 90_000;
+                let expired = world.mono_ms - send.born_ms >= 90_000;
                 let twice = flying.iter().skip(at + 1).any(|o| o.intent.key() == send.intent.key());
                 prop_assert!(!twice || expired, "two of one group at once");
             }
