@@ -3,8 +3,12 @@
 use super::Tree;
 
 /// A crate, its folder, and what it may use. Nobody uses `tarn`; tests may use `tarn-testkit` too.
-const CRATES: [(&str, &str, &[&str]); 9] = [
-    ("tarn", "", &["tarn-alerting", "tarn-ingest", "tarn-model", "tarn-query", "tarn-storage"]),
+const CRATES: [(&str, &str, &[&str]); 10] = [
+    (
+        "tarn",
+        "",
+        &["tarn-alerting", "tarn-ingest", "tarn-model", "tarn-query", "tarn-storage", "tarn-ui"],
+    ),
     ("tarn-alerting", "alerting/", &["tarn-model", "tarn-query", "tarn-storage", "tarn-template"]),
     ("tarn-ingest", "ingest/", &["tarn-model", "tarn-storage"]),
     ("tarn-query", "query/", &["tarn-model", "tarn-promql", "tarn-storage", "tarn-template"]),
@@ -12,6 +16,7 @@ const CRATES: [(&str, &str, &[&str]); 9] = [
     ("tarn-promql", "query/promql/", &["tarn-model"]),
     ("tarn-storage", "storage/", &["tarn-model"]),
     ("tarn-model", "storage/model/", &[]),
+    ("tarn-ui", "ui/", &[]),
     ("tarn-testkit", "tests/testkit/", &["tarn-model", "tarn-storage"]),
 ];
 

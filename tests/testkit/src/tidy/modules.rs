@@ -7,7 +7,7 @@ const MAP_FILE: &str = "ARCHITECTURE.md";
 const MAP_HEADING: &str = "## Map";
 
 /// Crate roots whose modules the map lists: file, folder, and how a listed module is declared.
-const ROOTS: [(&str, &str, &str); 8] = [
+const ROOTS: [(&str, &str, &str); 9] = [
     ("src/main.rs", "src/", "mod "),
     ("ingest/src/lib.rs", "ingest/src/", "pub mod "),
     ("storage/src/lib.rs", "storage/src/", "pub mod "),
@@ -16,6 +16,7 @@ const ROOTS: [(&str, &str, &str); 8] = [
     ("alerting/src/lib.rs", "alerting/src/", "pub mod "),
     ("query/promql/src/lib.rs", "query/promql/src/", "pub mod "),
     ("query/template/src/lib.rs", "query/template/src/", "pub mod "),
+    ("ui/src/lib.rs", "ui/src/", "pub mod "),
 ];
 
 /// Finds modules without a header. `foo/tests.rs` is about what `foo.rs` is about.
