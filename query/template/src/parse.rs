@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::error::{Error, place};
 use crate::format::quote;
 use crate::lex::{Tok, Token, lex};
-use crate::node::{Branch, Command, Expr, Node, Pipe, Tree, is_blank};
+use crate::node::{Branch, Node, Tree, is_blank};
 
 mod number;
 mod pipeline;

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::Parser;
+use super::{Parser, number};
 use crate::error::Error;
-use crate::lex::{Tok, Token};
+use crate::format::quote;
+use crate::lex::Tok;
 use crate::node::{Command, Expr, Pipe};
 
 impl Parser<'_> {
