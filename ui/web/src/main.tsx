@@ -1,0 +1,19 @@
+// The app: theme, keys, time, then the shell with the page that the URL names.
+import { render } from "preact";
+import "./ui/tokens.css";
+import "./ui/base.css";
+import "./chart/chart.css";
+import "./shell/shell.css";
+import { startKeys } from "./lib/keys";
+import { startRouter } from "./lib/router";
+import { startTheme } from "./lib/theme";
+import { startClock } from "./lib/time";
+import { watchPage } from "./lib/watch";
+import { App } from "./shell/App";
+
+startTheme();
+startRouter();
+startKeys();
+startClock();
+watchPage();
+render(<App />, document.getElementById("app")!);

@@ -1,0 +1,7 @@
+// Not built yet: a later change brings this page.
+import type { PageProps } from "../../routes";
+import { Empty } from "../../ui/parts";
+
+export default function Overview(_: PageProps) {
+  return <Empty title="This page is on its way." />;
+}

@@ -1,0 +1,87 @@
+// The frame around every page: rail, top bar, the page that the URL names, and what floats above.
+import { useSignal } from "@preact/signals";
+import type { ComponentType } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { addShortcuts } from "../lib/keys";
+import { match, navigate, path } from "../lib/router";
+import { refresh, shift, zoomOut } from "../lib/time";
+import { nextTheme } from "../lib/theme";
+import { PAGES, type Page, type PageProps } from "../routes";
+import { Empty, ErrorBox, Guard } from "../ui/parts";
+import { KeyHelp } from "./KeyHelp";
+import { Palette } from "./Palette";
+import { Rail } from "./Rail";
+import { TopBar } from "./TopBar";
+
+/** Finds the page of a path, and the named parts of it. */
+function find(at: string): { page: Page; parts: Record<string, string> } | null {
+  for (const page of PAGES) {
+    const parts = match(page.path, at);
+    if (parts) return { page, parts };
+  }
+  return null;
+}
+
+export function App() {
+  const found = find(path.value);
+  const railOpen = useSignal(false);
+  const palette = useSignal(false);
+  const help = useSignal(false);
+  useEffect(() => {
+    const pages = PAGES.filter((page) => page.chord).map((page) => ({ keys: page.chord!, name: page.title, run: () => navigate(page.path, {}) }));
+    return addShortcuts(
+      ...pages,
+      { keys: "Ctrl k", name: "Search or jump", always: true, run: () => (palette.value = !palette.value) },
+      { keys: "/", name: "Search or jump", run: () => (document.querySelector<HTMLElement>("[data-search]")?.focus() ?? (palette.value = true)) },
+      { keys: "?", name: "Keys", run: () => (help.value = true) },
+      { keys: "r", name: "Refresh", run: refresh },
+      { keys: "t", name: "Theme", run: nextTheme },
+      { keys: "z", name: "Zoom out in time", run: zoomOut },
+      { keys: "[", name: "Earlier", run: () => shift(-1) },
+      { keys: "]", name: "Later", run: () => shift(1) },
+    );
+  }, []);
+  useEffect(() => {
+    railOpen.value = false;
+    document.title = found ? `${found.parts.name ?? found.page.title} · Tarn` : "Tarn";
+  }, [path.value]);
+  return (
+    <div class="shell">
+      <a class="btn skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>Skip to the page</a>
+      <Rail current={found?.page} open={railOpen.value} />
+      <TopBar title={found ? found.parts.name ?? found.page.title : "Not found"} timeless={found?.page.timeless} onMenu={() => (railOpen.value = !railOpen.value)} onJump={() => (palette.value = true)} />
+      <main id="main" tabIndex={-1} class={found?.page.fills ? "fills" : ""} onClick={() => (railOpen.value = false)}>
+        <Guard reset={path.value}>{found ? <Lazy key={found.page.path} page={found.page} parts={found.parts} /> : <NotFound />}</Guard>
+      </main>
+      {palette.value && <Palette onClose={() => (palette.value = false)} />}
+      {help.value && <KeyHelp onClose={() => (help.value = false)} />}
+    </div>
+  );
+}
+
+function NotFound() {
+  return (
+    <Empty title="There is no such page.">
+      <p>The address may be of an older version. <a href=".">Overview</a> is a good place to go on.</p>
+    </Empty>
+  );
+}
+
+/** Loads a page's code when it is first wanted. */
+function Lazy({ page, parts }: { page: Page; parts: Record<string, string> }) {
+  const [Loaded, setLoaded] = useState<ComponentType<PageProps> | null>(null);
+  const [error, setError] = useState<Error | null>(null);
+  const load = () => {
+    setError(null);
+    page.load().then((module) => setLoaded(() => module.default), setError);
+  };
+  useEffect(load, [page]);
+  if (error) {
+    return (
+      <div class="page">
+        <ErrorBox error={new Error(`the code of this page could not be loaded: ${error.message}`)} retry={() => location.reload()} />
+      </div>
+    );
+  }
+  return Loaded ? <Loaded parts={parts} /> : <div class="progress" role="progressbar" aria-label="Loading the page" />;
+}
