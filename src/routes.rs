@@ -183,6 +183,8 @@ pub(crate) static ROUTES: &[Route] = &[
     route("/api/v1/status/runtimeinfo", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Prometheus(Endpoint::RuntimeInfo)),
     route("/api/v1/status/tsdb", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Prometheus(Endpoint::Tsdb)),
     route("/api/v1/logs/search", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::LogsSearch)),
+    route("/api/v1/logs/histogram", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::LogsHistogram)),
+    route("/api/v1/logs/facets", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::LogsFacets)),
     route("/api/v1/traces/search", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::TracesSearch)),
     route("/api/v1/traces/{id}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Native(native::Endpoint::Trace)),
     route("/-/reload", Methods::PostAndPut, Role::Admin, BodyLimit::None, Handler::Reload),

@@ -137,19 +137,29 @@ impl Attributes<'_> {
     /// Writes the attributes of a row as an object, those whose keys are `wanted`.
     pub(crate) fn write(&self, out: &mut Vec<u8>, row: usize, wanted: impl Fn(&str) -> bool) {
         let mut object = Object::new(out);
-        if let Some(map) = self.map.filter(|map| map.is_valid(row)) {
-            let offsets = map.value_offsets();
-            let range = offsets[row] as usize..offsets[row + 1] as usize;
-            let kinds =
-                self.kinds.filter(|kinds| kinds.is_valid(row)).map(|kinds| kinds.value(row));
-            for (i, entry) in range.enumerate() {
-                let Some(key) = self.keys.get(entry).filter(|key| wanted(key)) else { continue };
-                let kind = kinds.and_then(|kinds| kinds.get(i));
-                let kind = kind.and_then(|n| ValueKind::from_number(*n)).unwrap_or_default();
-                any_value(object.member(key), self.values.get(entry), kind);
-            }
+        let kinds = self.kinds.filter(|kinds| kinds.is_valid(row)).map(|kinds| kinds.value(row));
+        for (i, entry) in self.entries(row).enumerate() {
+            let Some(key) = self.keys.get(entry).filter(|key| wanted(key)) else { continue };
+            let kind = kinds.and_then(|kinds| kinds.get(i));
+            let kind = kind.and_then(|n| ValueKind::from_number(*n)).unwrap_or_default();
+            any_value(object.member(key), self.values.get(entry), kind);
         }
         object.close();
+    }
+
+    /// Calls `found` with each attribute of a row.
+    pub(crate) fn each(&self, row: usize, mut found: impl FnMut(&str, Option<&str>)) {
+        for entry in self.entries(row) {
+            if let Some(key) = self.keys.get(entry) {
+                found(key, self.values.get(entry));
+            }
+        }
+    }
+
+    fn entries(&self, row: usize) -> std::ops::Range<usize> {
+        let Some(map) = self.map.filter(|map| map.is_valid(row)) else { return 0..0 };
+        let offsets = map.value_offsets();
+        offsets[row] as usize..offsets[row + 1] as usize
     }
 }
 

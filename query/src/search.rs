@@ -14,6 +14,9 @@
 //! AND binds closer than OR. Operators are written in capitals; `\` takes the meaning from the
 //! character behind it.
 //!
+//! A level is `trace`, `debug`, `info`, `warn`, `error` or `fatal`, each with `2` to `4` behind it, a
+//! number from 1 to 24, what the sender calls it, or `unset`.
+//!
 //! A key is first an *intrinsic* of its table (`service`, `level`, `trace`, `span`, `event`, and of
 //! spans `name`, `kind`, `status`, `duration`, `parent`), then an attribute of the row, then of its
 //! resource: the first that the row has decides. `@attr.x`, `@resource.x` and `@scope.x` name one
@@ -25,8 +28,9 @@
 
 pub mod ast;
 pub(crate) mod filter;
-mod functions;
+pub(crate) mod functions;
 pub mod fuzz;
+pub(crate) mod grid;
 mod lex;
 mod matcher;
 pub mod parse;

@@ -5,9 +5,12 @@
 //! JavaScript has no integers of that size. A search that is wrong is answered 400 with the part of
 //! the text that is meant: `span`, in bytes.
 
+mod counts;
 mod logs;
+mod run;
 mod traces;
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -38,6 +41,10 @@ const LIMIT_MAX: usize = 10_000;
 pub enum Endpoint {
     /// Log records that a search finds.
     LogsSearch,
+    /// How many log records a search finds when, by level.
+    LogsHistogram,
+    /// Which values keys have in the log records that a search finds.
+    LogsFacets,
     /// Traces that a search finds.
     TracesSearch,
     /// A trace by its id, which the path names.
@@ -46,12 +53,15 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 3] = [Self::LogsSearch, Self::TracesSearch, Self::Trace];
+    pub const ALL: [Self; 5] =
+        [Self::LogsSearch, Self::LogsHistogram, Self::LogsFacets, Self::TracesSearch, Self::Trace];
 
     /// Returns the path below `/api/v1`, with axum's placeholder for the id.
     pub fn path(self) -> &'static str {
         match self {
             Self::LogsSearch => "/logs/search",
+            Self::LogsHistogram => "/logs/histogram",
+            Self::LogsFacets => "/logs/facets",
             Self::TracesSearch => "/traces/search",
             Self::Trace => "/traces/{id}",
         }
@@ -60,8 +70,10 @@ impl Endpoint {
     /// Returns the methods that are answered.
     pub fn methods(self) -> &'static [Method] {
         match self {
-            Self::LogsSearch | Self::TracesSearch => &[Method::GET, Method::POST],
             Self::Trace => &[Method::GET],
+            Self::LogsSearch | Self::LogsHistogram | Self::LogsFacets | Self::TracesSearch => {
+                &[Method::GET, Method::POST]
+            }
         }
     }
 }
@@ -114,6 +126,8 @@ impl Call {
     async fn answer(self, endpoint: Endpoint, path: &str, sink: Sink) -> Result<(), Gone> {
         match endpoint {
             Endpoint::LogsSearch => logs::search(&self, sink).await,
+            Endpoint::LogsHistogram => counts::histogram(&self, sink).await,
+            Endpoint::LogsFacets => counts::facets(&self, sink).await,
             Endpoint::TracesSearch => traces::search(&self, sink).await,
             Endpoint::Trace => traces::by_id(&self, path, sink).await,
         }
@@ -134,16 +148,25 @@ impl Call {
             let message = error.describe(&text);
             Failure::parameter("q", message).with_span(error.span.start, error.span.end)
         })?;
-        let limit = match self.params.get("limit") {
-            "" => LIMIT,
-            given => {
-                given.parse().ok().filter(|n| (1..=LIMIT_MAX).contains(n)).ok_or_else(|| {
-                    let message = format!("{given:?} is not a number from 1 to {LIMIT_MAX}");
-                    Failure::parameter("limit", message)
-                })?
-            }
-        };
+        let limit = self.number("limit", LIMIT, 1..=LIMIT_MAX)?;
         Ok(Asked { text, plan, range: self.range()?, limit })
+    }
+
+    /// Returns a number that may be left out.
+    fn number(
+        &self,
+        name: &str,
+        default: usize,
+        allowed: RangeInclusive<usize>,
+    ) -> Result<usize, Failure> {
+        let given = self.params.get(name);
+        if given.is_empty() {
+            return Ok(default);
+        }
+        given.parse().ok().filter(|n| allowed.contains(n)).ok_or_else(|| {
+            let (min, max) = (allowed.start(), allowed.end());
+            Failure::parameter(name, format!("{given:?} is not a number from {min} to {max}"))
+        })
     }
 
     /// Returns `start`, which is included, and `end`, which is not.

@@ -148,16 +148,35 @@ impl Test {
 
 /// Returns an attribute of a resource or scope as text, as attributes of rows are kept.
 fn member(json: &str, key: &str, is_scope: bool) -> Option<String> {
-    let Ok(Json::Object(mut object)) = serde_json::from_str(json) else { return None };
-    let attribute = match object.get_mut("attributes") {
-        Some(Json::Object(attributes)) => attributes.remove(key),
-        _ => None,
+    members(json, &[Some(key)], is_scope).pop().flatten()
+}
+
+/// Returns those attributes of a resource or scope that are wanted, each in the place of its key.
+pub(crate) fn members(json: &str, keys: &[Option<&str>], is_scope: bool) -> Vec<Option<String>> {
+    let Ok(Json::Object(object)) = serde_json::from_str(json) else {
+        return vec![None; keys.len()];
     };
-    let own = is_scope && matches!(key, "name" | "version");
-    match attribute.or_else(|| if own { object.remove(key) } else { None })? {
-        Json::String(text) => Some(text),
-        Json::Null => Some(String::new()),
-        other => Some(other.to_string()),
+    let attributes = object.get("attributes").and_then(Json::as_object);
+    let one = |key: &str| {
+        let own = is_scope && matches!(key, "name" | "version");
+        let attribute = attributes.and_then(|attributes| attributes.get(key));
+        attribute.or_else(|| object.get(key).filter(|_| own)).map(text_of)
+    };
+    keys.iter().map(|key| key.and_then(one)).collect()
+}
+
+/// Returns all attributes of a resource or scope.
+pub(crate) fn attributes_of(json: &str) -> Vec<(String, String)> {
+    let Ok(Json::Object(mut object)) = serde_json::from_str(json) else { return Vec::new() };
+    let Some(Json::Object(attributes)) = object.remove("attributes") else { return Vec::new() };
+    attributes.into_iter().map(|(key, value)| (key, text_of(&value))).collect()
+}
+
+fn text_of(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        Json::Null => String::new(),
+        other => other.to_string(),
     }
 }
 

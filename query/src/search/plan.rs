@@ -19,6 +19,7 @@ use datafusion::logical_expr::{Expr, lit};
 use tarn_storage::schema::tables::Table;
 use tarn_storage::view::rows::RowPrune;
 
+pub(crate) use self::intrinsic::Intrinsic;
 use super::SearchError;
 use super::ast::{Query, Term, TermKind};
 use super::filter;

@@ -59,6 +59,16 @@ pub(crate) struct Range {
 impl Range {
     /// All times.
     pub(crate) const ALL: Self = Self { start_us: i64::MIN, end_us: i64::MAX };
+
+    /// Returns the range with its open ends where `extent` has them; the epoch where there is none.
+    pub(crate) fn closed(self, extent: Option<(i64, i64)>) -> Self {
+        let (first, last) = extent.unwrap_or((0, 0));
+        let open_end = self.end_us == Self::ALL.end_us;
+        let open_start = self.start_us == Self::ALL.start_us;
+        let end_us = if open_end { last.max(self.start_us) } else { self.end_us };
+        let start_us = if open_start { first.min(end_us) } else { self.start_us };
+        Self { start_us, end_us }
+    }
 }
 
 /// Whether everything was read.
@@ -102,6 +112,14 @@ impl<'a> Scanner<'a> {
         self.kept = self.reserved;
     }
 
+    /// Returns between which times a scan may find rows, µs, both included, from what the catalog knows;
+    /// `None` where it finds none.
+    pub(crate) fn extent(&self, scan: RowScan) -> Result<Option<(i64, i64)>> {
+        let parts = self.view.rows(self.tenant, scan)?.parts;
+        let first = parts.iter().map(|part| part.time_min_us).min();
+        Ok(first.zip(parts.iter().map(|part| part.time_max_us).max()))
+    }
+
     /// Shows `see` every batch of a scan, until its time is over. `see` returns what it
     /// holds then, in bytes.
     pub(crate) async fn run(
@@ -110,8 +128,10 @@ impl<'a> Scanner<'a> {
         mut see: impl FnMut(&RecordBatch) -> Result<u64> + Send,
     ) -> Result<End> {
         let floor_us = Arc::clone(&scan.floor_us);
-        let source = self.view.rows(self.tenant, scan)?;
+        let mut source = self.view.rows(self.tenant, scan)?;
         let stats = source.stats;
+        // Whatever is not reached in time is the oldest.
+        source.parts.sort_by_key(|part| std::cmp::Reverse(part.time_max_us));
         let mut end = if self.is_over() { End::OutOfTime } else { End::Whole };
         let running = self.running;
         let mut expired = std::pin::pin!(running.expired());
@@ -169,7 +189,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Makes the scan of a plan.
+/// Makes the scan of a plan, newest rows first.
 ///
 /// # Errors
 /// `Invalid` where the table lacks a column.
@@ -179,16 +199,31 @@ pub(crate) fn row_scan(
     plan: &Plan,
     range: Range,
 ) -> Result<RowScan> {
+    let mut scan = unordered(table, columns, plan, range)?;
+    if range != Range::ALL {
+        scan.filters.insert(0, within(table, range));
+    }
+    scan.newest_first = true;
+    Ok(scan)
+}
+
+/// Makes the scan of a plan for someone who wants all rows, in any order, and leaves out those beyond
+/// the range himself: pages that lie in it whole need no look at their times.
+///
+/// # Errors
+/// `Invalid` where the table lacks a column.
+pub(crate) fn unordered(
+    table: Table,
+    columns: Vec<RowColumn>,
+    plan: &Plan,
+    range: Range,
+) -> Result<RowScan> {
     let mut scan = RowScan::new(table, columns);
     let Range { start_us, end_us } = range;
     scan.prune = RowPrune { start_us, end_us, ..plan.prune.clone() };
-    if range != Range::ALL {
-        scan.filters.push(within(table, range));
-    }
     for condition in &plan.conditions {
         scan.filters.push(row_filter(table, condition)?);
     }
-    scan.newest_first = true;
     Ok(scan)
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where its world breaks")]
 
+mod counts;
 mod hostile;
 mod names;
 mod promises;

@@ -141,11 +141,8 @@ impl World {
     /// Asks Tarn's own API.
     pub(crate) async fn native(&self, path_and_query: &str) -> Answer {
         let path = path_and_query.split('?').next().unwrap();
-        let endpoint = match path {
-            "/logs/search" => native::Endpoint::LogsSearch,
-            "/traces/search" => native::Endpoint::TracesSearch,
-            _ => native::Endpoint::Trace,
-        };
+        let endpoint = native::Endpoint::ALL.into_iter().find(|e| e.path() == path);
+        let endpoint = endpoint.unwrap_or(native::Endpoint::Trace);
         let uri = format!("/api/v1{path_and_query}");
         let request = Request::get(uri).body(Body::empty()).unwrap();
         read(native::handle(&self.engine, endpoint, self.tenant.clone(), request).await).await

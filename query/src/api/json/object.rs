@@ -41,6 +41,17 @@ impl<'o> Object<'o> {
         integer(self.member(key), number);
     }
 
+    /// Writes a member that counts something.
+    pub(crate) fn count(&mut self, key: &str, number: u64) {
+        number::integer(self.member(key), number);
+    }
+
+    /// Writes a member that is true or not.
+    pub(crate) fn bool(&mut self, key: &str, value: bool) {
+        let text: &[u8] = if value { b"true" } else { b"false" };
+        self.member(key).extend_from_slice(text);
+    }
+
     /// Writes a member that is a number too large for JavaScript: in quotes.
     pub(crate) fn quoted_int(&mut self, key: &str, number: i64) {
         let out = self.member(key);

@@ -127,6 +127,11 @@ impl Planner {
                 Op::LessEqual => number().lt_eq(lit(last)),
             }));
         }
+        if literal(value) == Some(intrinsic::UNSET) && !op.is_order() {
+            let known = number().gt_eq(lit(1)).and(number().lt_eq(lit(24)));
+            let known = holds(known);
+            return Ok(if op == Op::NotEqual { known } else { Expr::Not(Box::new(known)) });
+        }
         if op.is_order() {
             let message = "unknown level; known are trace, debug, info, warn, error and fatal";
             return Err(SearchError::new(message, span));

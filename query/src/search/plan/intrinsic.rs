@@ -6,7 +6,7 @@ use crate::search::ast::{Key, Owner};
 
 /// Such a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Intrinsic {
+pub(crate) enum Intrinsic {
     /// A column of text.
     Text(&'static str),
     /// The body of a log record.
@@ -34,6 +34,9 @@ const KINDS: [(&str, i32); 6] = [
 
 const STATUSES: [(&str, i32); 3] = [("unset", 0), ("ok", 1), ("error", 2)];
 
+/// The level of records that have none of the 24 severity numbers.
+pub(super) const UNSET: &str = "unset";
+
 /// OTel's severity words and the first of the four numbers of each.
 const LEVELS: [(&str, i32); 8] = [
     ("trace", 1),
@@ -48,7 +51,7 @@ const LEVELS: [(&str, i32); 8] = [
 
 impl Intrinsic {
     /// Returns what a key means in a table, `None` where it is an attribute's.
-    pub(super) fn of(table: Table, key: &Key) -> Option<Self> {
+    pub(crate) fn of(table: Table, key: &Key) -> Option<Self> {
         if key.owner != Owner::Any {
             return None;
         }

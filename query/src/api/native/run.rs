@@ -1,0 +1,80 @@
+//! One call's scans: begun with a slot, an account and a view, ended with what they took.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tarn_model::error::Error;
+use tarn_storage::view::View;
+
+use super::{Call, stats};
+use crate::api::reply::{Failure, Remarks, Sink};
+use crate::govern::Running;
+use crate::govern::memory::Account;
+use crate::search::scan::{Cost, End, Scanner};
+
+/// A call that was admitted.
+pub(super) struct Run<'c> {
+    call: &'c Call,
+    running: Running,
+    account: Account,
+    view: Arc<View>,
+}
+
+/// What was found, what it took, and the memory that it holds until it is sent.
+pub(super) struct Answer<T> {
+    pub(super) value: T,
+    end: End,
+    cost: Cost,
+    partial: Option<String>,
+    elapsed: Duration,
+    _account: Account,
+}
+
+impl Call {
+    /// Waits for a slot, and takes the newest view.
+    pub(super) async fn begin(&self) -> Result<Run<'_>, Failure> {
+        let running = self.admit().await?;
+        let account = running.account();
+        Ok(Run { call: self, running, account, view: self.engine.view() })
+    }
+}
+
+impl Run<'_> {
+    /// Makes what reads. All scans of it see the same rows (VIS-2).
+    pub(super) fn scanner(&self) -> Scanner<'_> {
+        Scanner::new(&self.view, &self.call.tenant, &self.running, &self.account)
+    }
+
+    /// Gives the slot back.
+    pub(super) fn end<T>(
+        self,
+        text: &str,
+        cost: Cost,
+        result: Result<(T, End), Error>,
+    ) -> Result<Answer<T>, Failure> {
+        let Self { call, running, account, view } = self;
+        // What could not be read turned up on the way.
+        let partial = view.partial();
+        let (elapsed, _) = running.elapsed();
+        call.finish(running, text, cost, &result);
+        let (value, end) = result?;
+        Ok(Answer { value, end, cost, partial, elapsed, _account: account })
+    }
+}
+
+impl<T> Answer<T> {
+    /// Returns whether everything that there is was read.
+    pub(super) fn is_whole(&self) -> bool {
+        self.end == End::Whole && self.partial.is_none()
+    }
+
+    /// Collects what there is to say, before anything is written.
+    pub(super) fn remarks(&mut self, call: &Call, sink: &mut Sink) -> Remarks {
+        call.remarks(self.partial.take(), self.end, sink)
+    }
+
+    /// Writes what it took, behind `data`.
+    pub(super) fn stats(&self, sink: &mut Sink, rows: usize) {
+        stats(&mut sink.out, rows, self.cost, self.elapsed);
+    }
+}
