@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tarn_model::attributes::ValueKind;
-use tarn_model::rng::Rng;
 use tarn_storage::append::rows::{LogRow, LogRows, TableRows};
 use tarn_testkit::sim::SimRng;
 
