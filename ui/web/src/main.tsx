@@ -8,6 +8,7 @@ import { startKeys } from "./lib/keys";
 import { startRouter } from "./lib/router";
 import { startTheme } from "./lib/theme";
 import { startClock } from "./lib/time";
+import { fitDefaultRange } from "./lib/young";
 import { watchPage } from "./lib/watch";
 import { App } from "./shell/App";
 
@@ -16,4 +17,6 @@ startRouter();
 startKeys();
 startClock();
 watchPage();
+// The first question waits for it: a picture that jumps is worse than one that comes 20 ms later.
+await Promise.race([fitDefaultRange(), new Promise((done) => setTimeout(done, 400))]);
 render(<App />, document.getElementById("app")!);

@@ -18,10 +18,10 @@ let pendingAt = 0;
 /** Adds shortcuts; returns what takes them away again. */
 export function addShortcuts(...added: Shortcut[]): () => void {
   for (const one of added) shortcuts.add(one);
-  shortcutTick.value++;
+  shortcutTick.value = shortcutTick.peek() + 1;
   return () => {
     for (const one of added) shortcuts.delete(one);
-    shortcutTick.value++;
+    shortcutTick.value = shortcutTick.peek() + 1;
   };
 }
 

@@ -60,7 +60,7 @@ export function navigate(to: string, params?: Params, how: { replace?: boolean }
   if (how.replace) history.replaceState(null, "", url);
   else history.pushState(null, "", url);
   place.value = read();
-  if (!how.replace) window.scrollTo(0, 0);
+  if (!how.replace) toTop();
 }
 
 function toUrl(to: string, params?: Params): string {
@@ -98,6 +98,10 @@ export function match(pattern: string, actual: string): Record<string, string> |
   return found;
 }
 
+function toTop() {
+  document.getElementById("main")?.scrollTo(0, 0);
+}
+
 /** Follows clicks on links and the browser's buttons without loading the app again. */
 export function startRouter() {
   window.addEventListener("popstate", () => (place.value = read()));
@@ -109,6 +113,6 @@ export function startRouter() {
     event.preventDefault();
     if (link.href !== location.href) history.pushState(null, "", link.href);
     place.value = read();
-    window.scrollTo(0, 0);
+    toTop();
   });
 }

@@ -35,7 +35,7 @@ export function faded(name: string, alpha: number): string {
 export function startTheme() {
   const changed = () => {
     cache = new Map();
-    themeTick.value++;
+    themeTick.value = themeTick.peek() + 1;
   };
   effect(() => {
     document.documentElement.dataset.theme = theme.value;

@@ -9,7 +9,8 @@ export interface Span {
   end: number;
 }
 
-export const DEFAULT_FROM = "now-1h";
+/** Where a range begins that nobody chose; shorter while there is little to see. */
+export const defaultFrom = signal("now-1h");
 const UNIT_MS: Record<string, number> = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5, w: 6048e5, y: 31536e6 };
 
 /** The reader's zone: the browser's, UTC, or an IANA name. */
@@ -29,7 +30,7 @@ export function isZone(name: string): boolean {
   }
 }
 
-export const from = computed(() => param("from") || DEFAULT_FROM);
+export const from = computed(() => param("from") || defaultFrom.value);
 export const to = computed(() => param("to") || "now");
 export const isLive = computed(() => from.value.startsWith("now") && to.value.startsWith("now"));
 
@@ -47,7 +48,7 @@ export function refresh() {
 }
 
 export function setRange(newFrom: string, newTo: string) {
-  setParams({ from: newFrom === DEFAULT_FROM && newTo === "now" ? null : newFrom, to: newTo === "now" ? null : newTo });
+  setParams({ from: newFrom === defaultFrom.value && newTo === "now" ? null : newFrom, to: newTo === "now" ? null : newTo });
   refresh();
 }
 

@@ -1,0 +1,57 @@
+// A suspected cause: the deploy nearest before the errors began, and the attribute that nearly all errors
+// share while other rows do not. Both are counted by the server over all rows.
+import { ask } from "../../lib/api";
+import type { Facet } from "../../lib/model";
+import { formatMinute, type Span } from "../../lib/time";
+import { formatRatio } from "../../lib/units";
+
+export interface Cause {
+  deploy?: { version: string; at: number };
+  attribute?: { key: string; value: string; share: number };
+}
+
+interface Facets {
+  facets: Facet[];
+  rows: number;
+}
+
+/** Keys that tell one row from another and explain nothing. */
+const DENIED = /^(level|service|trace|span)$|(^|[._])(id|uuid|thread|pid|port|timestamp)$/;
+const SHARE_MIN = 0.7;
+
+/** Returns the value whose share of the errors is most above its share of everything. */
+export function standsOut(bad: Facets, all: Facets): Cause["attribute"] {
+  let best: (NonNullable<Cause["attribute"]> & { lift: number }) | undefined;
+  for (const facet of bad.facets.filter((f) => !DENIED.test(f.key))) {
+    const top = facet.values[0];
+    if (!top || bad.rows < 5) continue;
+    const share = top.count / bad.rows;
+    const base = all.facets.find((f) => f.key === facet.key)?.values.find((v) => v.value === top.value)?.count ?? 0;
+    const lift = share - base / Math.max(all.rows, 1);
+    if (share >= SHARE_MIN && lift > 0.25 && lift > (best?.lift ?? 0)) best = { key: facet.key, value: top.value, share, lift };
+  }
+  return best && { key: best.key, value: best.value, share: best.share };
+}
+
+export async function suspect(service: string, span: Span, signal: AbortSignal): Promise<Cause> {
+  const times = { start: span.start / 1000, end: span.end / 1000 };
+  const named = `service:${JSON.stringify(service)}`;
+  const about = ask<{ deploys: { version: string; first_seen_ms: number }[] }>(`/api/v1/services/${encodeURIComponent(service)}`, times, signal).catch(() => null);
+  const bad = await ask<Facets>("/api/v1/logs/facets", { q: `${named} level>=error`, ...times }, signal).catch(() => null);
+  const keys = bad?.data.facets.filter((f) => !DENIED.test(f.key)).map((f) => f.key).join(",");
+  const all = keys ? await ask<Facets>("/api/v1/logs/facets", { q: named, keys, ...times }, signal).catch(() => null) : null;
+  const deploys = (await about)?.data.deploys.filter((d) => d.first_seen_ms > span.start + 60_000) ?? [];
+  const last = deploys.sort((a, b) => b.first_seen_ms - a.first_seen_ms)[0];
+  return {
+    deploy: last && { version: last.version, at: last.first_seen_ms },
+    attribute: bad && all ? standsOut(bad.data, all.data) : undefined,
+  };
+}
+
+/** `deployed 2.14.1 at 10:52 · 96 % of its errors have gateway=eu-2`, as parts. */
+export function causeParts({ deploy, attribute }: Cause): { text: string; strong: string; after: string }[] {
+  const parts: { text: string; strong: string; after: string }[] = [];
+  if (deploy) parts.push({ text: "deployed ", strong: deploy.version, after: ` at ${formatMinute(deploy.at)}` });
+  if (attribute) parts.push({ text: `${formatRatio(attribute.share)} of its errors have `, strong: `${attribute.key}=${attribute.value}`, after: "" });
+  return parts;
+}
