@@ -36,6 +36,7 @@ mod records;
 mod rows;
 mod scan;
 pub mod search;
+mod services;
 mod session;
 mod sql;
 mod task;

@@ -21,3 +21,12 @@ pub(crate) mod sum;
 pub(crate) mod time;
 
 pub use native_quantile::fraction as histogram_fraction;
+pub use native_quantile::quantile as histogram_quantile;
+
+use tarn_model::sample::Histogram;
+
+/// Adds two native histograms, as `sum` does; `None` where one has exponential buckets and the other
+/// custom ones.
+pub fn histogram_sum(a: &Histogram, b: &Histogram) -> Option<Histogram> {
+    crate::histogram::add(a, b).ok().map(|combined| combined.histogram)
+}

@@ -65,6 +65,27 @@ pub(crate) fn strings<T: AsRef<str>>(out: &mut Vec<u8>, list: &[T]) {
     out.push(b']');
 }
 
+/// Appends a float as JSON has it; what it has no number for is null.
+pub(crate) fn float_or_null(out: &mut Vec<u8>, value: f64) {
+    if value.is_finite() {
+        number::float(out, value);
+    } else {
+        out.extend_from_slice(b"null");
+    }
+}
+
+/// Appends a list of floats.
+pub(crate) fn floats_or_null(out: &mut Vec<u8>, list: impl Iterator<Item = f64>) {
+    out.push(b'[');
+    for (i, value) in list.enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        float_or_null(out, value);
+    }
+    out.push(b']');
+}
+
 /// Appends a time in seconds: `s`, or `s.mmm` where it is not whole.
 pub(crate) fn timestamp(out: &mut Vec<u8>, time_ms: i64) {
     if time_ms < 0 {

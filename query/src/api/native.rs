@@ -8,7 +8,9 @@
 mod counts;
 mod logs;
 mod run;
+mod services;
 mod traces;
+mod within;
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -49,12 +51,20 @@ pub enum Endpoint {
     TracesSearch,
     /// A trace by its id, which the path names.
     Trace,
+    /// Services with their rates, errors and durations.
+    Services,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 5] =
-        [Self::LogsSearch, Self::LogsHistogram, Self::LogsFacets, Self::TracesSearch, Self::Trace];
+    pub const ALL: [Self; 6] = [
+        Self::LogsSearch,
+        Self::LogsHistogram,
+        Self::LogsFacets,
+        Self::TracesSearch,
+        Self::Trace,
+        Self::Services,
+    ];
 
     /// Returns the path below `/api/v1`, with axum's placeholder for the id.
     pub fn path(self) -> &'static str {
@@ -64,6 +74,7 @@ impl Endpoint {
             Self::LogsFacets => "/logs/facets",
             Self::TracesSearch => "/traces/search",
             Self::Trace => "/traces/{id}",
+            Self::Services => "/services",
         }
     }
 
@@ -71,9 +82,11 @@ impl Endpoint {
     pub fn methods(self) -> &'static [Method] {
         match self {
             Self::Trace => &[Method::GET],
-            Self::LogsSearch | Self::LogsHistogram | Self::LogsFacets | Self::TracesSearch => {
-                &[Method::GET, Method::POST]
-            }
+            Self::LogsSearch
+            | Self::LogsHistogram
+            | Self::LogsFacets
+            | Self::TracesSearch
+            | Self::Services => &[Method::GET, Method::POST],
         }
     }
 }
@@ -130,6 +143,7 @@ impl Call {
             Endpoint::LogsFacets => counts::facets(&self, sink).await,
             Endpoint::TracesSearch => traces::search(&self, sink).await,
             Endpoint::Trace => traces::by_id(&self, path, sink).await,
+            Endpoint::Services => services::list(&self, sink).await,
         }
     }
 

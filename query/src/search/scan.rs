@@ -38,6 +38,16 @@ pub(crate) struct Cost {
 }
 
 impl Cost {
+    /// Adds what another scan has cost.
+    pub(crate) fn plus(&mut self, other: Self) {
+        self.rows_scanned += other.rows_scanned;
+        self.bytes += other.bytes;
+        self.pages += other.pages;
+        self.pages_pruned += other.pages_pruned;
+        self.files += other.files;
+        self.files_pruned += other.files_pruned;
+    }
+
     fn add(&mut self, stats: &ScanStats) {
         let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         self.rows_scanned += get(&stats.rows_scanned);

@@ -8,4 +8,5 @@ mod names;
 mod promises;
 mod queries;
 mod searches;
+mod services;
 mod support;

@@ -141,8 +141,7 @@ impl World {
     /// Asks Tarn's own API.
     pub(crate) async fn native(&self, path_and_query: &str) -> Answer {
         let path = path_and_query.split('?').next().unwrap();
-        let endpoint = native::Endpoint::ALL.into_iter().find(|e| e.path() == path);
-        let endpoint = endpoint.unwrap_or(native::Endpoint::Trace);
+        let endpoint = native_endpoint(path);
         let uri = format!("/api/v1{path_and_query}");
         let request = Request::get(uri).body(Body::empty()).unwrap();
         read(native::handle(&self.engine, endpoint, self.tenant.clone(), request).await).await
@@ -184,6 +183,20 @@ pub(crate) async fn read(response: Response<Body>) -> Answer {
     let bytes = body.collect().await.unwrap().to_bytes();
     let body = String::from_utf8(bytes.to_vec()).unwrap();
     Answer { status: parts.status, body }
+}
+
+/// Returns the endpoint whose path fits; one without a placeholder wins.
+fn native_endpoint(path: &str) -> native::Endpoint {
+    let fits = |pattern: &str| {
+        let parts = |text: &'_ str| text.split('/').map(str::to_owned).collect::<Vec<_>>();
+        let (pattern, path) = (parts(pattern), parts(path));
+        let same = |(a, b): (&String, &String)| a == b || a.starts_with('{');
+        pattern.len() == path.len() && pattern.iter().zip(&path).all(same)
+    };
+    let mut fitting: Vec<_> =
+        native::Endpoint::ALL.into_iter().filter(|e| fits(e.path())).collect();
+    fitting.sort_by_key(|e| e.path().matches('{').count());
+    fitting[0]
 }
 
 fn endpoint(path_and_query: &str) -> Endpoint {

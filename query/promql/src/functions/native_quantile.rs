@@ -10,7 +10,7 @@ use super::sum::Sum;
 use crate::histogram::{Interval, intervals};
 
 /// Returns the `q` quantile.
-pub(crate) fn quantile(q: f64, histogram: &Histogram) -> f64 {
+pub fn quantile(q: f64, histogram: &Histogram) -> f64 {
     if q < 0.0 {
         return f64::NEG_INFINITY;
     }

@@ -52,6 +52,11 @@ impl<'o> Object<'o> {
         self.member(key).extend_from_slice(text);
     }
 
+    /// Writes a member that is a float; what JSON has no number for is null.
+    pub(crate) fn float(&mut self, key: &str, number: f64) {
+        super::float_or_null(self.member(key), number);
+    }
+
     /// Writes a member that is a number too large for JavaScript: in quotes.
     pub(crate) fn quoted_int(&mut self, key: &str, number: i64) {
         let out = self.member(key);
