@@ -61,6 +61,9 @@ export function rankSeries(data: Matrix, only: ReadonlySet<number> = new Set()):
   return { order, slots };
 }
 
+/** Round steps of bytes are powers of two. */
+const BYTE_STEPS = Array.from({ length: 55 }, (_, i) => 2 ** i);
+
 function strokeOf(slot: number | null): string {
   return slot === null ? token("--c-ctx") : token(colourToken(slot));
 }
@@ -93,6 +96,10 @@ export function LineChart(props: LineChartProps) {
     if (!element) return;
     const made = new uPlot(options(latest, order, element.clientWidth, height), columns, element);
     plot.current = made;
+    made.over.addEventListener("click", (event) => pointAt(made, latest.current.points, event)?.onClick());
+    made.over.addEventListener("mousemove", (event) => {
+      made.over.style.cursor = pointAt(made, latest.current.points, event) ? "pointer" : "";
+    });
     const observer = new ResizeObserver(() => element.clientWidth > 0 && made.setSize({ width: element.clientWidth, height }));
     observer.observe(element);
     return () => {
@@ -147,6 +154,7 @@ function options(latest: { current: LineChartProps }, order: number[], width: nu
       },
       {
         stroke: token("--fg-3"), grid, ticks: { show: false }, font, gap: 4,
+        incrs: unit === "bytes" || unit === "bytes/s" ? BYTE_STEPS : undefined,
         size: (_plot, values) => 14 + Math.max(3, ...(values ?? []).map((v) => v.length)) * 6.4,
         values: (_plot, at) => at.map((value) => format(value, unit)),
       },
@@ -169,6 +177,13 @@ function options(latest: { current: LineChartProps }, order: number[], width: nu
       draw: [(u) => annotate(u, latest.current)],
     },
   };
+}
+
+/** The exemplar under the cursor. */
+function pointAt(u: uPlot, points: readonly Point[] | undefined, event: MouseEvent): Point | undefined {
+  const box = u.over.getBoundingClientRect();
+  const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+  return points?.find((p) => Math.hypot(u.valToPos(p.at / 1000, "x") - x, u.valToPos(p.value, "y") - y) < 8);
 }
 
 /** A single value between gaps is no line: it is shown as a point. */

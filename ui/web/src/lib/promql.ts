@@ -80,3 +80,21 @@ export function shortName(labels: Labels, keys: readonly string[]): string {
 
 /** A label value inside a PromQL string. */
 export const quote = (text: string) => JSON.stringify(text);
+
+/** Puts durations in the place of Grafana's words for them: `$__rate_interval` and its kin. */
+export function expandMacros(query: string, span: Span, stepS: number): string {
+  if (!query.includes("$__")) return query;
+  const ms = span.end - span.start;
+  // Four scrapes of 15 s, or the step and one scrape: a rate needs two samples wherever it stands.
+  const rate = Math.max(60, stepS + 15);
+  const words: Record<string, string> = {
+    __rate_interval: `${rate}s`,
+    __interval: `${stepS}s`,
+    __interval_ms: String(stepS * 1000),
+    __auto: `${stepS}s`,
+    __range: `${Math.round(ms / 1000)}s`,
+    __range_s: String(Math.round(ms / 1000)),
+    __range_ms: String(ms),
+  };
+  return query.replace(/\$(?:\{(__\w+)\}|(__\w+))/g, (whole, braced: string, bare: string) => words[braced ?? bare] ?? whole);
+}

@@ -28,6 +28,7 @@ function scaled(value: number, base: number, names: string[]): string {
 export function formatNs(ns: number): string {
   if (!Number.isFinite(ns)) return "–";
   const size = Math.abs(ns);
+  if (size === 0) return "0 s";
   if (size < 1e3) return `${digits(ns)} ns`;
   if (size < 1e6) return `${digits(ns / 1e3)} µs`;
   if (size < 1e9) return `${digits(ns / 1e6)} ms`;
