@@ -75,6 +75,8 @@ pub(crate) enum Command {
     Traces(traces::TracesArgs),
     /// Show a trace as a waterfall.
     Trace(trace::TraceArgs),
+    /// Send a small shop to a running server, and take the pages that it causes.
+    Demo(crate::demo::DemoArgs),
     /// Measure this machine: one line per figure.
     Bench(crate::bench::BenchArgs),
     /// Look into the write-ahead log of a data folder.

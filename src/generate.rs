@@ -1,4 +1,4 @@
-//! Deterministic data for `tarn bench`: the same bytes on every machine.
+//! Deterministic data for `tarn bench` and `tarn demo`: the same on every machine.
 //!
 //! - [`series`]: label sets and values in three shapes
 //! - [`remote_write`]: the same as remote-write 1.0 bodies
@@ -6,8 +6,10 @@
 //!   [`logs`], [`spans`] and [`points`]: OTLP requests
 //! - [`sets`]: sets of series told piece by piece in the order of time
 //! - [`corpus`]: real series, where a copy of the corpus is at hand
+//! - [`demo`]: a shop whose signals belong together, with a story in them
 
 pub(crate) mod corpus;
+pub(crate) mod demo;
 pub(crate) mod logs;
 pub(crate) mod points;
 pub(crate) mod remote_write;

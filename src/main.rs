@@ -8,7 +8,7 @@
 //! - [`listen`] → [`routes`] → [`tenant`]: from a socket to the crate that answers; [`health`]
 //! - [`rule_files`]: the files that alerting is told by
 //! - [`telemetry`], [`host`]: what Tarn says about itself and the machine, also into itself
-//! - [`bench`], [`generate`]: figures of this machine, and their data
+//! - [`bench`], [`demo`], [`generate`]: figures of this machine, a shop to look at, and their data
 //! - [`glob`]: names of files with wildcards
 //! - [`runtime`], [`clock`], [`shutdown`]: threads, time and the end
 
@@ -21,6 +21,7 @@ mod bench;
 mod cli;
 mod clock;
 mod config;
+mod demo;
 mod generate;
 mod glob;
 mod health;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         Command::Logs(args) => return ended(block_on(cli::logs::run(args))),
         Command::Traces(args) => return ended(block_on(cli::traces::run(args))),
         Command::Trace(args) => return ended(block_on(cli::trace::run(args))),
+        Command::Demo(args) => block_on(demo::run(args)),
         Command::Rules(command) => return ended(cli::rules::run(&command)),
         Command::Flush(server) => cli::remote::flush(&server),
         Command::Compact(args) => block_on(cli::compact::run(args)),

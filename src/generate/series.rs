@@ -49,6 +49,21 @@ impl Chance {
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % bound
     }
+
+    /// Draws a number from 0 to 1, without 1.
+    pub(crate) fn unit(&mut self) -> f64 {
+        self.below(1 << 30) as f64 / f64::from(1 << 30)
+    }
+
+    /// Returns `true` with this probability.
+    pub(crate) fn happens(&mut self, probability: f64) -> bool {
+        self.unit() < probability
+    }
+
+    /// Draws one of several.
+    pub(crate) fn pick<T: Copy, const N: usize>(&mut self, of: [T; N]) -> T {
+        of[self.below(N as u64) as usize]
+    }
 }
 
 /// Labels of plain series number `at`.

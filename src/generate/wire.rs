@@ -19,6 +19,13 @@ impl Message {
         self
     }
 
+    /// A field of four fixed bytes.
+    pub(crate) fn fixed32(&mut self, field: u32, value: u32) -> &mut Self {
+        self.tag(field, 5);
+        self.0.extend_from_slice(&value.to_le_bytes());
+        self
+    }
+
     /// A double.
     pub(crate) fn double(&mut self, field: u32, value: f64) -> &mut Self {
         self.fixed64(field, value.to_bits())
