@@ -26,6 +26,8 @@ export interface VirtualListProps {
   onRange?: (first: number, last: number) => void;
   onKeyDown?: (event: KeyboardEvent) => void;
   columns?: number;
+  /** The id of the row that the keys move. */
+  active?: string;
 }
 
 export function VirtualList(props: VirtualListProps) {
@@ -80,7 +82,7 @@ export function VirtualList(props: VirtualListProps) {
   const rows: ComponentChildren[] = [];
   for (let row = first; row < last; row++) rows.push(render(row));
   return (
-    <div ref={ref} class={`vlist ${cls}`} role={role} aria-label={label} aria-rowcount={count} aria-colcount={props.columns} tabIndex={0} onScroll={measure} onKeyDown={props.onKeyDown}>
+    <div ref={ref} class={`vlist ${cls}`} role={role} aria-label={label} aria-rowcount={count} aria-colcount={props.columns} aria-activedescendant={props.active} tabIndex={0} onScroll={measure} onKeyDown={props.onKeyDown}>
       <div class="vspace" role="presentation" style={{ height: `${shown}px` }}>
         <div class="vwin" role="rowgroup" style={{ transform: `translateY(${first * rowHeight - offset + view.top}px)` }}>
           {rows}

@@ -99,7 +99,7 @@ export function StatsLine({ stats, children }: { stats?: Stats; children?: Compo
 }
 
 /** Copies a text, and says that it did. */
-export function Copy({ text, label = "Copy", small = true }: { text: string | (() => string); label?: string; small?: boolean }) {
+export function Copy({ text, label = "Copy", small = true, title }: { text: string | (() => string); label?: string; small?: boolean; title?: string }) {
   const [said, setSaid] = useState("");
   useEffect(() => {
     if (!said) return;
@@ -115,7 +115,7 @@ export function Copy({ text, label = "Copy", small = true }: { text: string | ((
     }
   };
   return (
-    <button class={`btn ${small ? "small" : ""}`} onClick={copy}>
+    <button class={`btn ${small ? "small" : ""}`} title={title} aria-label={label ? undefined : title} onClick={copy}>
       <Icon name="copy" /> <span aria-live="polite">{said || label}</span>
     </button>
   );

@@ -1,0 +1,53 @@
+// The state of the waterfall that no link carries: which rows are folded. Everything else is in the URL.
+import { useMemo, useState } from "preact/hooks";
+import { param } from "../../lib/router";
+import type { Trace } from "./model";
+import { criticalAndErrors, findSpans, foldBelow, foldServices, reveal, visibleRows, type Rows } from "./rows";
+
+/** Traces with more spans begin folded inside each service. */
+export const FOLD_FROM = 5_000;
+
+export type Fold = "none" | "services" | "all";
+
+export interface Waterfall {
+  rows: Rows;
+  folded: Uint8Array;
+  found: Uint8Array | null;
+  foundCount: number;
+  toggle: (span: number, to?: boolean) => void;
+  fold: (how: Fold) => void;
+  reveal: (span: number) => void;
+}
+
+function foldedBy(trace: Trace, how: Fold): Uint8Array {
+  return how === "services" ? foldServices(trace) : how === "all" ? foldBelow(trace, 1) : new Uint8Array(trace.count);
+}
+
+export function initialFold(trace: Trace): Fold {
+  const wanted = param("fold");
+  if (wanted === "none" || wanted === "services" || wanted === "all") return wanted;
+  return trace.count > FOLD_FROM ? "services" : "none";
+}
+
+export function useWaterfall(trace: Trace, text: string, onlyPath: boolean): Waterfall {
+  const [state, setState] = useState<{ trace: Trace; folded: Uint8Array }>(() => ({ trace, folded: foldedBy(trace, initialFold(trace)) }));
+  const folded = state.trace === trace ? state.folded : foldedBy(trace, initialFold(trace));
+  const change = (next: Uint8Array) => setState({ trace, folded: next });
+  const keep = useMemo(() => (onlyPath ? criticalAndErrors(trace) : null), [trace, onlyPath]);
+  const rows = useMemo(() => visibleRows(trace, folded, keep), [trace, folded, keep]);
+  const found = useMemo(() => (text.trim() ? findSpans(trace, text) : null), [trace, text]);
+  const foundCount = useMemo(() => found?.reduce((sum, one) => sum + one, 0) ?? 0, [found]);
+  return {
+    rows, folded, found, foundCount,
+    toggle: (span, to) => {
+      const next = folded.slice();
+      next[span] = Number(to ?? !next[span]);
+      change(next);
+    },
+    fold: (how) => change(foldedBy(trace, how)),
+    reveal: (span) => {
+      const next = folded.slice();
+      if (reveal(trace, next, span)) change(next);
+    },
+  };
+}
