@@ -79,12 +79,14 @@ export interface Send {
   body?: BodyInit;
   headers?: Record<string, string>;
   signal?: AbortSignal;
+  /** The answer has no end: only `signal` ends it. */
+  endless?: boolean;
 }
 
 /** Sends a request and returns the response if it is a good one. */
 export async function send(path: string, query: Query = {}, options: Send = {}): Promise<Response> {
   const slow = AbortSignal.timeout(LIMITS.patienceMs);
-  const signal = options.signal ? AbortSignal.any([options.signal, slow]) : slow;
+  const signal = options.endless ? options.signal : options.signal ? AbortSignal.any([options.signal, slow]) : slow;
   let target = url(path, query);
   const init: RequestInit = { method: options.method ?? "GET", body: options.body, headers: headers(options.headers), signal };
   // A question that is too long for a URL goes as a form.

@@ -1,7 +1,118 @@
-// Not built yet: a later change brings this page.
-import type { PageProps } from "../../routes";
-import { Empty } from "../../ui/parts";
+// Logs: what happened, when, where. Search on top, facets on the left, rows, one of them in detail.
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import { addShortcuts } from "../../lib/keys";
+import { useLoad } from "../../lib/load";
+import { href, setParams } from "../../lib/router";
+import { from, range, tick, to } from "../../lib/time";
+import { Guard } from "../../ui/parts";
+import type { ListHandle } from "../../ui/VirtualList";
+import { Context } from "./Context";
+import { Detail } from "./Detail";
+import { Facets } from "./Facets";
+import { fetchPage } from "./fetch";
+import { Head } from "./Head";
+import "./logs.css";
+import { askHistogram, idTime, rowId, type Question } from "./model";
+import { Rows } from "./Rows";
+import { isContext, isTailing, q, search, select, selected } from "./state";
+import { RowStore } from "./store";
+import { useTail } from "./useTail";
 
-export default function Logs(_: PageProps) {
-  return <Empty title="This page is on its way." />;
+/** Bars of the histogram: some 10 px each on a large screen. */
+const BUCKETS = innerWidth < 700 ? 40 : 100;
+
+export default function Logs() {
+  const list = useRef<ListHandle>(null);
+  const store = useMemo(() => new RowStore(fetchPage), []);
+  const asked = useQuestion(store, list);
+  const key = asked ? `${asked.q}\n${asked.start}\n${asked.end}` : null;
+  const histogram = useLoad(key, (signal) => askHistogram(asked!, BUCKETS, signal));
+  useEffect(() => {
+    const isOf = histogram.data && !histogram.loading;
+    if (isOf) store.setHistogram(histogram.data!.data);
+  }, [histogram.data, histogram.loading]);
+  const tail = useTail(store, list);
+  const row = selected.value;
+  const place = useSelected(store, row);
+  const current = place < 0 ? undefined : store.at(place);
+  useRowKeys(store, list, row, place);
+  return (
+    <div class={`logs ${row ? "detailed" : ""}`}>
+      <aside class="facets wideonly" aria-label="Facets">
+        <Guard reset={key}><Facets question={asked} /></Guard>
+      </aside>
+      <section class="logsmain" aria-label="Records">
+        <Head question={asked} store={store} histogram={histogram} markMs={row ? idTime(row) : null} tail={tail} />
+        <div class="logsbody">
+          {isContext.value && row ? <Context id={row} row={current} /> : <Rows store={store} list={list} tail={tail} question={asked} />}
+          {row && <Guard reset={row}><Detail id={row} row={current} question={asked} isLoading={store.loading.value} /></Guard>}
+        </div>
+      </section>
+    </div>
+  );
 }
+
+/** The question that is shown. What is read stays: a refresh waits while the reader is not at the top. */
+function useQuestion(store: RowStore, list: { current: ListHandle | null }): Question {
+  const shown = useRef<{ key: string; tick: number; question: Question } | null>(null);
+  const key = `${q.value}\n${from.value}\n${to.value}`;
+  const old = shown.current;
+  const isReading = selected.value !== "" || isTailing.value || (list.current?.element?.scrollTop ?? 0) > 0;
+  if (!old || old.key !== key || (old.tick !== tick.value && !isReading)) {
+    shown.current = { key, tick: tick.value, question: { q: q.value, ...range.value } };
+  }
+  const { question } = shown.current!;
+  useEffect(() => {
+    const anchor = selected.value ? idTime(selected.value) : null;
+    if (selected.value) {
+      const id = selected.value;
+      store.wanted = (row) => rowId(row) === id;
+    }
+    store.start(question, anchor);
+    return () => store.stop();
+  }, [question]);
+  return question;
+}
+
+/** The place of the row that the URL names. */
+function useSelected(store: RowStore, id: string): number {
+  store.version.value;
+  const last = useRef({ id: "", place: -1 });
+  if (id === "") return -1;
+  const { place } = last.current;
+  const known = last.current.id === id && place >= 0 ? store.at(place) : undefined;
+  if (known && rowId(known) === id) return place;
+  const nanos = id.split("-")[0];
+  const found = store.find((row) => row.timestamp_unix_nano === nanos && rowId(row) === id);
+  last.current = { id, place: found };
+  return found;
+}
+
+/** Keys of the list that work wherever the focus is. */
+function useRowKeys(store: RowStore, list: { current: ListHandle | null }, row: string, place: number) {
+  useEffect(() => {
+    const go = (by: number) => {
+      const next = place < 0 ? firstInSight(list.current) : place + by;
+      const found = store.at(next);
+      if (!found) return;
+      select(rowId(found));
+      list.current?.scrollTo(next);
+    };
+    const close = () => (isContext.value ? setParams({ context: null }) : row ? select(null) : undefined);
+    return addShortcuts(
+      { keys: "j", name: "Next record", run: () => go(1) },
+      { keys: "k", name: "Record before", run: () => go(-1) },
+      { keys: "c", name: "Context of the record", run: () => row && setParams({ context: isContext.value ? null : "1" }) },
+      { keys: "l", name: "Live tail", run: () => setParams({ live: isTailing.value ? null : "1" }) },
+      { keys: "x", name: "Take all filters away", run: () => search("") },
+      { keys: "Escape", name: "Close the record", run: close },
+    );
+  }, [row, place]);
+}
+
+function firstInSight(list: ListHandle | null): number {
+  return Number(list?.element?.dataset.first ?? 0);
+}
+
+/** The link to the same rows without a filter of the page. */
+export const logsHref = (text: string) => href("/logs", { q: text });

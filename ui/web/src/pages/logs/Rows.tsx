@@ -1,0 +1,180 @@
+// The list: every row of the range behind one scrollbar, drawn only where it is seen.
+import { Component } from "preact";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { href, param } from "../../lib/router";
+import { setRange, zone } from "../../lib/time";
+import { Empty, ErrorBox } from "../../ui/parts";
+import { VirtualList, type ListHandle } from "../../ui/VirtualList";
+import { bodyOf, levelOf, levelWord, rowId, valueOf, type LogRow, type Question } from "./model";
+import { rowTime } from "./rowTime";
+import { columns, lines, q, search, select, selected } from "./state";
+import type { RowStore } from "./store";
+import { oneLine } from "./text";
+import type { Tail } from "./useTail";
+
+/** Heights of a row of one line, and of three. */
+const ROW_PX = 24;
+const ROW3_PX = 60;
+
+interface RowsProps {
+  store: RowStore;
+  list: { current: ListHandle | null };
+  tail: Tail;
+  question: Question;
+}
+
+export function Rows({ store, list, tail, question }: RowsProps) {
+  const version = store.version.value;
+  const rowHeight = lines.value > 1 ? ROW3_PX : ROW_PX;
+  const chosen = selected.value;
+  const cols = columns.value;
+  const { count } = store;
+  useLayoutEffect(() => {
+    const { element } = list.current ?? {};
+    if (!element || store.shift === 0) return;
+    element.scrollTop += store.shift * rowHeight;
+    store.shift = 0;
+  }, [version]);
+  // A new question is read from its first row on, or from the row that the link names.
+  const shown = useRef<Question | null>(null);
+  useEffect(() => {
+    if (shown.current !== question && shown.current !== null && list.current?.element) list.current.element.scrollTop = 0;
+    shown.current = question;
+  }, [question]);
+  useLayoutEffect(() => {
+    if (!store.wanted || store.held === 0) return;
+    const place = store.find(store.wanted);
+    store.wanted = null;
+    if (place >= 0) list.current?.scrollTo(place, "center");
+  }, [version]);
+  const error = store.error.value;
+  if (error && store.held === 0) return <div class="logslist">{!error.span && <ErrorBox error={error} retry={() => store.retry()} />}</div>;
+  if (count === 0 && store.isEnd && !store.loading.value) return <div class="logslist"><Nothing question={question} /></div>;
+  const pick = (event: MouseEvent) => {
+    const place = placeOf(event.target);
+    // A text that is being marked is not a click.
+    if (place === null || !document.getSelection()?.isCollapsed) return;
+    const row = store.at(place);
+    if (row) select(rowId(row));
+  };
+  const place = chosen ? store.find((row) => chosen.startsWith(row.timestamp_unix_nano) && rowId(row) === chosen) : -1;
+  const keyed = (event: KeyboardEvent) => {
+    const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+    const first = Number(list.current?.element?.dataset.first ?? 0);
+    if (step !== 0 || (event.key === "Enter" && place < 0)) {
+      event.preventDefault();
+      const next = place < 0 ? first : place + step;
+      const row = store.at(next);
+      if (!row) return;
+      select(rowId(row));
+      list.current?.scrollTo(next);
+    } else if (event.key === "Enter") document.querySelector<HTMLElement>(".detail")?.focus();
+    else if (event.key === "Home" || event.key === "End") {
+      event.preventDefault();
+      list.current?.scrollTo(event.key === "Home" ? 0 : count - 1, "start");
+    }
+  };
+  const grid = `164px 44px minmax(60px, 92px) ${cols.map(() => "minmax(60px, 130px)").join(" ")} minmax(120px, 1fr)`;
+  return (
+    <div class={`logslist lines${lines.value}`} style={{ "--grid": grid }} onClick={pick} aria-busy={store.loading.value}>
+      {tail.bar}
+      {cols.length > 0 && <Header cols={cols} />}
+      <VirtualList
+        count={count}
+        rowHeight={rowHeight}
+        role="grid"
+        label="Log records, newest first"
+        class="grow"
+        version={version}
+        handle={list}
+        active={place >= 0 ? "log-selected" : undefined}
+        onRange={(first, last) => {
+          const element = list.current?.element;
+          if (element) element.dataset.first = String(first === 0 ? 0 : first + 6);
+          store.near(first, last);
+        }}
+        onKeyDown={keyed}
+        render={(at) => {
+          const row = store.at(at);
+          return <Line key={row ? keyOf(row) : `-${at}`} row={row} at={at} isSelected={at === place} cols={cols} zone={zone.value} lines={lines.value} />;
+        }}
+      />
+      {error && <ErrorBox error={error} retry={() => store.retry()} />}
+    </div>
+  );
+}
+
+function Header({ cols }: { cols: readonly string[] }) {
+  return (
+    <div class="logrow logcols" aria-hidden="true">
+      <span>time</span><span>level</span><span>service</span>
+      {cols.map((key) => <span key={key} class="clip data" title={key}>{key}</span>)}
+      <span>body</span>
+    </div>
+  );
+}
+
+const keys = new WeakMap<LogRow, number>();
+let lastKey = 0;
+
+/** A key of a row that stays while its place changes. */
+function keyOf(row: LogRow): number {
+  let key = keys.get(row);
+  if (key === undefined) keys.set(row, (key = ++lastKey));
+  return key;
+}
+
+function placeOf(target: EventTarget | null): number | null {
+  const line = (target as Element | null)?.closest?.<HTMLElement>("[data-at]");
+  return line ? Number(line.dataset.at) : null;
+}
+
+interface LineProps {
+  row: LogRow | undefined;
+  at: number;
+  isSelected: boolean;
+  cols: readonly string[];
+  zone: string;
+  lines: number;
+}
+
+/** A row; drawn again only when something of it changed. */
+class Line extends Component<LineProps> {
+  shouldComponentUpdate(next: LineProps) {
+    const { props } = this;
+    return next.row !== props.row || next.at !== props.at || next.isSelected !== props.isSelected || next.cols !== props.cols || next.zone !== props.zone || next.lines !== props.lines;
+  }
+
+  render({ row, at, isSelected, cols }: LineProps) {
+    if (!row) return <div class="logrow waiting" role="row" aria-rowindex={at + 1} data-at={at}><span role="gridcell">…</span></div>;
+    const level = levelOf(row);
+    const time = rowTime(row);
+    return (
+      <div class={`logrow l-${level}`} role="row" id={isSelected ? "log-selected" : undefined} aria-rowindex={at + 1} aria-selected={isSelected} data-at={at}>
+        <time role="gridcell"><span class="date">{time.slice(0, 11)}</span>{time.slice(11)}</time>
+        <span role="gridcell" class="lvl">{levelWord(row)}</span>
+        <span role="gridcell" class="clip data svc">{oneLine(row.service ?? "")}</span>
+        {cols.map((key) => <span key={key} role="gridcell" class="clip data col">{oneLine(valueOf(row, key))}</span>)}
+        <span role="gridcell" class="data bod">{oneLine(bodyOf(row)) || <i class="muted">{row.event_name ? oneLine(row.event_name) : "(no body)"}</i>}</span>
+      </div>
+    );
+  }
+}
+
+/** No row: says why, and where some may be. */
+function Nothing({ question }: { question: Question }) {
+  const isWide = question.end - question.start >= 86_400_000;
+  const isFiltered = q.value.trim() !== "";
+  return (
+    <Empty title={isFiltered ? "No record matches in this time." : "No log record in this time."}>
+      <p>{isFiltered ? "Words match whole words: err* finds error. Fields match exactly: key:value." : "Records appear here a second after they were sent."}</p>
+      <div class="row">
+        {isFiltered && <button class="btn" onClick={() => search("")}>Take the filters away</button>}
+        {!isWide && <button class="btn" onClick={() => setRange("now-24h", "now")}>Look in the last 24 h</button>}
+        {isWide && param("from") !== "now-30d" && <button class="btn" onClick={() => setRange("now-30d", "now")}>Look in the last 30 d</button>}
+        <a class="btn" href={href("/send")}>Send logs to Tarn</a>
+      </div>
+    </Empty>
+  );
+}
+

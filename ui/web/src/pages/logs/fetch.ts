@@ -1,0 +1,22 @@
+// One page of rows, newest first whichever way it was asked for.
+import { ask } from "../../lib/api";
+import { bounds, type LogRow, type Question } from "./model";
+import type { Fetched } from "./store";
+import type { Ask } from "./window";
+
+interface Found {
+  rows: LogRow[];
+  next_cursor: string | null;
+}
+
+export async function fetchPage(question: Question, page: Ask, limit: number, signal: AbortSignal): Promise<Fetched> {
+  const { direction, start, end, cursor } = page;
+  const answer = await ask<Found>("/api/v1/logs/search", { ...bounds({ ...question, start, end }), limit, direction: direction === "forward" ? direction : undefined, cursor }, signal);
+  const { rows, next_cursor } = answer.data;
+  return { rows: direction === "forward" ? newestFirst(rows) : rows, next: next_cursor, stats: answer.stats, warnings: answer.warnings };
+}
+
+function newestFirst(rows: LogRow[]): LogRow[] {
+  const [first, last] = [rows[0], rows[rows.length - 1]];
+  return first && BigInt(first.timestamp_unix_nano) <= BigInt(last.timestamp_unix_nano) ? rows.reverse() : rows;
+}
