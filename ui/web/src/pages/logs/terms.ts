@@ -132,18 +132,14 @@ export function valueText(value: string): string {
   return value === "" || /[\s()"*\\]|^[/<>=]/.test(value) ? phrase(value) : value;
 }
 
-/** `key:value`. Rows without a severity have no level. */
-export function termText(key: string, value: string): string {
-  if (key === "level" && value === "unset") return "-level:*";
-  return `${keyText(key)}:${valueText(value)}`;
-}
+/** `key:value`. */
+export const termText = (key: string, value: string) => `${keyText(key)}:${valueText(value)}`;
 
 /** Which values of a key a search includes and excludes. */
 export function chosen(text: string, key: string): { included: Set<string>; excluded: Set<string> } {
   const included = new Set<string>();
   const excluded = new Set<string>();
   for (const term of terms(text)) {
-    if (key === "level" && term.text === "-level:*") included.add("unset");
     for (const value of valuesOf(term, key)) (term.negated ? excluded : included).add(value);
   }
   return { included, excluded };
@@ -178,7 +174,7 @@ const joined = (list: readonly Term[]) => list.map((one) => one.text).join(" ");
 export function withoutKey(text: string, key: string): string {
   let left = text;
   for (;;) {
-    const term = terms(left).find((one) => valuesOf(one, key).length > 0 || (key === "level" && one.text === "-level:*"));
+    const term = terms(left).find((one) => valuesOf(one, key).length > 0);
     if (!term) return left;
     left = without(left, term);
   }
@@ -212,9 +208,6 @@ function build(rest: string, key: string, included: ReadonlySet<string>, exclude
   let text = rest.trim();
   if (wanted.length === 1) text = withTerm(text, wanted[0]);
   else if (wanted.length > 1) text = withTerm(text, `(${wanted.join(" OR ")})`);
-  for (const value of excluded) {
-    const term = termText(key, value);
-    text = withTerm(text, term.startsWith("-") ? term.slice(1) : `-${term}`);
-  }
+  for (const value of excluded) text = withTerm(text, `-${termText(key, value)}`);
   return text;
 }

@@ -24,7 +24,7 @@ function shown(c: string): string {
 /** The beginning of a text as one line. */
 export function oneLine(text: string): string {
   const part = text.length > LINE_CHARS ? text.slice(0, LINE_CHARS) : text;
-  const line = visible(part).replace(/\s*\n\s*/g, " ↵ ").replace(/\t/g, " ").trim();
+  const line = visible(part).trim().replace(/\s*\n\s*/g, " ↵ ").replace(/\t/g, " ");
   return text.length > LINE_CHARS ? `${line}…` : line;
 }
 
