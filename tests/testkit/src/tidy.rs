@@ -21,7 +21,7 @@ mod tests;
 mod words;
 
 /// Folders that hold no source of ours.
-const SKIPPED: [&str; 5] = [".git", "target", "tarn-data", "node_modules", "fuzz"];
+const SKIPPED: [&str; 6] = [".git", "target", "tarn-data", "node_modules", "dist", "fuzz"];
 /// Kinds of text that are looked at.
 const KINDS: [&str; 4] = ["rs", "toml", "md", "py"];
 
