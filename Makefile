@@ -20,17 +20,25 @@ AZURITE_STAMP = $(TARN_TOOLS)/azurite/stamp-$(AZURITE)
 export TARN_NODE ?= $(TARN_TOOLS)/node
 NODE_SOURCES = tests/it/sdks/package.json tests/it/sdks/package-lock.json tests/it/sdks/.npmrc
 
-.PHONY: run test fmt lint rust tools python node azurite prometheus bench prune
+# What is built where nobody looks at warnings has its web UI, or is not built.
+ifdef CI
+export TARN_UI ?= require
+endif
+
+.PHONY: run test fmt lint web rust tools python node azurite prometheus chromium bench prune
 
 run:
 	@command -v cargo >/dev/null || { echo "make run needs cargo: https://rustup.rs"; exit 1; }
+	@if ! command -v npm >/dev/null; then \
+	  echo "npm is missing: Tarn will run without its web UI. For the UI install Node 20.19 or newer, with npm, and type make run again"; \
+	elif [ ! -e ui/web/dist/index.html ]; then touch ui/build.rs; fi
 	@test -x "$(CARGO_TARGET_DIR)/local/tarn" || echo "building Tarn: the first build takes about a quarter of an hour on two cores, later ones take seconds"
 	cargo build --profile local $(CARGO_FLAGS) -p tarn
 	@exec "$(CARGO_TARGET_DIR)/local/tarn" $(ARGS)
 
 # Cheapest first; stops at the first failure; every layer prints its seconds.
 test:
-	@set -e; for layer in tools fmt lint rust; do \
+	@set -e; for layer in tools fmt lint web rust; do \
 	  start=$$(date +%s); \
 	  $(MAKE) --no-print-directory $$layer || { echo "$$layer: failed after $$(( $$(date +%s) - start )) s"; exit 1; }; \
 	  summary="$$summary$$layer: ok, $$(( $$(date +%s) - start )) s\n"; \
@@ -44,11 +52,22 @@ fmt:
 lint:
 	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 
+# The web app: types, unit tests, and the size of what a browser loads.
+web:
+	@command -v npm >/dev/null || { echo "web: skipped, npm is missing: install Node 20.19 or newer"; test -z "$$CI"; exit; }; \
+	set -e; cd ui/web; \
+	test node_modules/.package-lock.json -nt package-lock.json || npm ci --no-audit --no-fund; \
+	npm run --silent check; npm test --silent; \
+	if [ ! -e dist/index.html ] || [ -n "$$(find index.html package-lock.json vite.config.ts public scripts src -newer dist/index.html)" ]; then \
+	  npm run --silent build; \
+	fi; \
+	npm run --silent sizes
+
 # With what the tests print: conformance counts, the crash ledger, sizes, and what was skipped.
 rust:
 	cargo test $(CARGO_FLAGS) --workspace -- --show-output
 
-tools: python node azurite prometheus
+tools: python node azurite prometheus chromium
 
 # DuckDB and pyarrow read Tarn's Parquet files as outsiders; the OpenTelemetry SDK sends to Tarn; moto
 # is a bucket that speaks S3.
@@ -98,6 +117,14 @@ prometheus:
 	  echo "tools: installing the Debian package prometheus"; \
 	  apt-get install -y -q --no-install-recommends prometheus || echo "tools: skipped, apt-get install prometheus failed"; \
 	else echo "tools: skipped, type: sudo apt-get install --no-install-recommends prometheus"; fi
+
+# Chromium opens the pages.
+chromium:
+	@if command -v chromium >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "tools: installing the Debian package chromium"; \
+	  apt-get install -y -q --no-install-recommends chromium || echo "tools: skipped, apt-get install chromium failed"; \
+	else echo "tools: skipped, type: sudo apt-get install --no-install-recommends chromium"; fi
 
 bench:
 	cargo run --profile $(PROFILE) $(CARGO_FLAGS) -p tarn -- bench $(ARGS)

@@ -20,6 +20,7 @@ use tarn_model::time::Clock;
 use tarn_query::{Engine, EngineOptions};
 use tarn_storage::file::RealDisk;
 use tarn_storage::{Options, Readiness, Storage, WalSync};
+use tarn_ui::page::Page;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -55,6 +56,8 @@ pub(crate) struct App {
     pub(crate) registry: Registry,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
+    /// The page of the UI.
+    pub(crate) page: Page,
     stopping: AtomicBool,
 }
 
@@ -145,6 +148,7 @@ pub(crate) async fn start(
     let alerting = Alerting::new(options, &own_address, alerting, parts, &mut registry);
     let feed = Feed::register(&config, addresses.http, Arc::clone(&clock), &mut registry);
     let stopping = AtomicBool::new(false);
+    let page = Page::new(&config.ui.base_path);
     let app = Arc::new(App {
         config,
         addresses,
@@ -155,6 +159,7 @@ pub(crate) async fn start(
         registry,
         clock,
         rng,
+        page,
         stopping,
     });
     let feed_stop = CancellationToken::new();

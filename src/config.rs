@@ -14,6 +14,7 @@ use tarn_ingest::OtlpMetrics;
 use tarn_ingest::pipeline::span_metrics::Options as SpanMetrics;
 use tarn_model::limits::Limits;
 use tarn_storage::Options;
+use tarn_ui::base::BasePath;
 
 use crate::listen::Port;
 use crate::telemetry::capture::Wants;
@@ -33,6 +34,7 @@ mod tests;
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) listen: Listen,
+    pub(crate) ui: Ui,
     /// Of its limits those of [`Config::limits`] hold.
     pub(crate) storage: Options,
     /// Becomes the rules of [`Config::storage`].
@@ -79,6 +81,12 @@ impl Listen {
         let otlp = otlp.into_iter().filter_map(|(port, address)| Some((port, address?)));
         std::iter::once((Port::Http, self.http)).chain(otlp).collect()
     }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Ui {
+    /// Where browsers find the server.
+    pub(crate) base_path: BasePath,
 }
 
 #[derive(Debug, Clone)]

@@ -23,8 +23,11 @@ use tarn_model::limits::Limits;
 use tarn_model::signal::Signal;
 use tarn_query::api::native;
 use tarn_query::api::prometheus::Endpoint;
+use tower::Layer as _;
+use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
 use tracing::Instrument as _;
 
 use crate::app::App;
@@ -38,6 +41,7 @@ pub(crate) mod admin;
 mod alerts;
 mod calls;
 mod erase;
+mod pages;
 mod trace;
 
 #[cfg(test)]
@@ -76,7 +80,13 @@ pub(crate) enum BodyLimit {
 /// Who answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Handler {
+    /// The page of the app, which reads the rest of the address itself.
+    Page,
+    /// A page for browsers; for others, what can be asked.
     Root,
+    /// Prometheus' page.
+    Graph,
+    Asset,
     Live,
     Healthy,
     Ready,
@@ -140,6 +150,25 @@ const ALERTMANAGER_PREFIX: &str = "/alertmanager";
 #[rustfmt::skip]
 pub(crate) static ROUTES: &[Route] = &[
     route("/", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Root),
+    route("/metrics/{name}", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
+    route("/logs", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
+    route("/traces", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
+    route("/traces/{id}", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
+    route("/map", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
+    route("/service/{name}", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
+    route("/sql", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
+    route("/dashboards", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
+    route("/dashboards/{name}", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
+    route("/slos", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
+    route("/slos/{name}", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
+    route("/alerts", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
+    route("/alerts/{id}", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
+    route("/data", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
+    route("/send", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
+    route("/queries", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
+    route("/settings", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
+    route("/graph", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Graph),
+    route("/assets/{file}", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Asset),
     route("/livez", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Live),
     route("/healthz", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Live),
     route("/-/healthy", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Healthy),
@@ -288,13 +317,35 @@ impl BodyLimit {
     }
 }
 
-/// Builds the router of a port.
+/// The row of the files that stand beside the page: which there are is known once the app is built.
+static BESIDE_THE_PAGE: Route =
+    route("/{file}", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Asset);
+
+/// What the app's files are compressed as was decided when they were built, and their tags say so.
+const FONTS: NotForContentType = NotForContentType::const_new("font/");
+
+/// Builds the router of a port, which stands below the prefix of the settings too.
 pub(crate) fn router(app: &Arc<App>, port: Port, guard: Guard) -> Router {
+    let router = at_the_root(app, port, guard);
+    if port != Port::Http || app.config.ui.base_path.is_root() {
+        return router;
+    }
+    let base = app.config.ui.base_path.clone();
+    let stripped = MapRequestLayer::new(move |request| pages::strip(&base, request));
+    Router::new().fallback_service(stripped.layer(router))
+}
+
+fn at_the_root(app: &Arc<App>, port: Port, guard: Guard) -> Router {
     let mut router = Router::new();
     let mut by_path: BTreeMap<String, Vec<&'static Route>> = BTreeMap::new();
     for route in ROUTES.iter().filter(|route| route.stands_on(port)) {
         for path in route.paths() {
             by_path.entry(path).or_default().push(route);
+        }
+    }
+    if port == Port::Http {
+        for path in tarn_ui::files::beside_the_page() {
+            by_path.entry(path).or_default().push(&BESIDE_THE_PAGE);
         }
     }
     for (path, routes) in by_path {
@@ -309,11 +360,12 @@ pub(crate) fn router(app: &Arc<App>, port: Port, guard: Guard) -> Router {
             .with_state(Arc::clone(app));
     }
     let panics = CatchPanicLayer::custom(OnPanic::of_http(metrics));
+    let compressed = DefaultPredicate::new().and(FONTS);
     router
         .fallback(move |request| not_found(port, request))
         .layer(from_fn_with_state(guard.clone(), guard::check))
         .layer(panics)
-        .layer(CompressionLayer::new().gzip(true).zstd(false))
+        .layer(CompressionLayer::new().gzip(true).zstd(false).compress_when(compressed))
         .layer(from_fn_with_state(guard, guard::count))
         .layer(from_fn(guard::harmless))
         .with_state(Arc::clone(app))
@@ -351,12 +403,15 @@ async fn handle(app: Arc<App>, route: &'static Route, request: Request) -> Respo
     let limit = route.body.bytes(own.as_deref().unwrap_or(limits));
     let request = request.map(|body| Body::new(Limited::new(Linger::new(body), limit)));
     match route.handler {
-        Handler::Root => admin::root(&app),
+        Handler::Page => pages::page(&app),
+        Handler::Root => pages::or(&app, request.headers(), |_| admin::root(&app)),
+        Handler::Graph => pages::graph(&app, request.uri().query()),
+        Handler::Asset => pages::file(&request),
         Handler::Live => health::live().into_response(),
         Handler::Healthy => health::healthy().into_response(),
         Handler::Ready => health::ready(&app.readiness(), request.uri().query()),
-        Handler::Metrics => admin::metrics(&app, request.headers()),
-        Handler::Status => admin::status(&app),
+        Handler::Metrics => pages::or(&app, request.headers(), |h| admin::metrics(&app, h)),
+        Handler::Status => pages::or(&app, request.headers(), |_| admin::status(&app)),
         Handler::Flush => admin::flush(&app).await,
         Handler::Compact => admin::compact(&app, request.uri().query()).await,
         Handler::Repair => admin::repair(&app, request.uri().query()).await,
@@ -387,8 +442,11 @@ async fn not_found(port: Port, request: Request) -> Response {
     if guard::is_call(&request) {
         return calls::unknown(port, request).await;
     }
-    let message = format!("path not found: {}", request.uri().path());
-    std::future::ready(envelope(StatusCode::NOT_FOUND, "not_found", &message)).await
+    std::future::ready(nothing_at(request.uri().path())).await
+}
+
+fn nothing_at(path: &str) -> Response {
+    envelope(StatusCode::NOT_FOUND, "not_found", &format!("path not found: {path}"))
 }
 
 fn method_not_allowed(allow: &str, request: &Request) -> Response {

@@ -18,9 +18,10 @@ use tarn_model::otel_names::Translation;
 use tarn_model::units::{ByteSize, format_duration, parse_duration};
 use tarn_storage::object::bucket::{Addressing, BucketUrl};
 use tarn_storage::{Options, WalSync};
+use tarn_ui::base::BasePath;
 
 use super::retention::{self, Retention};
-use super::{Config, Listen, Log, LogFormat, Query, Shutdown, Telemetry, Tenants, secret};
+use super::{Config, Listen, Log, LogFormat, Query, Shutdown, Telemetry, Tenants, Ui, secret};
 
 /// One setting.
 #[derive(Debug)]
@@ -132,6 +133,13 @@ pub(crate) static KEYS: &[Key] = &[
         |l| l.http2_streams_max.to_string(),
         "Requests at once on one HTTP/2 connection; a client waits with further ones.",
         |c, v| put(&mut c.limits.http2_streams_max, count(v))
+    ),
+    key!(
+        "ui.base_path",
+        "path",
+        |_| "/".to_owned(),
+        "Where browsers find this server, when a proxy shows it as a folder of a host: /tarn/. Links of the pages begin with it. The proxy may take the prefix away or leave it.",
+        |c, v| put(&mut c.ui.base_path, BasePath::parse(v))
     ),
     key!(
         "storage.path",
@@ -1043,6 +1051,7 @@ pub(super) fn blank() -> Config {
             hosts: Vec::new(),
             header_timeout: nothing,
         },
+        ui: Ui { base_path: BasePath::default() },
         storage: Options::new(""),
         retention: Retention::default(),
         query: Query { slow: nothing, lookback: nothing, sql_cross_joins: false },

@@ -10,8 +10,8 @@ use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::header::{HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, Version};
+use http::header::{HOST, ORIGIN};
+use http::{HeaderMap, StatusCode, Uri, Version};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -109,11 +109,11 @@ pub(crate) fn is_call(request: &Request) -> bool {
     request.version() == Version::HTTP_2 && is_grpc(request.headers())
 }
 
-/// Keeps browsers from guessing another type than the one that was sent: telemetry is hostile text.
+/// Keeps browsers from guessing another type than the one that was sent, and from running anything that
+/// is no page of ours: telemetry is hostile text.
 pub(crate) async fn harmless(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    tarn_ui::headers::harmless(response.headers_mut());
     response
 }
 
@@ -203,6 +203,8 @@ impl tower_http::catch_panic::ResponseForPanic for OnPanic {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {

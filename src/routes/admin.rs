@@ -67,6 +67,7 @@ pub(crate) fn status(app: &App) -> Response {
         "uptime_seconds": app.clock.monotonic().as_secs(),
         "ready": { "ingest": readiness.ingest.is_none(), "query": readiness.query.is_none() },
         "reasons": { "ingest": readiness.ingest, "query": readiness.query },
+        "ui": { "built": tarn_ui::BUILT, "base_path": app.config.ui.base_path.to_string() },
         "data": app.config.storage.path.display().to_string(),
         "memory_budget_bytes": app.config.limits.memory_budget.0,
         "resident_bytes": usage.resident_bytes as u64,

@@ -1,5 +1,7 @@
 //! The table: complete, without collisions, and honest in its answers.
 
+use std::collections::BTreeSet;
+
 use tarn_model::map::HashSet;
 
 use super::{ALERTMANAGER_PREFIX, Handler, Methods, PROMETHEUS_PREFIX, ROUTES};
@@ -92,5 +94,61 @@ fn calls_stand_at_the_names_of_their_services() {
         let path = format!("/{}/Export", service(signal));
         let route = ROUTES.iter().find(|r| r.path == path);
         assert_eq!(route.map(|r| r.handler), Some(Handler::OtlpGrpc(signal)), "{path}");
+    }
+}
+
+/// Paths that are a page to browsers and something else to programs.
+const BOTH: [Handler; 3] = [Handler::Root, Handler::Metrics, Handler::Status];
+
+fn is_page(handler: Handler) -> bool {
+    handler == Handler::Page || BOTH.contains(&handler)
+}
+
+fn first_segment(path: &str) -> &str {
+    path.split('/').nth(1).unwrap_or_default()
+}
+
+#[test]
+fn the_pages_are_those_of_the_app() {
+    let app = concat!(env!("CARGO_MANIFEST_DIR"), "/ui/web/src/routes.ts");
+    let app = std::fs::read_to_string(app).unwrap();
+    let paths = app.split("path: \"").skip(1).filter_map(|rest| rest.split('"').next());
+    let braced = |part: &str| match part.strip_prefix(':') {
+        Some(name) => format!("{{{name}}}"),
+        None => part.to_owned(),
+    };
+    let of_app: BTreeSet<String> =
+        paths.map(|path| path.split('/').map(braced).collect::<Vec<_>>().join("/")).collect();
+    let of_server: BTreeSet<String> =
+        ROUTES.iter().filter(|r| is_page(r.handler)).map(|r| r.path.to_owned()).collect();
+    assert_eq!(of_app, of_server);
+}
+
+#[test]
+fn no_page_shares_its_beginning_with_an_api() {
+    let pages = ROUTES.iter().filter(|r| r.handler == Handler::Page).map(|r| first_segment(r.path));
+    let pages: BTreeSet<&str> = pages.collect();
+    for route in ROUTES.iter().filter(|r| !is_page(r.handler)) {
+        for path in route.paths() {
+            assert!(!pages.contains(first_segment(&path)), "{path}");
+        }
+    }
+    for path in tarn_ui::files::beside_the_page() {
+        assert!(ROUTES.iter().all(|r| first_segment(r.path) != first_segment(&path)), "{path}");
+    }
+}
+
+#[test]
+fn a_prefix_is_taken_from_a_path_and_nothing_else_of_it() {
+    let base = tarn_ui::base::BasePath::parse("/tarn").unwrap();
+    for (uri, expected) in [
+        ("/tarn/logs?q=a%2Fb", "/logs?q=a%2Fb"),
+        ("/tarn", "/"),
+        ("/tarn?q=up", "/?q=up"),
+        ("/tarnished", "/tarnished"),
+        ("/api/v1/query?query=/tarn/", "/api/v1/query?query=/tarn/"),
+    ] {
+        let request = axum::extract::Request::get(uri).body(axum::body::Body::empty()).unwrap();
+        assert_eq!(super::pages::strip(&base, request).uri(), expected, "{uri}");
     }
 }

@@ -17,7 +17,7 @@ const TRACE_PARENT: &str = "traceparent";
 
 /// Begins the span of a request, which is none where it is not traced.
 pub(super) fn begin(rng: &dyn Rng, route: &Route, request: &Request) -> Span {
-    let probe = matches!(route.handler, Handler::Root | Handler::Metrics | Handler::Status);
+    let probe = matches!(route.handler, Handler::Metrics | Handler::Status);
     let traced = match route.role {
         Role::Anyone => false,
         Role::Ingest => rng.next_u64().is_multiple_of(WRITES_PER_SPAN),

@@ -24,6 +24,7 @@ mod noise;
 mod otlp;
 mod otlp_metrics;
 mod outsiders;
+mod pages;
 mod query_command;
 mod rules_command;
 mod sdks;

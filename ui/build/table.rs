@@ -29,7 +29,7 @@ pub(crate) fn write(folder: &Path, out: &Path, built: bool) -> Result<(), String
         "/// Whether the app is in this binary, or a page that says that it is missing.\n\
          pub const BUILT: bool = {built};\n\
          pub(crate) static INDEX: &str = include_str!(concat!(env!(\"OUT_DIR\"), \"/pages/index.html\"));\n\
-         pub(crate) static FILES: &[crate::files::File] = &[\n{rows}];\n"
+         pub(crate) static FILES: &[files::File] = &[\n{rows}];\n"
     );
     let path = out.join("pages.rs");
     fs::write(&path, built).map_err(|e| format!("write {}: {e}", path.display()))
@@ -74,7 +74,10 @@ fn row(rows: &mut String, folder: &Path, name: &str, path: &Path) -> Result<(), 
     };
     let encoded = |extension: &str| {
         let name = format!("{name}.{extension}");
-        if folder.join(&name).exists() {
+        // A short file may be longer when compressed.
+        let size = |path: &Path| fs::metadata(path).map(|meta| meta.len());
+        let is_shorter = size(&folder.join(&name)).is_ok_and(|n| size(path).is_ok_and(|of| n < of));
+        if is_shorter {
             format!("Some({})", bytes(&name))
         } else {
             "None".to_owned()
@@ -84,7 +87,7 @@ fn row(rows: &mut String, folder: &Path, name: &str, path: &Path) -> Result<(), 
     let kind = kind(name);
     let row = writeln!(
         rows,
-        "crate::files::File {{ path: {name:?}, kind: {kind:?}, tag: \"{tag:016x}\", raw: {raw}, br: {br}, gz: {gz} }},"
+        "files::File {{ path: {name:?}, kind: {kind:?}, tag: \"{tag:016x}\", raw: {raw}, br: {br}, gz: {gz} }},"
     );
     row.map_err(|e| e.to_string())
 }

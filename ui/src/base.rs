@@ -28,9 +28,8 @@ impl BasePath {
             return Ok(Self::default());
         }
         let inner = text.strip_prefix('/').map(|rest| rest.strip_suffix('/').unwrap_or(rest));
-        let fine = |segment: &str| {
-            !matches!(segment, "" | "." | "..") && segment.chars().all(plain)
-        };
+        let fine =
+            |segment: &str| !matches!(segment, "" | "." | "..") && segment.chars().all(plain);
         match inner {
             Some(inner) if inner.split('/').all(fine) => Ok(Self(format!("/{inner}/"))),
             _ => Err(format!(

@@ -39,13 +39,21 @@ impl Page {
         }
     }
 
-    /// Answers with the page; `random` must not be guessable.
-    pub fn answer(&self, random: u128) -> Response<Bytes> {
-        let nonce = format!("{random:032x}");
+    /// Answers with the page.
+    ///
+    /// # Errors
+    /// Where the operating system gives no random bits: a nonce that can be guessed is none.
+    pub fn answer(&self) -> Result<Response<Bytes>, String> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|e| format!("draw a nonce: {e}"))?;
+        Ok(self.with(&format!("{:032x}", u128::from_ne_bytes(random))))
+    }
+
+    fn with(&self, nonce: &str) -> Response<Bytes> {
         let mut text = String::with_capacity(self.before.len() + nonce.len() + self.after.len());
         text.push_str(&self.before);
         if !self.after.is_empty() {
-            text.push_str(&nonce);
+            text.push_str(nonce);
             text.push_str(&self.after);
         }
         let mut response = Response::new(Bytes::from(text));
@@ -53,7 +61,7 @@ impl Page {
         of.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
         // The nonce must not be kept.
         of.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers::page(of, &nonce);
+        headers::page(of, nonce);
         response
     }
 }
