@@ -16,6 +16,8 @@ export const LIMITS = {
   logRowsMax: 100_000,
   /** Traces of a list. */
   traces: 200,
+  /** Traces of a list that was asked for in full. */
+  tracesMax: 1000,
   /** Spans of a trace that are drawn at once. */
   spans: 100_000,
   /** Rows that a live tail keeps. */
