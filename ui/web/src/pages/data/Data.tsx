@@ -4,19 +4,26 @@ import { useLoad } from "../../lib/load";
 import type { Facet } from "../../lib/model";
 import { queryInstant } from "../../lib/promql";
 import { href, param } from "../../lib/router";
-import { from, range, tick, to } from "../../lib/time";
-import { format, formatBytes, formatCount, formatRatio } from "../../lib/units";
+import { formatTime, from, range, tick, to } from "../../lib/time";
+import { digits, format, formatBytes, formatCount, formatRatio } from "../../lib/units";
 import { Badge, Empty, ErrorBox } from "../../ui/parts";
 import "./data.css";
 
 interface SignalUsage {
+  tenant: string;
   signal: string;
-  [key: string]: unknown;
+  blocks: number;
+  bytes: number;
+  rows: number;
+  samples: number;
+  earliest_ms: number;
+  latest_ms: number;
+  levels: { level: number; blocks: number; bytes: number }[];
 }
 
 interface Usage {
   jobs: { running: Record<string, unknown> | null; queued_total: number; queued_bytes: number; ended: Record<string, unknown>[]; trouble: Record<string, unknown>[] };
-  stored: { blocks: number; bytes: number; head_bytes: number; staged_bytes: number; wal_bytes: number; tenants: { tenant: string; signals?: SignalUsage[] }[] };
+  stored: { blocks: number; bytes: number; head_bytes: number; staged_bytes: number; wal_bytes: number; tenants: SignalUsage[] };
 }
 
 interface Counted {
@@ -119,22 +126,30 @@ function Jobs({ running, ended, trouble }: { running: Record<string, unknown> | 
   );
 }
 
-function Tenants({ tenants }: { tenants: Usage["stored"]["tenants"] }) {
-  const keys = [...new Set(tenants.flatMap((tenant) => (tenant.signals ?? []).flatMap((signal) => Object.keys(signal))))].filter((key) => key !== "signal");
+function Tenants({ tenants }: { tenants: readonly SignalUsage[] }) {
   return (
     <section class="panel" aria-label="By tenant and signal">
-      <header><h2>By tenant and signal</h2></header>
+      <header><h2>By tenant and signal</h2><span class="muted">what is in blocks; level 0 is as it was written, 1 and 2 are merged and smaller</span></header>
       <div class="scroll-x">
         <table class="table">
-          <thead><tr><th>Tenant</th><th>Signal</th>{keys.map((key) => <th key={key} class="num">{key.replace(/_/g, " ")}</th>)}</tr></thead>
+          <thead><tr><th>Tenant</th><th>Signal</th><th class="num">Size</th><th class="num">Rows</th><th class="num">Bytes each</th><th class="num">Blocks</th><th>By level</th><th>From</th><th>To</th></tr></thead>
           <tbody>
-            {tenants.flatMap((tenant) => (tenant.signals ?? []).map((signal) => (
-              <tr key={`${tenant.tenant} ${signal.signal}`}>
-                <td class="data">{tenant.tenant}</td>
-                <td>{signal.signal}</td>
-                {keys.map((key) => <td key={key} class="num">{typeof signal[key] === "number" ? (key.includes("bytes") ? formatBytes(signal[key]) : format(signal[key])) : String(signal[key] ?? "")}</td>)}
-              </tr>
-            )))}
+            {tenants.map((one) => {
+              const count = one.samples || one.rows;
+              return (
+                <tr key={`${one.tenant} ${one.signal}`}>
+                  <td class="data">{one.tenant}</td>
+                  <td>{one.signal}</td>
+                  <td class="num">{formatBytes(one.bytes)}</td>
+                  <td class="num">{format(count)} {one.samples ? "samples" : ""}</td>
+                  <td class="num">{count ? digits(one.bytes / count) : "–"}</td>
+                  <td class="num">{formatCount(one.blocks)}</td>
+                  <td class="muted">{one.levels.map(({ level, bytes }) => `${level}: ${formatBytes(bytes)}`).join(" · ")}</td>
+                  <td>{formatTime(one.earliest_ms)}</td>
+                  <td>{formatTime(one.latest_ms)}</td>
+                </tr>
+              );
+            })}
           </tbody>
         </table>
       </div>
