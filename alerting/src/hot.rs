@@ -13,6 +13,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tarn_model::labels::{LabelSet, METRIC_NAME};
 use tarn_model::map::HashMap;
@@ -177,13 +178,13 @@ pub struct Touched {
 }
 
 impl Index {
-    /// Makes the index of groups, those that wish to wait for their slots left out.
-    pub fn new<'a>(groups: impl IntoIterator<Item = &'a RuleGroup>) -> Self {
+    /// Makes the index of groups, each with how far it looks back, those that wait for their slots
+    /// left out.
+    pub fn new<'a>(groups: impl IntoIterator<Item = (&'a RuleGroup, Duration)>) -> Self {
         let mut watched = Vec::new();
-        for (group, of_group) in groups.into_iter().enumerate() {
+        for (group, (of_group, offset)) in groups.into_iter().enumerate() {
             // Who looks at the past on purpose does not want the newest rows.
-            let is_behind = of_group.query_offset.is_some_and(|offset| !offset.is_zero());
-            if of_group.on_arrival == Some(false) || is_behind {
+            if of_group.on_arrival == Some(false) || !offset.is_zero() {
                 continue;
             }
             // What an earlier rule of the group records is there at slots only.

@@ -11,14 +11,14 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use tarn_model::metrics::{
-    ALERT_STAGE_SECONDS, ALERTING_ALERTS, ALERTING_EVENTS_DROPPED, ALERTING_LOG_BROKEN,
-    ALERTING_RELOAD_SECONDS, ALERTING_RELOAD_SUCCESSFUL, MetricName,
+    ALERT_STAGE_SECONDS, ALERTING_ALERTS, ALERTING_ALERTS_REFUSED, ALERTING_EVENTS_DROPPED,
+    ALERTING_LOG_BROKEN, ALERTING_RELOAD_SECONDS, ALERTING_RELOAD_SUCCESSFUL, MetricName,
     RULE_EVALUATION_DURATION_SECONDS, RULE_EVALUATION_FAILURES, RULE_EVALUATIONS,
     RULE_GROUP_DURATION_SECONDS, RULE_GROUP_INTERVAL_SECONDS, RULE_GROUP_ITERATIONS,
     RULE_GROUP_ITERATIONS_MISSED, RULE_GROUP_LAST_DURATION_SECONDS,
     RULE_GROUP_LAST_EVALUATION_SAMPLES, RULE_GROUP_LAST_EVALUATION_TIMESTAMP_SECONDS,
     RULE_GROUP_LAST_RESTORE_DURATION_SECONDS, RULE_GROUP_LAST_RULE_DURATION_SUM_SECONDS,
-    RULE_GROUP_RULES,
+    RULE_GROUP_RULES, SLO_REQUESTS_LOST,
 };
 
 type Labels = Vec<(&'static str, Arc<str>)>;
@@ -40,6 +40,8 @@ pub(crate) struct Metrics {
     pub(crate) reload_seconds: Float,
     pub(crate) log_broken: Gauge,
     pub(crate) events_dropped: Counter,
+    pub(crate) alerts_refused: Counter,
+    pub(crate) slo_lost: Counter,
     alerts: Family<Labels, Gauge>,
     evaluations: Family<Labels, Counter>,
     failures: Family<Labels, Counter>,
@@ -100,6 +102,8 @@ impl Metrics {
             reload_seconds: Float::default(),
             log_broken: Gauge::default(),
             events_dropped: Counter::default(),
+            alerts_refused: Counter::default(),
+            slo_lost: Counter::default(),
             alerts: Family::default(),
             evaluations: Family::default(),
             failures: Family::default(),
@@ -138,8 +142,13 @@ impl Metrics {
         let name = ALERTING_RELOAD_SECONDS;
         registry.register(name.name, name.help, self.reload_seconds.clone());
         registry.register(ALERTING_ALERTS.name, ALERTING_ALERTS.help, self.alerts.clone());
-        let name = ALERTING_EVENTS_DROPPED;
-        registry.register(name.name, name.help, self.events_dropped.clone());
+        for (name, counter) in [
+            (ALERTING_EVENTS_DROPPED, &self.events_dropped),
+            (ALERTING_ALERTS_REFUSED, &self.alerts_refused),
+            (SLO_REQUESTS_LOST, &self.slo_lost),
+        ] {
+            registry.register(name.name, name.help, counter.clone());
+        }
     }
 
     /// Returns those of a group.

@@ -116,6 +116,8 @@ struct Inner {
     objectives: RwLock<Vec<Arc<Objective>>>,
     /// Ends who follows rows for the rules of before.
     followers: Mutex<Option<watch::Sender<()>>>,
+    /// Held by the ledger of objectives that counts.
+    counting: Arc<tokio::sync::Mutex<()>>,
     /// Held while rules change.
     reloading: tokio::sync::Mutex<()>,
     /// What the start replayed and nobody has taken yet.
@@ -190,6 +192,7 @@ impl Alerting {
             reader,
             objectives: RwLock::default(),
             followers: Mutex::default(),
+            counting: Arc::default(),
             reloading: tokio::sync::Mutex::new(()),
             restored: Mutex::default(),
         }))
@@ -213,7 +216,7 @@ impl Alerting {
             Err(error) => error!(%error, "alert log cannot be read, states begin anew"),
         }
         let _reloading = self.0.reloading.lock().await;
-        let (loaded, problems) = Loaded::of(&sources, &shared.options);
+        let (loaded, problems) = self.load(&sources).await;
         let good = !crate::problem::any_error(&problems);
         Box::pin(self.take(loaded, good)).await;
         self.told(good, problems);
@@ -227,13 +230,21 @@ impl Alerting {
     /// Returns whether they were taken.
     pub async fn reload(&self, sources: Sources) -> bool {
         let _reloading = self.0.reloading.lock().await;
-        let (loaded, problems) = Loaded::of(&sources, &self.0.shared.options);
+        let (loaded, problems) = self.load(&sources).await;
         let good = !crate::problem::any_error(&problems);
         if good {
             Box::pin(self.take(loaded, true)).await;
         }
         self.told(good, problems);
         good
+    }
+
+    /// Reads the files, and asks the engine whether it understands the conditions in them.
+    async fn load(&self, sources: &Sources) -> (Loaded, Vec<Problem>) {
+        let shared = &self.0.shared;
+        let (mut loaded, mut problems) = Loaded::of(sources, &shared.options);
+        loaded.check_events(&shared.engine, &mut problems).await;
+        (loaded, problems)
     }
 
     /// Says how a reload went: in the log, as a metric, as an event, and to the API.

@@ -160,3 +160,33 @@ async fn pages(receiver: &Receiver, begun: Instant) -> Result<(usize, Duration)>
     tokio::time::sleep(Duration::from_secs(5)).await;
     Ok((count(), took))
 }
+
+#[tokio::test]
+async fn a_condition_that_is_no_sql_is_told_at_its_objective_and_the_others_run() -> Result<()> {
+    let temporary = tempfile::tempdir()?;
+    let broken = "  sli: {events: {table: spans, valid: 'true', good: 'no_such_column = 1'}}\n";
+    let text = format!("{OBJECTIVES}- name: broken\n  service: shop\n  objective: 99\n{broken}");
+    let line = OBJECTIVES.lines().count() as u64 + 1;
+    let slos = put(temporary.path(), "slos.yaml", &text)?.display().to_string();
+    let tarn =
+        Tarn::start(TARN, &data_folder(&temporary), &["--alerting.slo-files", &slos]).await?;
+    let begun = Instant::now();
+    let problem = loop {
+        let answer = tarn.http.get("/api/v1/alerting/problems", &[]).await?.json()?;
+        if let Some(problem) = answer["problems"].get(0) {
+            break problem.clone();
+        }
+        ensure!(begun.elapsed() < Duration::from_secs(20), "no problem is told: {answer}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let message = problem["message"].as_str().context("no message")?;
+    ensure!(message.contains("broken") && message.contains("no_such_column"), "{message}");
+    ensure!(problem["line"] == line, "{problem}");
+    let answer = tarn.http.get("/api/v1/slos", &[]).await?.json()?;
+    let names: Vec<_> = answer["data"].as_array().context("no list")?.iter().collect();
+    let names: Vec<&str> = names.iter().filter_map(|one| one["name"].as_str()).collect();
+    ensure!(names == ["shop", "spans"], "{names:?}");
+    let rules = tarn.http.get("/api/v1/rules", &[]).await?.text();
+    ensure!(rules.contains("slo:spans:page") && !rules.contains("slo:broken:"), "{rules}");
+    Ok(())
+}

@@ -71,8 +71,17 @@ fn what_a_group_records_itself_waits_for_its_slots() {
         "{alert: b, expr: 'x > 1'}",
         "{alert: c, expr: '{n=\"1\"} > 1'}",
     ]);
-    let index = Index::new(&groups);
+    let index = Index::new(groups.iter().map(|group| (group, Duration::ZERO)));
     let places: Vec<usize> = index.watched.iter().map(|(place, _)| place.rule).collect();
     // A selector without a name may look at what is recorded, too.
     assert_eq!(places, [2]);
+}
+
+#[test]
+fn a_group_that_looks_back_waits_for_its_slots_whoever_said_so() {
+    let groups = groups(&["{alert: b, expr: 'x > 1'}"]);
+    assert_eq!(groups[0].query_offset, None);
+    let behind = Duration::from_secs(30);
+    assert!(!Index::new([(&groups[0], Duration::ZERO)]).is_empty());
+    assert!(Index::new([(&groups[0], behind)]).is_empty());
 }

@@ -81,6 +81,8 @@ pub struct Dispatcher {
     inhibitor: Inhibitor,
     last_seq: u64,
     last_ms: i64,
+    /// Alerts that were left out.
+    refused: u64,
 }
 
 /// Whom a node tells, and how long its groups wait first.
@@ -132,6 +134,7 @@ impl Dispatcher {
             silences: Silences::default(),
             last_seq: 0,
             last_ms: now_ms,
+            refused: 0,
         }
     }
 
@@ -155,6 +158,11 @@ impl Dispatcher {
         self.options.alerts_max.saturating_sub(self.alerts.len())
     }
 
+    /// Returns how often an alert was left out because too many were held.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
     /// Returns how many of the alerts are not held yet.
     pub fn unknown(&self, alerts: &[Alert]) -> usize {
         alerts.iter().filter(|alert| !self.alerts.contains_key(&alert.fingerprint())).count()
@@ -166,7 +174,7 @@ impl Dispatcher {
     }
 
     /// Takes alerts: new ones, and those held already with what changed. Alerts beyond what may be
-    /// held are left out; ask [`Self::room`] before.
+    /// held are left out, and counted in [`Self::refused`]; who can say no asks [`Self::room`] before.
     pub fn receive(&mut self, alerts: Vec<Alert>, now_ms: i64) -> Vec<Record> {
         let mut records = Vec::new();
         for alert in alerts {
@@ -180,8 +188,11 @@ impl Dispatcher {
         let known = self.alerts.get(&fingerprint);
         if known.is_none() {
             // Nobody was told of it, so nobody need hear that it ended.
-            let unheard = alert.is_resolved(now_ms) && !self.options.compat;
-            if unheard || self.room() == 0 {
+            if alert.is_resolved(now_ms) && !self.options.compat {
+                return;
+            }
+            if self.room() == 0 {
+                self.refused += 1;
                 return;
             }
         }

@@ -41,7 +41,7 @@ pub(super) async fn run(
     stop: watch::Receiver<()>,
 ) {
     let groups: Vec<Arc<Group>> = tenant.groups();
-    let index = Index::new(groups.iter().map(|group| &group.rules));
+    let index = Index::new(groups.iter().map(|group| (&group.rules, group.query_offset)));
     if index.is_empty() {
         return;
     }

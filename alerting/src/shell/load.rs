@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
+use tarn_model::tenant::TenantId;
+use tarn_query::{Engine, SqlError};
+
 use crate::options::{Options, SourceFile, Sources};
 use crate::problem::{Problem, any_error};
 use crate::route::Config;
 use crate::rules::{ParseOptions, RuleGroup, parse, shipped};
+use crate::slo::compile;
+use crate::slo::ledger::run::source::query_of;
 use crate::slo::{self, Objective};
 use crate::template::notify::Templates;
 use crate::template::rule::check;
@@ -46,7 +51,7 @@ impl Loaded {
             problems.extend(found);
             for objective in objectives {
                 // Rules of an objective are ordinary rules of the file that it stands in.
-                let parsed = parse(name, &slo::compile::rules(&objective), &parsing);
+                let parsed = parse(name, &compile::rules(&objective), &parsing);
                 loaded.groups.extend(parsed.groups);
                 problems.extend(parsed.problems);
                 loaded.objectives.push(Arc::new(objective));
@@ -55,6 +60,41 @@ impl Loaded {
         problems.extend(twice(&loaded.objectives));
         loaded.routes = routes(sources, options, &mut problems);
         (loaded, problems)
+    }
+}
+
+impl Loaded {
+    /// Leaves out objectives whose conditions over rows are no SQL, with their rules: the ledger could
+    /// count nothing for them.
+    pub(crate) async fn check_events(&mut self, engine: &Engine, problems: &mut Vec<Problem>) {
+        let tenant = TenantId::default_tenant();
+        let mut refused = Vec::new();
+        for objective in &self.objectives {
+            let Some(query) = query_of(objective) else { continue };
+            let name = &*objective.name;
+            match engine.sql_over(&tenant, &[], &query).await {
+                Err(SqlError::Invalid { message, .. }) => {
+                    refused.push(Arc::clone(objective));
+                    problems.push(Problem {
+                        file: objective.file.to_string(),
+                        line: objective.line,
+                        column: 1,
+                        message: format!("conditions of objective {name:?}: {message}"),
+                        warning: false,
+                    });
+                }
+                Ok(_) => {}
+                // Nothing is known against them.
+                Err(error) => tracing::warn!(name, %error, "conditions could not be checked"),
+            }
+        }
+        for objective in &refused {
+            let groups = compile::GROUPS.map(|kind| compile::group_name(objective, kind));
+            self.groups.retain(|g| {
+                *g.file != *objective.file || !groups.iter().any(|name| **name == *g.name)
+            });
+        }
+        self.objectives.retain(|objective| !refused.iter().any(|r| Arc::ptr_eq(r, objective)));
     }
 }
 

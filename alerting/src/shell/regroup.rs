@@ -25,6 +25,7 @@ use crate::evaluate::{Cell, Group, millis};
 use crate::notify::Outbox;
 use crate::route::{Config, DispatchOptions, Dispatcher};
 use crate::rules::{Rule, RuleGroup};
+use crate::slo::ledger::run::source::FromEngine;
 use crate::slo::{Objective, ledger};
 use crate::state::{Active, RuleState, State, carry};
 use crate::store::{Entry, Kind, RuleChange, RuleKey, entry};
@@ -84,10 +85,15 @@ impl Alerting {
         if !objectives.is_empty() {
             let handles = ledger::run::Handles {
                 clock: Arc::clone(&shared.clock),
-                engine: shared.engine.clone(),
+                source: Arc::new(FromEngine {
+                    engine: shared.engine.clone(),
+                    tenant: tenant.id.clone(),
+                }),
                 reader: self.0.reader.clone(),
                 writer: shared.writer.clone(),
                 tenant: tenant.id.clone(),
+                turn: Arc::clone(&self.0.counting),
+                lost: shared.metrics.slo_lost.clone(),
             };
             let run = ledger::run::run(objectives, handles, stopped);
             shared.tasks.spawn("slo ledger", Box::pin(run));

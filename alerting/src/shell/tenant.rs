@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, select};
@@ -15,7 +15,7 @@ use tarn_model::error::Result;
 use tarn_model::labels::LabelSet;
 use tarn_model::tenant::TenantId;
 use tokio::sync::Notify;
-use tracing::info;
+use tracing::{error, info};
 
 use super::{Shared, outward};
 use crate::alert::{Alert, Fingerprint};
@@ -27,6 +27,9 @@ use crate::route::{self, Dispatcher};
 use crate::schedule::WAIT_MAX;
 use crate::state::{RuleState, State, Transition, due_to_send};
 use crate::store::{Entry, Kind, RuleChange, RuleKey, entry};
+
+/// That alerts are left out is said once a minute: it happens at every slot.
+const REFUSED_SAID_EVERY_MS: i64 = 60_000;
 
 /// Everything of one tenant.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ pub(crate) struct Tenant {
     undelivered: Mutex<BTreeMap<u64, Vec<Intent>>>,
     decisions: AtomicU64,
     changed: Notify,
+    /// When it was last said that alerts were left out, ms.
+    refused_said_ms: AtomicI64,
     /// Whether time passes for the dispatcher.
     pub(super) started: AtomicBool,
 }
@@ -64,6 +69,7 @@ impl Tenant {
             undelivered: Mutex::default(),
             decisions: AtomicU64::new(0),
             changed: Notify::new(),
+            refused_said_ms: AtomicI64::new(i64::MIN),
             started: AtomicBool::new(false),
         }
     }
@@ -130,7 +136,9 @@ impl Tenant {
         mut entries: Vec<Entry>,
     ) -> Decided {
         let now_ms = shared.clock.now().as_millis();
+        let refused = dispatcher.refused();
         let mut records = dispatcher.receive(alerts, now_ms);
+        self.refused(shared, dispatcher.refused() - refused, now_ms);
         let advanced = dispatcher.advance(now_ms);
         records.extend(advanced.records);
         entries.extend(records.iter().map(|record| entry(&self.id, Kind::Route, record)));
@@ -145,6 +153,26 @@ impl Tenant {
             number
         });
         Decided { written: shared.store.append(entries), number }
+    }
+
+    /// Says that alerts of rules were left out because too many are held.
+    fn refused(&self, shared: &Shared, count: u64, now_ms: i64) {
+        if count == 0 {
+            return;
+        }
+        shared.metrics.alerts_refused.inc_by(count);
+        let said_ms = self.refused_said_ms.load(Ordering::Relaxed);
+        if now_ms.saturating_sub(said_ms) < REFUSED_SAID_EVERY_MS {
+            return;
+        }
+        self.refused_said_ms.store(now_ms, Ordering::Relaxed);
+        let tenant = &self.id;
+        error!(%tenant, count, "too many alerts are held: nobody is told of further ones");
+        let body =
+            format!("{count} alerts were left out, too many are held: nobody is told of them");
+        let attributes = vec![("alerts".to_owned(), count.to_string())];
+        let severity = Severity::Error;
+        shared.events.push(&self.id, Event { kind: "alerts_refused", severity, body, attributes });
     }
 
     /// Waits until a decision is durable, and lets the outbox send. Who is to be woken is woken also

@@ -14,7 +14,7 @@ use tarn_model::units::format_duration;
 use tarn_query::promql::query::{QueryValue, SampleValue};
 use tarn_query::{Engine, QueryOptions};
 
-use super::burn::{self, Severity};
+use super::burn::{self, Severity, Tier};
 use super::compile::{self, GOOD, SERVICE, SLO, VALID};
 use super::spec::{Objective, Sli};
 
@@ -62,7 +62,7 @@ pub struct Budget {
     pub budget_left: Option<f64>,
     /// Burn rate by window: 1 uses the budget up exactly at the end of the window of the objective.
     pub burn: BTreeMap<String, f64>,
-    /// Tiers above their threshold in both windows.
+    /// Tiers that fire.
     pub burning: Vec<Burning>,
 }
 
@@ -94,39 +94,30 @@ pub async fn status(
     let asked = Asked { engine, tenant, now_ms };
     let mut budgets = totals(&asked, objective).await?;
     let budget = 1.0 - objective.target;
-    let tiers = burn::tiers(objective.target, objective.window);
-    let mut shares: BTreeMap<Duration, BTreeMap<LabelSet, f64>> = BTreeMap::new();
-    for window in tiers.iter().flat_map(|tier| [tier.long, tier.short]) {
-        if let Entry::Vacant(vacant) = shares.entry(window) {
-            let expr = compile::share(objective, &format_duration(window));
-            vacant.insert(asked.vector(&expr).await?);
-        }
-    }
-    for (group, shown) in &mut budgets {
-        let of = |window: Duration| {
-            let share = shares.get(&window).and_then(|of_window| of_window.get(group));
-            share.copied().filter(|share| share.is_finite())
-        };
-        for window in shares.keys() {
-            if let Some(share) = of(*window) {
+    let windows = burn::tiers(objective.target, objective.window);
+    let windows = windows.iter().flat_map(|tier| [tier.long, tier.short]);
+    let shares = shares(&asked, windows, |window| compile::share(objective, window)).await?;
+    for (window, of_window) in &shares {
+        for (group, share) in of_window.iter().filter(|(_, share)| share.is_finite()) {
+            if let Some(shown) = budgets.get_mut(group) {
                 shown.burn.insert(format_duration(*window), share / budget);
             }
         }
-        for tier in &tiers {
-            let above = |window| of(window).is_some_and(|s| s > tier.threshold(objective.target));
-            if above(tier.long) && above(tier.short) {
-                shown.burning.push(Burning {
-                    tier: tier.name,
-                    severity: match tier.severity {
-                        Severity::Page => "page",
-                        Severity::Ticket => "ticket",
-                    },
-                    long: format_duration(tier.long),
-                    short: format_duration(tier.short),
-                    factor: tier.factor,
-                });
-            }
-        }
+    }
+    // The bounds that rules go by lie below the shares: mostly there is nothing to ask.
+    let above = |tier: &&Tier| {
+        let threshold = tier.threshold(objective.target);
+        let is_above = |window| of_any(&shares, window, |share| share > threshold);
+        is_above(tier.long) && is_above(tier.short)
+    };
+    let tiers = compile::tiers(objective);
+    let tiers: Vec<Tier> = tiers.iter().filter(above).copied().collect();
+    let windows = tiers.iter().flat_map(|tier| [tier.long, tier.short]);
+    let bounds = self::shares(&asked, windows, |w| compile::least_share(objective, w)).await?;
+    for (group, shown) in &mut budgets {
+        shown.burning = burning(&tiers, objective.target, |window| {
+            bounds.get(&window).and_then(|of_window| of_window.get(group)).copied()
+        });
     }
     Ok(Status {
         name: objective.name.to_string(),
@@ -140,6 +131,46 @@ pub async fn status(
         line: objective.line,
         budgets: budgets.into_values().collect(),
     })
+}
+
+type Shares = BTreeMap<Duration, BTreeMap<LabelSet, f64>>;
+
+/// Asks for an expression over windows, each once.
+async fn shares(
+    asked: &Asked<'_>,
+    windows: impl Iterator<Item = Duration>,
+    expr: impl Fn(&str) -> String,
+) -> Result<Shares> {
+    let mut shares = Shares::new();
+    for window in windows {
+        if let Entry::Vacant(vacant) = shares.entry(window) {
+            vacant.insert(asked.vector(&expr(&format_duration(window))).await?);
+        }
+    }
+    Ok(shares)
+}
+
+fn of_any(shares: &Shares, window: Duration, holds: impl Fn(f64) -> bool) -> bool {
+    shares.get(&window).is_some_and(|of_window| of_window.values().any(|share| holds(*share)))
+}
+
+/// Returns the tiers that fire for a group: `bound` is the least share of bad events in a window.
+fn burning(tiers: &[Tier], target: f64, bound: impl Fn(Duration) -> Option<f64>) -> Vec<Burning> {
+    let fires = |tier: &&Tier| {
+        let above = |window| bound(window).is_some_and(|share| share > tier.threshold(target));
+        above(tier.long) && above(tier.short)
+    };
+    let shown = |tier: &Tier| Burning {
+        tier: tier.name,
+        severity: match tier.severity {
+            Severity::Page => "page",
+            Severity::Ticket => "ticket",
+        },
+        long: format_duration(tier.long),
+        short: format_duration(tier.short),
+        factor: tier.factor,
+    };
+    tiers.iter().filter(fires).map(shown).collect()
 }
 
 /// Reads what happened in the window of the objective, by group.
@@ -217,3 +248,6 @@ impl Asked<'_> {
         Ok(samples.into_iter().filter_map(of).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,6 +44,8 @@ const WORKBOOK: [(f64, Severity, u64, u64, &str); 4] = [
     (0.10, Severity::Ticket, 3 * DAY, 6 * HOUR, "slow"),
 ];
 
+/// Name of the tier in front of those of the workbook.
+pub const OUTAGE_TIER: &str = "outage";
 /// Windows of the outage tier: as short as a share of events can be judged.
 const OUTAGE: (u64, u64) = (2 * MINUTE, 30);
 /// The outage tier fires when half of all events are bad, at most: a share cannot exceed one.
@@ -57,7 +59,7 @@ pub fn tiers(target: f64, period: Duration) -> Vec<Tier> {
     let factor = (OUTAGE_SHARE / budget).min(OUTAGE_FACTOR_MAX);
     let (long, short) = OUTAGE;
     let outage = Tier {
-        name: "outage",
+        name: OUTAGE_TIER,
         severity: Severity::Page,
         long: Duration::from_secs(long),
         short: Duration::from_secs(short),

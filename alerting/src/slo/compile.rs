@@ -42,26 +42,44 @@ const TICKET_INTERVAL: &str = "30s";
 /// Windows of Sloth's series.
 const WINDOWS: [&str; 7] = ["5m", "30m", "1h", "2h", "6h", "1d", "3d"];
 
+/// Kinds of groups of an objective.
+pub const GROUPS: [&str; 2] = ["page", "ticket"];
+
+/// Returns the name of a group of rules of an objective.
+pub fn group_name(objective: &Objective, kind: &str) -> String {
+    format!("slo:{}:{kind}", objective.name)
+}
+
+/// Returns the tiers that the rules of an objective look at.
+pub fn tiers(objective: &Objective) -> Vec<Tier> {
+    let alerting = &objective.alerting;
+    // Averages of ratios have no events to judge half a minute by.
+    let no_outage = alerting.no_outage || matches!(objective.sli, Sli::Ratio { .. });
+    let mut tiers = burn::tiers(objective.target, objective.window);
+    tiers.retain(|tier| {
+        let disabled = match tier.severity {
+            Severity::Page => alerting.page.disable,
+            Severity::Ticket => alerting.ticket.disable,
+        };
+        !disabled && !(no_outage && tier.name == burn::OUTAGE_TIER)
+    });
+    tiers
+}
+
 /// Returns the text of a rule file with the rules of an objective.
 pub fn rules(objective: &Objective) -> String {
-    let tiers = burn::tiers(objective.target, objective.window);
+    let tiers = tiers(objective);
     let of = |severity| -> Vec<Tier> {
-        let of_severity = tiers.iter().filter(|tier| tier.severity == severity);
-        let wanted = |tier: &&Tier| {
-            // Averages of ratios have no events to judge half a minute by.
-            let outage = tier.name == "outage";
-            !outage || !(objective.alerting.no_outage || matches!(objective.sli, Sli::Ratio { .. }))
-        };
-        of_severity.filter(wanted).copied().collect()
+        tiers.iter().filter(|tier| tier.severity == severity).copied().collect()
     };
     let mut file = Yaml::default();
     file.line(0, "groups:");
     let page = &objective.alerting.page;
     if !page.disable {
-        file.group(&format!("slo:{}:page", objective.name), PAGE_INTERVAL);
+        file.group(&group_name(objective, "page"), PAGE_INTERVAL);
         alert(objective, Severity::Page, &of(Severity::Page), page, &mut file);
     }
-    file.group(&format!("slo:{}:ticket", objective.name), TICKET_INTERVAL);
+    file.group(&group_name(objective, "ticket"), TICKET_INTERVAL);
     let ticket = &objective.alerting.ticket;
     if !ticket.disable {
         alert(objective, Severity::Ticket, &of(Severity::Ticket), ticket, &mut file);
@@ -92,7 +110,7 @@ pub fn share(objective: &Objective, window: &str) -> String {
 }
 
 /// Returns an expression for the least share of bad events that those of a window speak for.
-fn least_share(objective: &Objective, window: &str) -> String {
+pub fn least_share(objective: &Objective, window: &str) -> String {
     let p = share(objective, window);
     if matches!(objective.sli, Sli::Ratio { .. }) {
         return p;

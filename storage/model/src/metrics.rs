@@ -135,5 +135,7 @@ names! {
     ALERTING_LOG_BROKEN = "tarn_alerting_log_broken", "1 while the alert log cannot be written: pages go out, and a crash may double or lose what is on its way";
     ALERTING_ALERTS = "tarn_alerting_alerts", "Alerts of all rules by state";
     ALERTING_EVENTS_DROPPED = "tarn_alerting_events_dropped", "Alert events that the store did not take in time";
+    ALERTING_ALERTS_REFUSED = "tarn_alerting_alerts_refused", "Alerts of rules that were not held because there were too many: nobody is told of them";
+    SLO_REQUESTS_LOST = "tarn_slo_requests_lost", "Requests whose events an objective did not count: its query failed, or it was too slow for the log";
     ALERT_STAGE_SECONDS = "tarn_alert_stage_seconds", "Time of the stages between a slot and the outbox: wait, evaluate, decide (to durable), by stage";
 }

@@ -275,3 +275,15 @@ proptest! {
         prop_assert_eq!(run(&mut copied, now_ms + 90 * MINUTE), run(&mut live, now_ms + 90 * MINUTE));
     }
 }
+
+#[test]
+fn an_alert_that_finds_no_room_is_counted() {
+    let options = DispatchOptions { alerts_max: 1, ..DispatchOptions::default() };
+    let mut d = Dispatcher::new(config(PLAIN), options, 0);
+    let of = |i: &str, ends_ms| alert(&[("alertname", "A"), ("i", i)], 0, ends_ms);
+    d.receive(vec![of("1", FOREVER), of("2", FOREVER), of("1", FOREVER)], 0);
+    assert_eq!((d.len(), d.refused()), (1, 1));
+    // One that is over already is none that anybody misses.
+    d.receive(vec![of("3", 10)], 20);
+    assert_eq!(d.refused(), 1);
+}

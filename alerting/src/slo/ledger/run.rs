@@ -3,47 +3,50 @@
 //! The totals and the position up to which they count are stored in one record under the name of
 //! the follower, so after a crash counting goes on exactly behind them. A start reads the totals
 //! back, and writes them again over the time in which nothing was counted: a window that begins in
-//! there would else begin at nothing.
+//! there would else begin at nothing. What cannot be asked or stored at the moment is tried again,
+//! step by step, and nothing that was told meanwhile is forgotten.
+//!
+//! - [`source`]: what is asked
+//! - `rows`: rows that wait to be counted
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_array::cast::AsArray as _;
-use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{Array, RecordBatch};
-use futures::future::{Either, select};
-use tarn_model::error::{Error, Result};
-use tarn_model::labels::{Label, LabelSet, METRIC_NAME};
+use futures::future::{BoxFuture, Either, select};
+use prometheus_client::metrics::counter::Counter;
+use tarn_model::error::Result;
+use tarn_model::labels::{LabelSet, METRIC_NAME};
 use tarn_model::map::HashMap;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::Clock;
-use tarn_query::promql::query::{QueryValue, SampleValue};
-use tarn_query::{Engine, QueryOptions};
 use tarn_storage::append::{Appender, Writer};
 use tarn_storage::head::follow::{FollowOptions, Followed, Follower, RowBatch};
 use tarn_storage::view::Reader;
 use tarn_storage::wal::Lsn;
 use tokio::sync::watch;
 
-use super::super::compile::{GOOD, VALID, selector};
-use super::super::spec::{Objective, Sli};
-use super::{Entry, Last, Ledger, Stored};
+use self::rows::{After, Waiting};
+use self::source::Source;
+use super::super::compile::{GOOD, VALID};
+use super::super::spec::Objective;
+use super::{Entry, Ledger, Stored};
+
+mod rows;
+pub mod source;
 
 /// The name under which positions are kept.
 pub const FOLLOWER: &str = "slo_ledger";
 /// Totals are stored so often: the shortest window of the outage tier is half a minute.
 const TICK: Duration = Duration::from_secs(1);
-/// Rows that wait to be counted, in bytes; beyond, they are counted at once.
+/// How long is waited for rows before the position is looked at again.
+const LOOK: Duration = Duration::from_millis(50);
+/// Rows that wait to be counted, in bytes; beyond, they are counted at once, and no more are taken
+/// until they are: the log keeps the rest.
 const ROWS_BYTES_MAX: usize = 16 << 20;
 /// A gap is written over at steps below the lookback of queries.
 const FILL_MS: i64 = 240_000;
 /// Of a longer gap only the last part is: rules look back no further than a quarter.
 const FILL_MAX: i64 = 32_000;
-/// Totals are looked for so far back at first, and at this step.
-const RECENT_MS: i64 = 86_400_000;
-const RECENT_STEP_MS: i64 = 60_000;
-/// If there are none, over the longest window of the objective at this one.
-const FAR_STEP_MS: i64 = 3_600_000;
 
 /// What the task works with.
 #[derive(Debug, Clone)]
@@ -51,13 +54,17 @@ pub struct Handles {
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Answers what was stored before, and conditions on rows.
-    pub engine: Engine,
+    pub source: Arc<dyn Source>,
     /// Follows rows.
     pub reader: Reader,
     /// Stores totals.
     pub writer: Writer,
     /// Whose objectives they are.
     pub tenant: TenantId,
+    /// Held by the one that counts: the next one goes on from what it has stored.
+    pub turn: Arc<tokio::sync::Mutex<()>>,
+    /// Requests whose rows an objective could not count.
+    pub lost: Counter,
 }
 
 /// Counts until the store is closed, or nobody holds the other end of `stop`.
@@ -70,191 +77,167 @@ pub async fn run(objectives: Vec<Arc<Objective>>, handles: Handles, mut stop: wa
 }
 
 async fn follow(objectives: &[Arc<Objective>], handles: Handles) {
+    let turn = Arc::clone(&handles.turn);
+    let _turn = turn.lock().await;
     let options = FollowOptions {
         name: Some(FOLLOWER),
         tenants: Some(vec![handles.tenant.clone()]),
         ..FollowOptions::default()
     };
     let follower = handles.reader.follow(options);
-    let mut task =
-        Task { ledger: Ledger::default(), follower, rows: Vec::new(), bytes: 0, handles };
-    while let Err(error) = task.begin(objectives).await {
-        tracing::warn!(%error, "the ledger of objectives cannot begin yet");
-        task.handles.clock.sleep(TICK).await;
+    let waiting = Waiting::default();
+    let mut task = Task { ledger: Ledger::default(), follower, waiting, handles };
+    if task.begin(objectives).await {
+        task.count().await;
     }
-    task.count().await;
+}
+
+/// Totals that were stored before, and since when they are missing.
+struct Gap {
+    since_ms: i64,
+    labels: LabelSet,
+    good: f64,
+    valid: f64,
 }
 
 impl Handles {
-    /// Reads what the store has of the counters: the samples of the last minutes, and where there
-    /// are none, the newest one of the last day.
-    async fn counters_of(
-        &self,
-        objective: &Objective,
-        now_ms: i64,
-        stored: &mut HashMap<LabelSet, Stored>,
-    ) -> Result<()> {
-        let Sli::Counters { part, valid, .. } = &objective.sli else { return Ok(()) };
-        for term in part.terms.iter().chain(&valid.terms) {
-            let matchers: Vec<String> = term.matchers.iter().map(ToString::to_string).collect();
-            let selector = format!("{{{}}}", matchers.join(","));
-            let day = self.ask(&format!("last_over_time({selector}[1d])"), now_ms).await?;
-            if let QueryValue::Vector { samples, .. } = day {
-                for sample in samples {
-                    let last = match sample.value {
-                        SampleValue::Float(value) => Last::Float(value),
-                        SampleValue::Histogram(histogram) => Last::Histogram(histogram),
-                    };
-                    // Its time is not told; whatever was told again is among the newer ones.
-                    stored.insert(sample.labels, vec![(i64::MIN, last)]);
+    /// Tries until it succeeds.
+    async fn persist<'a, T: Send>(
+        &'a self,
+        what: &str,
+        mut attempt: impl FnMut() -> BoxFuture<'a, Result<T>> + Send,
+    ) -> T {
+        loop {
+            match attempt().await {
+                Ok(done) => return done,
+                Err(error) => {
+                    tracing::warn!(%error, what, "the ledger of objectives cannot begin yet");
+                    self.clock.sleep(TICK).await;
                 }
             }
-            let minutes = self.ask(&format!("{selector}[15m]"), now_ms).await?;
-            let QueryValue::Matrix(series) = minutes else { continue };
-            for series in series {
-                let floats = series.floats.into_iter().map(|(at, value)| (at, Last::Float(value)));
-                let histograms = series.histograms.into_iter();
-                let histograms = histograms.map(|(at, value)| (at, Last::Histogram(value)));
-                let mut samples: Stored = floats.chain(histograms).collect();
-                samples.sort_by_key(|(at, _)| *at);
-                stored.insert(series.labels, samples);
+        }
+    }
+
+    /// Makes a ledger that goes on from the totals that are stored.
+    async fn resume(&self, objectives: &[Arc<Objective>]) -> Result<(Ledger, Vec<Gap>)> {
+        let now_ms = self.clock.now().as_millis();
+        let mut ledger = Ledger::new(objectives.to_vec());
+        let mut gaps = Vec::new();
+        for (at, objective) in objectives.iter().enumerate() {
+            let good = self.source.totals(objective, GOOD, now_ms).await?;
+            let mut valid = self.source.totals(objective, VALID, now_ms).await?;
+            for (labels, (since_ms, good)) in good {
+                if let Some((_, valid)) = valid.remove(&labels) {
+                    ledger.resume(at, &labels, (good, valid));
+                    gaps.push(Gap { since_ms, labels, good, valid });
+                }
             }
         }
-        Ok(())
+        Ok((ledger, gaps))
     }
 
-    async fn ask(&self, query: &str, now_ms: i64) -> Result<QueryValue> {
-        let Self { engine, tenant, .. } = self;
-        let answer = engine.instant(tenant, query, now_ms, QueryOptions::default()).await;
-        let answer = answer.map_err(|e| Error::unavailable(e.to_string(), TICK))?;
-        match answer.partial {
-            Some(why) => Err(Error::unavailable(why, TICK)),
-            None => Ok(answer.value),
-        }
-    }
-
-    /// Reads the newest stored totals, with about the time from which on they are missing.
-    async fn totals_of(
-        &self,
-        objective: &Objective,
-        metric: &str,
-        now_ms: i64,
-    ) -> Result<HashMap<LabelSet, (i64, f64)>> {
-        let series = format!("{metric}{}", selector(objective));
-        let recent = self.newest(&series, (now_ms - RECENT_MS, now_ms, RECENT_STEP_MS)).await?;
-        if !recent.is_empty() {
-            return Ok(recent);
-        }
-        let window_ms = i64::try_from(objective.window.as_millis()).unwrap_or(RECENT_MS);
-        let query = format!("last_over_time({series}[1h])");
-        self.newest(&query, (now_ms - window_ms, now_ms, FAR_STEP_MS)).await
-    }
-
-    async fn newest(
-        &self,
-        query: &str,
-        range: (i64, i64, i64),
-    ) -> Result<HashMap<LabelSet, (i64, f64)>> {
-        let Self { engine, tenant, .. } = self;
-        let answer = engine.range(tenant, query, range, QueryOptions::default()).await;
-        let answer = answer.map_err(|e| Error::unavailable(e.to_string(), TICK))?;
-        if let Some(why) = answer.partial {
-            return Err(Error::unavailable(why, TICK));
-        }
-        let QueryValue::Matrix(series) = answer.value else { return Ok(HashMap::default()) };
-        let of = |series: tarn_query::promql::query::MatrixSeries| {
-            let newest = *series.floats.last()?;
-            Some((series.labels.filtered(|l| *l.name != *METRIC_NAME), newest))
-        };
-        Ok(series.into_iter().filter_map(of).collect())
-    }
-
-    /// Writes totals over the time in which nothing was counted, up to `position`; returns the record.
-    async fn fill(
-        &self,
-        gaps: Vec<(i64, LabelSet, f64, f64)>,
-        now_ms: i64,
-        position: Lsn,
-    ) -> Result<Lsn> {
+    /// Writes totals over the time in which nothing was counted.
+    async fn fill(&self, gap: &Gap) -> Result<()> {
+        let now_ms = self.clock.now().as_millis();
         let mut appender = self.writer.appender(&self.tenant)?;
-        for (since_ms, labels, good, valid) in gaps {
-            let steps = ((now_ms - since_ms) / FILL_MS).min(FILL_MAX);
-            for step in (0..steps).rev() {
-                let time_ms = now_ms - (step + 1) * FILL_MS;
-                for (metric, value) in [(GOOD, good), (VALID, valid)] {
-                    let entry = Entry { labels: labels.with(METRIC_NAME, metric), value };
-                    put(&mut appender, &entry, time_ms);
-                }
+        let steps = ((now_ms - gap.since_ms) / FILL_MS).min(FILL_MAX);
+        for step in (0..steps).rev() {
+            let time_ms = now_ms - (step + 1) * FILL_MS;
+            for (metric, value) in [(GOOD, gap.good), (VALID, gap.valid)] {
+                let entry = Entry { labels: gap.labels.with(METRIC_NAME, metric), value };
+                put(&mut appender, &entry, time_ms);
             }
         }
+        appender.commit().await.map(drop)
+    }
+
+    /// Stores a record that says nothing new. Everything that was on its way is stored before it.
+    async fn mark(&self, position: Lsn) -> Result<Lsn> {
+        let mut appender = self.writer.appender(&self.tenant)?;
         appender.acknowledge(FOLLOWER, position);
         appender.commit().await
+    }
+
+    /// Reads what the counters of all objectives were before.
+    async fn counters(&self, objectives: &[Arc<Objective>]) -> Result<HashMap<LabelSet, Stored>> {
+        let (now_ms, mut stored) = (self.clock.now().as_millis(), HashMap::default());
+        for objective in objectives {
+            self.source.counters(objective, now_ms, &mut stored).await?;
+        }
+        Ok(stored)
     }
 }
 
 struct Task {
     ledger: Ledger,
     follower: Follower,
-    /// Rows that wait to be counted.
-    rows: Vec<Arc<RowBatch>>,
-    bytes: usize,
+    waiting: Waiting<Arc<RowBatch>>,
     handles: Handles,
 }
 
 impl Task {
-    /// Takes up what was stored before, and counts what was told since then and not counted.
-    async fn begin(&mut self, objectives: &[Arc<Objective>]) -> Result<()> {
+    /// Takes up what was stored before, and counts what was told since then and not counted. Returns
+    /// whether the store is open.
+    async fn begin(&mut self, objectives: &[Arc<Objective>]) -> bool {
         let handles = self.handles.clone();
-        let now_ms = handles.clock.now().as_millis();
-        let mut ledger = Ledger::new(objectives.to_vec());
-        let mut gaps = Vec::new();
-        for (at, objective) in objectives.iter().enumerate() {
-            let good = handles.totals_of(objective, GOOD, now_ms).await?;
-            let mut valid = handles.totals_of(objective, VALID, now_ms).await?;
-            for (labels, (time_ms, good)) in good {
-                if let Some((_, valid)) = valid.remove(&labels) {
-                    ledger.resume(at, &labels, (good, valid));
-                    gaps.push((time_ms, labels, good, valid));
-                }
-            }
-        }
+        // Where it goes on is known from here; what it is told already is not counted yet.
+        let first = self.follower.try_next();
+        let position = if first.is_none() { self.follower.position() } else { Lsn::default() };
+        // Of who counted before, a last record may be on its way.
+        handles.persist("waiting for the log", || Box::pin(handles.mark(position))).await;
+        let totals = || -> BoxFuture<'_, _> { Box::pin(handles.resume(objectives)) };
+        let (ledger, gaps) = handles.persist("reading totals", totals).await;
         self.ledger = ledger;
-        let reached = handles.fill(gaps, now_ms, self.follower.position()).await?;
+        for gap in &gaps {
+            // One record each: all together are as large as there are groups.
+            handles.persist("filling gaps", || Box::pin(handles.fill(gap))).await;
+        }
+        let mark = || -> BoxFuture<'_, _> { Box::pin(handles.mark(position)) };
+        let reached = handles.persist("filling gaps", mark).await;
+        if let Some(followed) = first {
+            self.take(followed).await;
+        }
         // Whatever was stored before this record is told before it, too.
         while self.follower.position() < reached {
-            match self.follower.next().await {
-                Some(followed) => self.take(followed).await,
-                None => return Err(Error::unavailable("the store was closed", TICK)),
+            let look = handles.clock.sleep(LOOK);
+            let followed = match select(std::pin::pin!(self.follower.next()), look).await {
+                Either::Left((None, _)) => return false,
+                Either::Left((Some(followed), _)) => Some(followed),
+                // Records without rows move the position and tell nothing.
+                Either::Right(_) => None,
+            };
+            if let Some(followed) = followed {
+                self.take(followed).await;
             }
         }
-        let (now_ms, mut stored) = (handles.clock.now().as_millis(), HashMap::default());
-        for objective in objectives {
-            handles.counters_of(objective, now_ms, &mut stored).await?;
-        }
-        self.ledger.learn(stored);
-        Ok(())
+        let counters = || -> BoxFuture<'_, _> { Box::pin(handles.counters(objectives)) };
+        self.ledger.learn(handles.persist("reading counters", counters).await);
+        true
     }
 
     async fn count(mut self) {
         let clock = Arc::clone(&self.handles.clock);
         let mut tick = clock.sleep(TICK);
         loop {
-            let woken = match select(std::pin::pin!(self.follower.next()), tick).await {
-                Either::Left((None, _)) => return,
-                Either::Left((Some(followed), rest)) => {
-                    tick = rest;
-                    Some(followed)
-                }
-                Either::Right(((), _)) => {
+            // The tick is looked at first: rows that come without end would never let it through.
+            let woken = match select(tick, std::pin::pin!(self.follower.next())).await {
+                Either::Left(((), _)) => {
                     tick = clock.sleep(TICK);
                     None
+                }
+                Either::Right((None, _)) => return,
+                Either::Right((Some(followed), rest)) => {
+                    tick = rest;
+                    Some(followed)
                 }
             };
             match woken {
                 Some(followed) => self.take(followed).await,
                 None => {
-                    self.count_rows().await;
-                    self.store().await;
+                    // Totals go with the position, which stands behind the rows that wait.
+                    if self.count_rows().await {
+                        self.store().await;
+                    }
                 }
             }
         }
@@ -264,14 +247,15 @@ impl Task {
         match followed {
             Followed::Samples(batch) => self.ledger.samples(&batch),
             Followed::Rows(rows) => {
-                self.bytes += rows.rows().get_array_memory_size();
-                self.rows.push(rows);
-                if self.bytes > ROWS_BYTES_MAX {
-                    self.count_rows().await;
+                let bytes = rows.rows().get_array_memory_size();
+                self.waiting.push(rows, bytes);
+                while self.waiting.bytes() > ROWS_BYTES_MAX && !self.count_rows().await {
+                    self.handles.clock.sleep(TICK).await;
                 }
             }
             Followed::Lagged { from, to } => {
-                tracing::warn!(
+                self.handles.lost.inc_by(to.0.saturating_sub(from.0) + 1);
+                tracing::error!(
                     from = from.0,
                     to = to.0,
                     "the ledger of objectives was too slow: events of these records do not count"
@@ -281,53 +265,37 @@ impl Task {
         }
     }
 
-    /// Counts the rows that wait, with one query per objective over nothing but them.
-    async fn count_rows(&mut self) {
-        let rows = std::mem::take(&mut self.rows);
-        self.bytes = 0;
-        if rows.is_empty() {
-            return;
-        }
+    /// Counts the rows that wait, with one query per objective over nothing but them. Returns
+    /// whether none waits any more.
+    async fn count_rows(&mut self) -> bool {
         let objectives = self.ledger.objectives().to_vec();
-        for (at, objective) in objectives.iter().enumerate() {
-            let Some(query) = query_of(objective) else { continue };
-            let Handles { engine, tenant, .. } = &self.handles;
-            match engine.sql_over(tenant, &rows, &query).await {
-                Ok(answer) => {
-                    for batch in &answer.batches {
-                        self.add(at, objective, batch);
+        while let Some((rows, at)) = self.waiting.next(objectives.len()) {
+            let Some(objective) = objectives.get(at) else { break };
+            match self.handles.source.count(objective, rows).await {
+                Ok(counted) => {
+                    for of in counted {
+                        self.ledger.events(at, &of.group, of.good, of.valid);
                     }
+                    self.waiting.counted();
                 }
                 Err(error) => {
-                    tracing::warn!(slo = %objective.name, %error, "events cannot be counted");
+                    let (slo, requests) = (&*objective.name, rows.len());
+                    match self.waiting.failed(&error, self.handles.clock.monotonic()) {
+                        After::Kept { first } => {
+                            if first {
+                                tracing::warn!(slo, requests, %error, "events wait to be counted");
+                            }
+                            return false;
+                        }
+                        After::GivenUp => {
+                            self.handles.lost.inc_by(requests as u64);
+                            tracing::error!(slo, requests, %error, "events cannot be counted");
+                        }
+                    }
                 }
             }
         }
-    }
-
-    fn add(&mut self, at: usize, objective: &Objective, batch: &RecordBatch) {
-        let groups = objective.group_by.len();
-        let number = |column: usize, row: usize| -> f64 {
-            let column = batch.column(column);
-            if column.is_null(row) {
-                return 0.0;
-            }
-            match column.as_primitive_opt::<Float64Type>() {
-                Some(values) => values.value(row),
-                None => column
-                    .as_primitive_opt::<Int64Type>()
-                    .map_or(0.0, |values| values.value(row) as f64),
-            }
-        };
-        for row in 0..batch.num_rows() {
-            let label = |column: usize| {
-                let value = text_at(batch.column(column), row)?;
-                Some(Label::new(objective.group_by[column].as_str(), value))
-            };
-            let group: LabelSet = (0..groups).filter_map(label).collect();
-            let (good, valid) = (number(groups, row), number(groups + 1, row));
-            self.ledger.events(at, &group, good, valid);
-        }
+        true
     }
 
     /// Stores what changed. What cannot be stored now is stored with the next tick.
@@ -353,15 +321,6 @@ impl Task {
     }
 }
 
-/// Returns the text in a column, whichever way it is laid out.
-fn text_at(column: &dyn Array, row: usize) -> Option<&str> {
-    if column.is_null(row) {
-        return None;
-    }
-    let plain = column.as_string_opt::<i32>().map(|values| values.value(row));
-    plain.or_else(|| column.as_string_view_opt().map(|values| values.value(row)))
-}
-
 /// Adds one total; what the store rejects (a limit of series) is told, and counted there.
 fn put(appender: &mut Appender, entry: &Entry, time_ms: i64) {
     let put = appender
@@ -370,23 +329,4 @@ fn put(appender: &mut Appender, entry: &Entry, time_ms: i64) {
     if let Err(rejection) = put {
         tracing::warn!(series = %entry.labels, ?rejection, "a total of an objective is rejected");
     }
-}
-
-/// Returns the query that counts rows: groups, good ones, all. A span stands for as many as its
-/// weight says.
-fn query_of(objective: &Objective) -> Option<String> {
-    let Sli::Events { table, valid, good } = &objective.sli else { return None };
-    let one = if table == "spans" { "coalesce(weight, 1.0)" } else { "1.0" };
-    let groups: String = objective
-        .group_by
-        .iter()
-        .map(|name| format!("CAST(\"{}\" AS VARCHAR), ", name.replace('"', "\"\"")))
-        .collect();
-    let condition = if valid.is_empty() { "true" } else { valid };
-    let by: Vec<String> = (1..=objective.group_by.len()).map(|n| n.to_string()).collect();
-    let by = if by.is_empty() { String::new() } else { format!(" GROUP BY {}", by.join(", ")) };
-    Some(format!(
-        "SELECT {groups}sum({one}) FILTER (WHERE {good}), sum({one}) FROM {table} \
-         WHERE ({condition}){by}"
-    ))
 }
