@@ -142,6 +142,7 @@ pub(crate) async fn start(
         engine: engine.clone(),
         writer: storage.writer(),
         journal: Arc::new(storage.alert_log()),
+        documents: storage.documents(),
     };
     let own_address = addresses.http.to_string();
     let options = config.alerting.clone();

@@ -18,7 +18,7 @@ use http::{HeaderValue, StatusCode};
 use http_body_util::Limited;
 use serde::Serialize;
 use tarn_alerting::api as alerting_api;
-use tarn_alerting::api::alertmanager_v2;
+use tarn_alerting::api::{alertmanager_v2, ruler};
 use tarn_model::limits::Limits;
 use tarn_model::signal::Signal;
 use tarn_query::api::native;
@@ -75,6 +75,7 @@ pub(crate) enum BodyLimit {
     RemoteWrite,
     Otlp,
     Alerts,
+    Rules,
 }
 
 /// Who answers.
@@ -111,6 +112,7 @@ pub(crate) enum Handler {
     Native(native::Endpoint),
     Sql,
     Rules(alerting_api::prometheus::Endpoint),
+    Ruler(ruler::Endpoint),
     Alerting(alerting_api::native::Endpoint),
     Slos,
     Alertmanager(alertmanager_v2::Endpoint),
@@ -219,6 +221,17 @@ pub(crate) static ROUTES: &[Route] = &[
     route("/api/v1/services", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::Services)),
     route("/-/reload", Methods::PostAndPut, Role::Admin, BodyLimit::None, Handler::Reload),
     route("/api/v1/rules", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Rules(alerting_api::prometheus::Endpoint::Rules)),
+    route("/config/v1/rules", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Ruler(ruler::Endpoint::List)),
+    route("/config/v1/rules/{namespace}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Ruler(ruler::Endpoint::Namespace)),
+    route("/config/v1/rules/{namespace}", Methods::Post, Role::Admin, BodyLimit::Rules, Handler::Ruler(ruler::Endpoint::Namespace)),
+    route("/config/v1/rules/{namespace}", Methods::Delete, Role::Admin, BodyLimit::None, Handler::Ruler(ruler::Endpoint::Namespace)),
+    route("/config/v1/rules/{namespace}/{group}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Ruler(ruler::Endpoint::Group)),
+    route("/config/v1/rules/{namespace}/{group}", Methods::Delete, Role::Admin, BodyLimit::None, Handler::Ruler(ruler::Endpoint::Group)),
+    route("/api/v1/rules/{namespace}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Ruler(ruler::Endpoint::Namespace)),
+    route("/api/v1/rules/{namespace}", Methods::Post, Role::Admin, BodyLimit::Rules, Handler::Ruler(ruler::Endpoint::Namespace)),
+    route("/api/v1/rules/{namespace}", Methods::Delete, Role::Admin, BodyLimit::None, Handler::Ruler(ruler::Endpoint::Namespace)),
+    route("/api/v1/rules/{namespace}/{group}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Ruler(ruler::Endpoint::Group)),
+    route("/api/v1/rules/{namespace}/{group}", Methods::Delete, Role::Admin, BodyLimit::None, Handler::Ruler(ruler::Endpoint::Group)),
     route("/api/v1/alerts", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Rules(alerting_api::prometheus::Endpoint::Alerts)),
     route("/api/v1/alertmanagers", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Rules(alerting_api::prometheus::Endpoint::Alertmanagers)),
     route("/api/v1/slos", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Slos),
@@ -250,7 +263,8 @@ impl Route {
             self.handler,
             Native(_) | Usage | UsageJobs | Erase | Tombstones | Alerting(_) | Slos
         );
-        if self.path.starts_with("/api/v1/") && !is_own {
+        let is_prometheus = ["/api/v1/", "/config/v1/"].iter().any(|p| self.path.starts_with(p));
+        if is_prometheus && !is_own {
             paths.push(format!("{PROMETHEUS_PREFIX}{}", self.path));
         }
         let is_probe = matches!(self.path, "/-/healthy" | "/-/ready");
@@ -313,6 +327,7 @@ impl BodyLimit {
             Self::RemoteWrite => limits.remote_write_bytes_max.as_usize().saturating_add(1),
             Self::Otlp => limits.otlp_bytes_max.as_usize().saturating_add(GRPC_HEAD_BYTES + 1),
             Self::Alerts => alertmanager_v2::BODY_BYTES_MAX.saturating_add(1),
+            Self::Rules => ruler::BODY_BYTES_MAX.saturating_add(1),
         }
     }
 }
@@ -431,6 +446,7 @@ async fn handle(app: Arc<App>, route: &'static Route, request: Request) -> Respo
         Handler::Native(endpoint) => admin::native(&app, endpoint, request).await,
         Handler::Sql => admin::sql(&app, request).await,
         Handler::Rules(endpoint) => alerts::prometheus(&app, endpoint, &request),
+        Handler::Ruler(endpoint) => alerts::ruler(&app, endpoint, request).await,
         Handler::Alerting(endpoint) => alerts::native(&app, endpoint, &request),
         Handler::Slos => alerts::slos(&app, request).await,
         Handler::Alertmanager(endpoint) => alerts::alertmanager(&app, endpoint, request).await,

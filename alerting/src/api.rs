@@ -1,11 +1,12 @@
 //! The interfaces: Prometheus' rules and alerts, Alertmanager's second version, our own.
 //!
 //! Handlers read what runs and render it; they hold no lock while they write. The server maps its
-//! routes to [`prometheus::Endpoint`] and [`native::Endpoint`].
+//! routes to [`prometheus::Endpoint`], [`ruler::Endpoint`] and [`native::Endpoint`].
 
 pub mod alertmanager_v2;
 pub mod native;
 pub mod prometheus;
+pub mod ruler;
 pub mod slos;
 
 use axum::response::{IntoResponse as _, Response};

@@ -27,6 +27,8 @@ pub struct Sources {
     pub alertmanager: Option<SourceFile>,
     /// Templates that the routes name, sorted by name.
     pub templates: Vec<SourceFile>,
+    /// Groups that were set through the API: the namespace, and the text of one group.
+    pub set: Vec<SourceFile>,
     /// What could not be read.
     pub unreadable: Vec<Problem>,
 }

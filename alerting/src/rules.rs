@@ -25,7 +25,7 @@ pub mod unit_test;
 mod validate;
 pub(crate) mod yaml;
 
-pub use parse::{duplicates, parse};
+pub use parse::{duplicates, parse, parse_group};
 
 /// A group of rules, evaluated together, in order.
 #[derive(Debug, Clone, PartialEq)]

@@ -20,6 +20,7 @@ use tarn_model::tenant::TenantId;
 use tarn_model::time::Clock;
 use tarn_query::Engine;
 use tarn_storage::append::Writer;
+use tarn_storage::documents::Documents;
 use tarn_storage::view::Reader;
 use tokio::sync::{Semaphore, watch};
 use tracing::{error, info, warn};
@@ -38,6 +39,7 @@ pub(crate) mod load;
 mod outward;
 mod regroup;
 mod restore;
+mod stored;
 pub(crate) mod tenant;
 
 use self::load::Loaded;
@@ -70,6 +72,8 @@ pub struct Parts {
     pub writer: Writer,
     /// Keeps what was decided.
     pub journal: Arc<dyn Journal>,
+    /// Keeps rules that are set through the API.
+    pub documents: Documents,
 }
 
 /// What all parts of the shell share.
@@ -118,6 +122,9 @@ struct Inner {
     followers: Mutex<Option<watch::Sender<()>>>,
     /// Held by the ledger of objectives that counts.
     counting: Arc<tokio::sync::Mutex<()>>,
+    /// The files as they were taken last.
+    sources: Mutex<Sources>,
+    stored: stored::Stored,
     /// Held while rules change.
     reloading: tokio::sync::Mutex<()>,
     /// What the start replayed and nobody has taken yet.
@@ -150,7 +157,7 @@ impl Alerting {
         registry: &mut Registry,
     ) -> Self {
         let metrics = Metrics::register(registry);
-        let Parts { engine, reader, writer, journal } = parts;
+        let Parts { engine, reader, writer, journal, documents } = parts;
         let dropped = metrics.events_dropped.clone();
         let external_url = match options.external_url.as_str() {
             "" => format!("http://{address}"),
@@ -193,6 +200,8 @@ impl Alerting {
             objectives: RwLock::default(),
             followers: Mutex::default(),
             counting: Arc::default(),
+            sources: Mutex::default(),
+            stored: stored::Stored::new(documents),
             reloading: tokio::sync::Mutex::new(()),
             restored: Mutex::default(),
         }))
@@ -216,10 +225,13 @@ impl Alerting {
             Err(error) => error!(%error, "alert log cannot be read, states begin anew"),
         }
         let _reloading = self.0.reloading.lock().await;
-        let (loaded, problems) = self.load(&sources).await;
+        let unread = self.read_set().await;
+        let (loaded, mut problems) = self.load(&sources).await;
+        problems.extend(unread);
         let good = !crate::problem::any_error(&problems);
         Box::pin(self.take(loaded, good)).await;
         self.told(good, problems);
+        *self.0.sources.lock() = sources;
         shared.restored_us.store(0, Ordering::Relaxed);
         self.0.status.write().running = true;
         shared.tasks.spawn("alert events", Box::pin(shared.events.clone().run()));
@@ -234,15 +246,31 @@ impl Alerting {
         let good = !crate::problem::any_error(&problems);
         if good {
             Box::pin(self.take(loaded, true)).await;
+            *self.0.sources.lock() = sources;
         }
         self.told(good, problems);
         good
     }
 
-    /// Reads the files, and asks the engine whether it understands the conditions in them.
-    async fn load(&self, sources: &Sources) -> (Loaded, Vec<Problem>) {
+    /// Takes what the API has set, beside the files that run.
+    async fn retake(&self) {
+        let _reloading = self.0.reloading.lock().await;
+        let sources = self.0.sources.lock().clone();
+        let (loaded, problems) = self.load(&sources).await;
+        let good = !crate::problem::any_error(&problems);
+        Box::pin(self.take(loaded, good)).await;
+        // Of files that changed meanwhile and have mistakes it is still to be told.
+        if !good || self.status().last_reload_successful {
+            self.told(good, problems);
+        }
+    }
+
+    /// Reads the files and what the API has set, and asks the engine whether it understands the
+    /// conditions in them.
+    async fn load(&self, files: &Sources) -> (Loaded, Vec<Problem>) {
         let shared = &self.0.shared;
-        let (mut loaded, mut problems) = Loaded::of(sources, &shared.options);
+        let sources = Sources { set: self.set_files(), ..files.clone() };
+        let (mut loaded, mut problems) = Loaded::of(&sources, &shared.options);
         loaded.check_events(&shared.engine, &mut problems).await;
         (loaded, problems)
     }
@@ -271,7 +299,7 @@ impl Alerting {
             return;
         }
         let (severity, body) = if good {
-            (Severity::Info, format!("rules and routes were taken from the files, {count} remarks"))
+            (Severity::Info, format!("rules and routes were taken over, {count} remarks"))
         } else {
             (
                 Severity::Error,
@@ -312,6 +340,7 @@ impl Alerting {
             }
             shared.metrics.alerts(pending, firing);
             shared.metrics.log_broken.set(i64::from(shared.store.broken().is_some()));
+            Box::pin(self.look_at_set()).await;
             let now = shared.clock.monotonic();
             let is_time = now.saturating_sub(saved) >= SNAPSHOT_EVERY && shared.store.has_grown();
             if is_time || shared.store.is_long() {

@@ -25,6 +25,14 @@ pub(super) fn prometheus(
     }
 }
 
+/// Rules that are set, as Mimir's ruler answers.
+pub(super) async fn ruler(app: &App, endpoint: api::ruler::Endpoint, request: Request) -> Response {
+    match tenant::of(request.headers(), app.config.tenants.required) {
+        Ok(tenant) => api::ruler::handle(&app.alerting, endpoint, &tenant, request).await,
+        Err(e) => failed(&e, Direction::Read),
+    }
+}
+
 /// Tarn's own.
 pub(super) fn native(app: &App, endpoint: api::native::Endpoint, request: &Request) -> Response {
     let query = request.uri().query().unwrap_or_default();

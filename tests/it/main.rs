@@ -26,6 +26,7 @@ mod otlp_metrics;
 mod outsiders;
 mod pages;
 mod query_command;
+mod ruler;
 mod rules_command;
 mod sdks;
 mod search_commands;

@@ -44,6 +44,36 @@ pub fn parse(file: &str, text: &str, options: &ParseOptions<'_>) -> Parsed {
     Parsed { groups, problems }
 }
 
+/// Reads a text that is one group.
+pub fn parse_group(file: &str, text: &str, options: &ParseOptions<'_>) -> Parsed {
+    let mut reader = Reader::new(file, options.ignore_unknown);
+    let root = match yaml::parse(text) {
+        Ok(document) => document.root,
+        Err(e) => {
+            reader.error_at(e.line, e.column, e.message);
+            None
+        }
+    };
+    let mut file = File { file: file.into(), text, options, reader };
+    let mut groups = Vec::new();
+    if let Some(root) = &root {
+        let group = file.group(root);
+        file.reader.context.clear();
+        if group.name.is_empty() {
+            file.reader.error(root, "a group needs a name");
+        }
+        groups.push(group);
+    } else if file.reader.problems.is_empty() {
+        file.reader.error_at(1, 1, "there is no group");
+    }
+    let mut problems = file.reader.problems;
+    problems.sort_by_key(|problem| (problem.line, problem.column));
+    if any_error(&problems) {
+        groups.clear();
+    }
+    Parsed { groups, problems }
+}
+
 /// Finds rules of a file that are there twice: the same name with the same labels.
 pub fn duplicates(groups: &[RuleGroup]) -> Vec<Problem> {
     type Labels<'a> = &'a [(Arc<str>, Arc<str>)];

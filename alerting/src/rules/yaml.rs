@@ -10,6 +10,7 @@ use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use tarn_model::map::HashMap;
 
 mod place;
+mod print;
 mod read;
 
 pub(crate) use place::place_inside;

@@ -8,7 +8,7 @@ use tarn_query::{Engine, SqlError};
 use crate::options::{Options, SourceFile, Sources};
 use crate::problem::{Problem, any_error};
 use crate::route::Config;
-use crate::rules::{ParseOptions, RuleGroup, parse, shipped};
+use crate::rules::{ParseOptions, RuleGroup, parse, parse_group, shipped};
 use crate::slo::compile;
 use crate::slo::ledger::run::source::query_of;
 use crate::slo::{self, Objective};
@@ -57,6 +57,16 @@ impl Loaded {
                 loaded.objectives.push(Arc::new(objective));
             }
         }
+        for SourceFile { name, text } in &sources.set {
+            let parsed = parse_group(name, text, &parsing);
+            problems.extend(parsed.problems);
+            for group in parsed.groups {
+                match loaded.groups.iter().any(|known| known.key() == group.key()) {
+                    true => problems.push(taken(name, &group.name)),
+                    false => loaded.groups.push(group),
+                }
+            }
+        }
         problems.extend(twice(&loaded.objectives));
         loaded.routes = routes(sources, options, &mut problems);
         (loaded, problems)
@@ -95,6 +105,17 @@ impl Loaded {
             });
         }
         self.objectives.retain(|objective| !refused.iter().any(|r| Arc::ptr_eq(r, objective)));
+    }
+}
+
+/// A group that was set has the name of one in a file.
+pub(super) fn taken(namespace: &str, name: &str) -> Problem {
+    Problem {
+        file: namespace.to_owned(),
+        line: 1,
+        column: 1,
+        message: format!("a rule file {namespace:?} has a group {name:?} already"),
+        warning: false,
     }
 }
 
