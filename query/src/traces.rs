@@ -4,8 +4,10 @@
 //! - `span`, `assemble`: rows of one trace → the view of the trace: what was sent twice shown once,
 //!   clocks put right, the critical path
 //! - `read`: all spans of a trace; `search`: the newest traces with a span that is wanted
+//! - `histogram`: how many spans there are when, by duration
 
 pub(crate) mod assemble;
+pub(crate) mod histogram;
 pub(crate) mod read;
 pub(crate) mod search;
 pub(crate) mod span;

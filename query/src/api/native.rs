@@ -9,6 +9,7 @@ mod counts;
 mod logs;
 mod run;
 mod services;
+mod trace;
 mod traces;
 mod within;
 
@@ -21,6 +22,7 @@ use tarn_model::error::Error;
 use tarn_model::tenant::TenantId;
 use tarn_storage::schema::tables::Table;
 
+use super::frame;
 use super::json::object::Object;
 use super::prometheus::params::Params;
 use super::prometheus::{GRACE, read_form, wrong_method};
@@ -49,20 +51,29 @@ pub enum Endpoint {
     LogsFacets,
     /// Traces that a search finds.
     TracesSearch,
+    /// How many spans that a search finds there are when, by duration.
+    TracesHistogram,
+    /// Which of some traces are stored.
+    TracesStored,
     /// A trace by its id, which the path names.
     Trace,
+    /// One span of a trace, which the path names.
+    Span,
     /// Services with their rates, errors and durations.
     Services,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::LogsSearch,
         Self::LogsHistogram,
         Self::LogsFacets,
         Self::TracesSearch,
+        Self::TracesHistogram,
+        Self::TracesStored,
         Self::Trace,
+        Self::Span,
         Self::Services,
     ];
 
@@ -73,7 +84,10 @@ impl Endpoint {
             Self::LogsHistogram => "/logs/histogram",
             Self::LogsFacets => "/logs/facets",
             Self::TracesSearch => "/traces/search",
+            Self::TracesHistogram => "/traces/histogram",
+            Self::TracesStored => "/traces/stored",
             Self::Trace => "/traces/{id}",
+            Self::Span => "/traces/{id}/spans/{span_id}",
             Self::Services => "/services",
         }
     }
@@ -81,11 +95,13 @@ impl Endpoint {
     /// Returns the methods that are answered.
     pub fn methods(self) -> &'static [Method] {
         match self {
-            Self::Trace => &[Method::GET],
+            Self::Trace | Self::Span => &[Method::GET],
             Self::LogsSearch
             | Self::LogsHistogram
             | Self::LogsFacets
             | Self::TracesSearch
+            | Self::TracesHistogram
+            | Self::TracesStored
             | Self::Services => &[Method::GET, Method::POST],
         }
     }
@@ -107,7 +123,10 @@ pub async fn handle(
         Err(failure) => return failure.response(),
     };
     let params = Params::new(&form, parts.uri.query().unwrap_or(""));
-    let call = Call { engine: engine.clone(), tenant, params, cancel: Cancel::default() };
+    let wants_frame = frame::is_wanted(&parts.headers);
+    let engine_of_call = engine.clone();
+    let call =
+        Call { engine: engine_of_call, tenant, params, cancel: Cancel::default(), wants_frame };
     let cancel = call.cancel.clone();
     let patience = call.timeout().unwrap_or_default() + GRACE;
     let path = parts.uri.path().to_owned();
@@ -125,6 +144,8 @@ struct Call {
     tenant: TenantId,
     params: Params,
     cancel: Cancel,
+    /// The client takes columns where there are some.
+    wants_frame: bool,
 }
 
 /// A search as it was asked.
@@ -142,7 +163,10 @@ impl Call {
             Endpoint::LogsHistogram => counts::histogram(&self, sink).await,
             Endpoint::LogsFacets => counts::facets(&self, sink).await,
             Endpoint::TracesSearch => traces::search(&self, sink).await,
-            Endpoint::Trace => traces::by_id(&self, path, sink).await,
+            Endpoint::TracesHistogram => traces::histogram(&self, sink).await,
+            Endpoint::TracesStored => trace::stored(&self, sink).await,
+            Endpoint::Trace => trace::by_id(&self, path, sink).await,
+            Endpoint::Span => trace::span(&self, path, sink).await,
             Endpoint::Services => services::list(&self, sink).await,
         }
     }
@@ -240,7 +264,10 @@ impl Call {
 
 /// Writes what the answer took, behind `data`.
 fn stats(out: &mut Vec<u8>, rows: usize, cost: Cost, elapsed: Duration) {
-    let mut envelope = Object::within(out);
+    stats_into(&mut Object::within(out), rows, cost, elapsed);
+}
+
+fn stats_into(envelope: &mut Object<'_>, rows: usize, cost: Cost, elapsed: Duration) {
     let mut object = Object::new(envelope.member("stats"));
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     object.int("rows", number(rows as u64));

@@ -60,6 +60,11 @@ pub(crate) fn trace_id(text: &str) -> Option<[u8; 16]> {
     intrinsic::id(text, 16)?.try_into().ok()
 }
 
+/// Reads a span id from hex digits; left out zeros in front are zeros.
+pub(crate) fn span_id(text: &str) -> Option<[u8; 8]> {
+    intrinsic::id(text, 8)?.try_into().ok()
+}
+
 struct Planner {
     table: Table,
     regexes: std::cell::Cell<usize>,

@@ -117,6 +117,11 @@ impl<'a> Scanner<'a> {
         self.cost
     }
 
+    /// Returns how much all scans together may hold.
+    pub(crate) fn memory_bytes_max(&self) -> u64 {
+        self.running.memory_bytes_max()
+    }
+
     /// Goes on holding what the last scan left; the next holds its own besides.
     pub(crate) fn keep(&mut self) {
         self.kept = self.reserved;

@@ -10,20 +10,28 @@ use tarn_model::map::{HashMap, HashSet};
 use tarn_storage::schema::tables::problem;
 
 use super::span::Span;
-use super::tree::{self, Node, Place, Top};
+use super::tree::{self, Node, Place, Segment, Top, Tree};
 use super::{ERROR, kind_word, status_word};
 use crate::api::json;
 use crate::api::json::object::Object;
 use crate::api::prometheus::time::format_rfc3339_ns;
 use crate::records;
 
+mod cut;
+mod draw;
+
 /// One trace, put together.
 #[derive(Debug)]
 pub(crate) struct Trace {
     spans: Vec<Span>,
     places: Vec<Place>,
+    path: Vec<Segment>,
     /// How many spans were the same as another.
     duplicates: usize,
+    /// How many spans are left out, because there are too many.
+    hidden: usize,
+    /// How many spans came without attributes, events and links, because they are too large.
+    pub(super) bare: usize,
 }
 
 /// What a list of traces says of one.
@@ -103,11 +111,11 @@ impl Trace {
             Node { id, parent, start_ns, duration_ns, kind, service }
         };
         let nodes: Vec<Node> = spans.iter().map(node).collect();
-        let places = tree::arrange(&nodes);
+        let Tree { places, path } = tree::arrange(&nodes);
         for place in places.iter().filter(|place| place.top == Some(Top::Cycle)) {
             spans[place.node].problems |= problem::CYCLE;
         }
-        Self { duplicates: all - spans.len(), spans, places }
+        Self { duplicates: all - spans.len(), spans, places, path, hidden: 0, bare: 0 }
     }
 
     /// Returns the spans in their order, with their places.
@@ -129,26 +137,18 @@ impl Trace {
             (shifted, "spans at a corrected time, because their clock differs from their parent's"),
             (shared, "spans that share their id with another that differs"),
             (self.duplicates, "spans that were stored again and are shown once"),
+            (self.hidden, "spans that are left out, those farthest below the root"),
+            (self.bare, "spans without attributes, events and links, which need too much memory"),
         ];
         rows.iter().filter(|(n, _)| *n > 0).map(|(n, text)| format!("{text}: {n}")).collect()
     }
 
     /// Writes the head of the trace, up to its spans, into an object that stays open.
     pub(crate) fn write_head(&self, out: &mut Vec<u8>, trace_id: &[u8; 16]) -> Tables<'_> {
-        let start_ns = self.start_ns();
-        let end = |(span, place): (&Span, &Place)| {
-            shown_start(span, place).saturating_add(span.duration_ns.max(0))
-        };
-        let end_ns = self.spans().map(end).max().unwrap_or(start_ns);
         let tables = Tables::new(self);
         let mut object = Object::new(out);
-        records::hex(object.member("trace_id"), trace_id);
-        object.text("start", &format_rfc3339_ns(start_ns));
-        object.quoted_int("start_unix_nano", start_ns);
-        object.int("duration_ns", end_ns.saturating_sub(start_ns));
-        if let Some(summary) = summary(&self.spans) {
-            summary.write(&mut object);
-        }
+        self.write_summary(&mut object, trace_id);
+        self.write_path(object.member("critical_path"));
         for (member, texts) in [("resources", &tables.resources), ("scopes", &tables.scopes)] {
             let out = object.member(member);
             out.push(b'[');
@@ -161,6 +161,39 @@ impl Trace {
             out.push(b']');
         }
         tables
+    }
+
+    /// Writes what is said of the trace as a whole.
+    fn write_summary(&self, object: &mut Object<'_>, trace_id: &[u8; 16]) {
+        let start_ns = self.start_ns();
+        let end = |(span, place): (&Span, &Place)| {
+            shown_start(span, place).saturating_add(span.duration_ns.max(0))
+        };
+        let end_ns = self.spans().map(end).max().unwrap_or(start_ns);
+        records::hex(object.member("trace_id"), trace_id);
+        object.text("start", &format_rfc3339_ns(start_ns));
+        object.quoted_int("start_unix_nano", start_ns);
+        object.int("duration_ns", end_ns.saturating_sub(start_ns));
+        if let Some(summary) = summary(&self.spans) {
+            summary.write(object);
+        }
+    }
+
+    /// Writes the critical path, in ns since the start of the trace.
+    fn write_path(&self, out: &mut Vec<u8>) {
+        let start_ns = self.start_ns();
+        out.push(b'[');
+        for (i, segment) in self.path.iter().enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            let mut object = Object::new(out);
+            object.count("span", segment.span as u64);
+            object.int("start_ns", segment.start_ns.saturating_sub(start_ns));
+            object.int("end_ns", segment.end_ns.saturating_sub(start_ns));
+            object.close();
+        }
+        out.push(b']');
     }
 
     /// Returns the earliest start as shown.
@@ -234,37 +267,55 @@ impl<'a> Tables<'a> {
     pub(crate) fn write(&self, out: &mut Vec<u8>, span: &Span, place: &Place, trace_start_ns: i64) {
         let start_ns = shown_start(span, place);
         let mut object = Object::new(out);
-        records::hex(object.member("span_id"), &span.id);
-        if let Some(parent) = span.parent {
-            records::hex(object.member("parent_span_id"), &parent);
-        }
+        ids(&mut object, span);
         if let Some(top) = place.top {
             object.text("top", top_word(top));
         }
         object.int("depth", place.depth.into());
         object.int("descendants", place.descendants.into());
-        object.text("service", &span.service);
-        object.text("name", &span.name);
-        object.text("kind", kind_word(span.kind));
-        object.text("status", status_word(span.status));
-        object.text("start", &format_rfc3339_ns(span.start_ns));
-        object.quoted_int("start_unix_nano", span.start_ns);
-        object.int("duration_ns", span.duration_ns);
+        own(&mut object, span);
         object.int("offset_ns", start_ns.saturating_sub(trace_start_ns));
+        object.int("self_ns", place.self_ns);
         if place.shift_ns != 0 {
             object.int("clock_shift_ns", place.shift_ns);
         }
-        object.member("critical").extend_from_slice(if place.critical {
-            b"true"
-        } else {
-            b"false"
-        });
+        object.bool("critical", place.critical);
         problems(object.member("problems"), span.problems);
         object.int("resource", self.resources.number(&span.resource));
         object.int("scope", self.scopes.number(&span.scope));
         out.extend_from_slice(&span.rest);
         out.push(b'}');
     }
+}
+
+/// Writes a span that is shown alone, with its resource and scope.
+pub(crate) fn write_alone(out: &mut Vec<u8>, span: &Span) {
+    let mut object = Object::new(out);
+    ids(&mut object, span);
+    own(&mut object, span);
+    problems(object.member("problems"), span.problems);
+    records::raw_object(object.member("resource"), &span.resource);
+    records::raw_object(object.member("scope"), &span.scope);
+    out.extend_from_slice(&span.rest);
+    out.push(b'}');
+}
+
+fn ids(object: &mut Object<'_>, span: &Span) {
+    records::hex(object.member("span_id"), &span.id);
+    if let Some(parent) = span.parent {
+        records::hex(object.member("parent_span_id"), &parent);
+    }
+}
+
+/// Writes what a span says of itself.
+fn own(object: &mut Object<'_>, span: &Span) {
+    object.text("service", &span.service);
+    object.text("name", &span.name);
+    object.text("kind", kind_word(span.kind));
+    object.text("status", status_word(span.status));
+    object.text("start", &format_rfc3339_ns(span.start_ns));
+    object.quoted_int("start_unix_nano", span.start_ns);
+    object.int("duration_ns", span.duration_ns);
 }
 
 fn shown_start(span: &Span, place: &Place) -> i64 {

@@ -15,7 +15,7 @@ use tarn_storage::view::rows::{RowColumn, RowScan};
 
 use super::assemble::{Summary, distinct, summary};
 use super::read::scan_of;
-use super::span::{Rows, Shared, Span, columns};
+use super::span::{Detail, Rows, Shared, Span, columns};
 use crate::search::plan::Plan;
 use crate::search::scan::{End, Range, Scanner, row_scan};
 
@@ -123,7 +123,7 @@ async fn all_spans(
     ids: &[[u8; 16]],
     range: Range,
 ) -> Result<(HashMap<[u8; 16], Vec<Span>>, End)> {
-    let scan = scan_of(ids, columns(false), range);
+    let scan = scan_of(ids, columns(Detail::Light), range);
     let mut shared = Shared::default();
     let mut traces: HashMap<[u8; 16], Vec<Span>> = HashMap::default();
     let mut bytes = 0;
@@ -148,7 +148,7 @@ async fn count(
     ids: &[[u8; 16]],
     range: Range,
 ) -> Result<(HashMap<[u8; 16], u64>, End)> {
-    let mut scan: RowScan = row_scan(Table::Spans, columns(false), plan, range)?;
+    let mut scan: RowScan = row_scan(Table::Spans, columns(Detail::Light), plan, range)?;
     let of = scan_of(ids, Vec::new(), range);
     scan.prune.trace_ids = of.prune.trace_ids;
     scan.filters.splice(0..0, of.filters);

@@ -36,6 +36,8 @@ pub(crate) struct Span {
     pub(crate) problems: i32,
     /// Further members of the span's JSON object, each with a comma in front.
     pub(crate) rest: Vec<u8>,
+    /// Its events, where they are asked for without the rest: ns since its start, and name.
+    pub(crate) events: Vec<(i64, Arc<str>)>,
 }
 
 impl Span {
@@ -58,7 +60,7 @@ impl Span {
 
     /// Returns what the span takes; texts that repeat belong to [`Shared`].
     pub(crate) fn bytes(&self) -> u64 {
-        (size_of::<Self>() + self.rest.len()) as u64
+        (size_of::<Self>() + self.rest.len() + size_of_val(self.events.as_slice())) as u64
     }
 }
 
@@ -119,9 +121,28 @@ const FULL: [&str; 14] = [
     column::PROBLEMS,
 ];
 
-/// Returns the columns of spans, `full` ones or those that a list of traces needs.
-pub(crate) fn columns(full: bool) -> Vec<RowColumn> {
-    let names = LIGHT.iter().chain(FULL.iter().filter(|_| full));
+/// What a drawing of a trace needs besides [`LIGHT`]: attributes are asked for span by span.
+const DRAWN: [&str; 2] = [column::EVENTS, column::PROBLEMS];
+
+/// How much is read of a span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// What a list of traces needs.
+    Light,
+    /// What a drawing of a trace needs.
+    Drawn,
+    /// Everything.
+    Full,
+}
+
+/// Returns the columns of spans.
+pub(crate) fn columns(detail: Detail) -> Vec<RowColumn> {
+    let more: &[&str] = match detail {
+        Detail::Light => &[],
+        Detail::Drawn => &DRAWN,
+        Detail::Full => &FULL,
+    };
+    let names = LIGHT.iter().chain(more);
     names
         .map(|name| match *name {
             column::ATTRIBUTES => RowColumn::Attributes,
@@ -200,7 +221,28 @@ impl<'a> Rows<'a> {
             scope,
             problems: self.problems.get(row).unwrap_or(0),
             rest: Vec::new(),
+            events: Vec::new(),
         }
+    }
+
+    /// Returns all rows, each with its events, to `take`.
+    ///
+    /// # Errors
+    /// A column has an unexpected type: a bug.
+    pub(crate) fn drawn_spans(
+        &self,
+        shared: &mut Shared,
+        mut take: impl FnMut(Span),
+    ) -> Result<()> {
+        let events = Elements::new(self.batch, column::EVENTS)?;
+        for row in 0..self.batch.num_rows() {
+            let mut span = self.span(row, shared);
+            if let Some(events) = &events {
+                span.events = events.named(row, shared);
+            }
+            take(span);
+        }
+        Ok(())
     }
 
     /// Returns all rows, each with the rest of its members, to `take`.
@@ -325,6 +367,17 @@ impl<'a> Elements<'a> {
             }
         }
         out.push(b']');
+    }
+
+    /// Returns when and what the elements of a row are.
+    fn named(&self, row: usize, shared: &mut Shared) -> Vec<(i64, Arc<str>)> {
+        if !self.list.is_valid(row) {
+            return Vec::new();
+        }
+        let offsets = self.list.value_offsets();
+        let [(_, names), _] = &self.texts;
+        let at = offsets[row] as usize..offsets[row + 1] as usize;
+        at.map(|at| (self.offset.get(at).unwrap_or(0), shared.get(names.get(at)))).collect()
     }
 
     fn event(&self, object: &mut Object<'_>, at: usize, start_ns: i64) {

@@ -7,7 +7,11 @@
 
 use tarn_model::map::HashMap;
 
+pub use self::path::Segment;
+use self::path::Times;
 use super::{CLIENT, SERVER};
+
+mod path;
 
 /// What the tree needs to know of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,19 +62,30 @@ pub struct Place {
     pub descendants: u32,
     /// What its clock is wrong by, as far as its parent shows: ns to be added to its start.
     pub shift_ns: i64,
+    /// How long it ran while none of its children did, ns.
+    pub self_ns: i64,
     /// Whether it is on the critical path: had it been shorter, the trace would have been.
     pub critical: bool,
 }
 
-/// Places all spans: depth first, siblings by start.
-pub fn arrange(nodes: &[Node]) -> Vec<Place> {
+/// All spans in their places, and what the end of the trace waited for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tree {
+    /// Depth first, siblings by start.
+    pub places: Vec<Place>,
+    /// The critical path, from start to end.
+    pub path: Vec<Segment>,
+}
+
+/// Places all spans.
+pub fn arrange(nodes: &[Node]) -> Tree {
     let (parents, tops) = parents(nodes);
     let children = Children::new(nodes, &parents);
     let mut places = depth_first(&parents, &tops, &children);
     count_descendants(&mut places);
     correct_clocks(nodes, &mut places);
-    mark_critical(nodes, &children, &mut places);
-    places
+    let path = walk(nodes, &children, &mut places);
+    Tree { places, path }
 }
 
 /// Finds the parent of each node, and why there is none.
@@ -180,6 +195,7 @@ fn depth_first(parents: &[Option<usize>], tops: &[Option<Top>], children: &Child
             depth,
             descendants: 0,
             shift_ns: 0,
+            self_ns: 0,
             critical: false,
         });
         stack.extend(children.of(node).iter().rev().map(|i| (*i, depth + 1)));
@@ -228,34 +244,27 @@ fn correct_clocks(nodes: &[Node], places: &mut [Place]) {
     }
 }
 
-/// Marks the spans that the end of the trace waited for: from the end of the first root backwards,
-/// always into the child that ended last before the time that is already explained.
-fn mark_critical(nodes: &[Node], children: &Children, places: &mut [Place]) {
-    let mut shifts = vec![0_i64; nodes.len()];
-    for place in places.iter() {
-        shifts[place.node] = place.shift_ns;
-    }
+/// Walks the critical path below the first root, marks the spans on it, and measures what each span
+/// spends itself.
+fn walk(nodes: &[Node], children: &Children, places: &mut [Place]) -> Vec<Segment> {
     let root = places.iter().find(|p| p.top == Some(Top::Root)).or(places.first());
-    let Some(root) = root.map(|place| place.node) else { return };
-    let start = |i: usize| nodes[i].start_ns.saturating_add(shifts[i]);
-    let end = |i: usize| nodes[i].end_ns().saturating_add(shifts[i]);
+    let Some(root) = root.map(|place| place.node) else { return Vec::new() };
+    let (mut shifts, mut place_of) = (vec![0_i64; nodes.len()], vec![0; nodes.len()]);
+    for (at, place) in places.iter().enumerate() {
+        shifts[place.node] = place.shift_ns;
+        place_of[place.node] = at;
+    }
+    let times = Times { nodes, shifts: &shifts, children };
     let mut critical = vec![false; nodes.len()];
-    let mut stack = vec![(root, i64::MAX)];
-    while let Some((node, until)) = stack.pop() {
-        critical[node] = true;
-        let mut explained = end(node).min(until);
-        let mut by_end: Vec<usize> = children.of(node).to_vec();
-        by_end.sort_by_key(|i| std::cmp::Reverse((end(*i), *i)));
-        for child in by_end {
-            if start(child) < explained && end(child) > start(node) {
-                stack.push((child, explained));
-                explained = start(child);
-            }
-        }
+    let mut path = times.critical(root, &mut critical);
+    for segment in &mut path {
+        segment.span = place_of[segment.span];
     }
     for place in places {
         place.critical = critical[place.node];
+        place.self_ns = times.own(place.node);
     }
+    path
 }
 
 #[cfg(test)]

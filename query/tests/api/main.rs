@@ -10,3 +10,4 @@ mod queries;
 mod searches;
 mod services;
 mod support;
+mod traces;

@@ -147,6 +147,17 @@ impl World {
         read(native::handle(&self.engine, endpoint, self.tenant.clone(), request).await).await
     }
 
+    /// Asks Tarn's own API for columns; returns the header of the frame, and its columns by name.
+    pub(crate) async fn frame(&self, path_and_query: &str) -> Frame {
+        let endpoint = native_endpoint(path_and_query.split('?').next().unwrap());
+        let request = Request::get(format!("/api/v1{path_and_query}"))
+            .header("accept", FRAME)
+            .body(Body::empty())
+            .unwrap();
+        let tenant = self.tenant.clone();
+        Frame::read(native::handle(&self.engine, endpoint, tenant, request).await).await
+    }
+
     /// Asks Tarn's own API with a form.
     pub(crate) async fn native_form(&self, path: &str, form: &str) -> Answer {
         let endpoint = native::Endpoint::ALL.into_iter().find(|e| e.path() == path).unwrap();
@@ -173,6 +184,45 @@ impl World {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
         text.lines().filter(|l| l.starts_with(prefix)).fold(String::new(), |all, l| all + l + "\n")
+    }
+}
+
+/// The media type of frames.
+pub(crate) const FRAME: &str = "application/vnd.tarn.frame";
+
+/// A frame, read as the layout is published.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) header: serde_json::Value,
+    pub(crate) bytes: usize,
+    values: Vec<f64>,
+}
+
+impl Frame {
+    pub(crate) async fn read(response: Response<Body>) -> Self {
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers().get(header::CONTENT_TYPE).unwrap(), FRAME);
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let length = u32::from_le_bytes(bytes[..4].try_into().unwrap()) as usize;
+        assert_eq!((length + 4) % 8, 0, "columns are aligned");
+        let header = serde_json::from_slice(&bytes[4..4 + length]).unwrap();
+        let values = bytes[4 + length..].chunks_exact(8);
+        let values = values.map(|value| f64::from_le_bytes(value.try_into().unwrap())).collect();
+        Self { header, bytes: bytes.len(), values }
+    }
+
+    /// Returns a column by its number.
+    pub(crate) fn column(&self, at: usize) -> &[f64] {
+        let column = &self.header["columns"][at];
+        let number = |member: &str| column[member].as_u64().unwrap() as usize;
+        let from = number("offset") / 8;
+        &self.values[from..from + number("length")]
+    }
+
+    /// Returns a column by its name.
+    pub(crate) fn named(&self, name: &str) -> &[f64] {
+        let columns = self.header["columns"].as_array().unwrap();
+        self.column(columns.iter().position(|column| column["name"] == name).unwrap())
     }
 }
 

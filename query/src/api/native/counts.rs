@@ -62,7 +62,7 @@ pub(super) async fn histogram(call: &Call, mut sink: Sink) -> Result<(), Gone> {
 }
 
 /// Writes a list of numbers.
-fn integers(out: &mut Vec<u8>, numbers: impl Iterator<Item = u64>) {
+pub(super) fn integers(out: &mut Vec<u8>, numbers: impl Iterator<Item = u64>) {
     out.push(b'[');
     for (i, number) in numbers.enumerate() {
         if i > 0 {

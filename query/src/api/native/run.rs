@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tarn_model::error::Error;
+use tarn_model::limits::Limit;
+use tarn_promql::query::Hooks as _;
 use tarn_storage::view::View;
 
-use super::{Call, stats};
+use super::{Call, stats, stats_into};
+use crate::api::json::object::Object;
 use crate::api::reply::{Failure, Remarks, Sink};
 use crate::govern::Running;
 use crate::govern::memory::Account;
@@ -27,7 +30,7 @@ pub(super) struct Answer<T> {
     cost: Cost,
     partial: Option<String>,
     elapsed: Duration,
-    _account: Account,
+    account: Account,
 }
 
 impl Call {
@@ -58,7 +61,7 @@ impl Run<'_> {
         let (elapsed, _) = running.elapsed();
         call.finish(running, text, cost, &result);
         let (value, end) = result?;
-        Ok(Answer { value, end, cost, partial, elapsed, _account: account })
+        Ok(Answer { value, end, cost, partial, elapsed, account })
     }
 }
 
@@ -71,6 +74,20 @@ impl<T> Answer<T> {
     /// Collects what there is to say, before anything is written.
     pub(super) fn remarks(&mut self, call: &Call, sink: &mut Sink) -> Remarks {
         call.remarks(self.partial.take(), self.end, sink)
+    }
+
+    /// Takes memory that the answer needs besides, until it is sent.
+    pub(super) fn hold(&self, bytes: u64) -> Result<(), Failure> {
+        if self.account.reserve(bytes) {
+            return Ok(());
+        }
+        let message = format!("memory of all queries is used up: the answer needs {bytes} bytes");
+        Err(Error::over(Limit::QueriesMemory, message).into())
+    }
+
+    /// Writes what it took into an object of its own form.
+    pub(super) fn stats_member(&self, object: &mut Object<'_>, rows: usize) {
+        stats_into(object, rows, self.cost, self.elapsed);
     }
 
     /// Writes what it took, behind `data`.

@@ -1,38 +1,31 @@
-//! `traces/search` and `traces/{id}`.
+//! `traces/search` and `traces/histogram`.
 
-use std::time::Duration;
-
-use http::StatusCode;
 use tarn_storage::schema::tables::Table;
 
-use super::{Call, stats};
+use super::Call;
+use super::counts::integers;
+use super::run::Answer;
+use crate::api::json;
 use crate::api::json::object::Object;
 use crate::api::prometheus::time::format_rfc3339_ns;
 use crate::api::reply::{Failure, Gone, Sink};
-use crate::govern::memory::Account;
 use crate::records;
-use crate::search::scan::{Cost, End, Scanner};
-use crate::traces::assemble::Trace;
-use crate::traces::search::Found;
-use crate::traces::{read, search};
+use crate::traces::histogram::{self, Histogram};
+use crate::traces::search::{self, Found};
 
-/// What was found, what it took, and the memory that it holds until it is sent.
-struct Answer<T> {
-    value: T,
-    end: End,
-    cost: Cost,
-    partial: Option<String>,
-    elapsed: Duration,
-    _account: Account,
-}
+/// Buckets of time, unless a request says otherwise: columns of a heatmap a dozen pixels wide.
+const BUCKETS: usize = 60;
+
+/// Buckets of time at most: more than a screen has pixels to tell apart.
+const BUCKETS_MAX: usize = 2000;
 
 /// Traces with a span that a search finds, newest first.
 pub(super) async fn search(call: &Call, mut sink: Sink) -> Result<(), Gone> {
-    let answer = match find(call).await {
+    let mut answer = match find(call).await {
         Ok(answer) => answer,
         Err(failure) => return sink.fail(&failure).await,
     };
-    let remarks = call.remarks(answer.partial, answer.end, &mut sink);
+    let remarks = answer.remarks(call, &mut sink);
     sink.open();
     sink.out.extend_from_slice(b"{\"traces\":[");
     for (i, found) in answer.value.iter().enumerate() {
@@ -43,7 +36,7 @@ pub(super) async fn search(call: &Call, mut sink: Sink) -> Result<(), Gone> {
         sink.send_full().await?;
     }
     sink.out.extend_from_slice(b"]}");
-    stats(&mut sink.out, answer.value.len(), answer.cost, answer.elapsed);
+    answer.stats(&mut sink, answer.value.len());
     sink.close(&remarks).await
 }
 
@@ -55,71 +48,62 @@ fn write(out: &mut Vec<u8>, found: &Found) {
     object.quoted_int("start_unix_nano", summary.start_ns);
     object.int("duration_ns", summary.duration_ns);
     summary.write(&mut object);
-    object.int("matched_count", i64::try_from(*matched).unwrap_or(i64::MAX));
+    object.count("matched_count", *matched);
     object.close();
 }
 
 async fn find(call: &Call) -> Result<Answer<Vec<Found>>, Failure> {
     let asked = call.asked(Table::Spans)?;
-    let running = call.admit().await?;
-    let account = running.account();
-    let view = call.engine.view();
-    let mut scanner = Scanner::new(&view, &call.tenant, &running, &account);
+    let run = call.begin().await?;
+    let mut scanner = run.scanner();
     let result = search::run(&mut scanner, &asked.plan, asked.range, asked.limit).await;
-    let partial = view.partial();
     let cost = scanner.cost();
-    let (elapsed, _) = running.elapsed();
-    call.finish(running, &asked.text, cost, &result);
-    let (value, end) = result?;
-    Ok(Answer { value, end, cost, partial, elapsed, _account: account })
+    run.end(&asked.text, cost, result)
 }
 
-/// A trace by its id.
-pub(super) async fn by_id(call: &Call, path: &str, mut sink: Sink) -> Result<(), Gone> {
-    let (trace_id, answer) = match open(call, path).await {
-        Ok(found) => found,
+/// How many spans that a search finds there are when, by duration.
+pub(super) async fn histogram(call: &Call, mut sink: Sink) -> Result<(), Gone> {
+    let mut answer = match count(call).await {
+        Ok(answer) => answer,
         Err(failure) => return sink.fail(&failure).await,
     };
-    let trace = &answer.value;
-    let mut remarks = call.remarks(answer.partial, answer.end, &mut sink);
-    remarks.warnings.extend(trace.remarks());
+    let remarks = answer.remarks(call, &mut sink);
     sink.open();
-    let tables = trace.write_head(&mut sink.out, &trace_id);
-    sink.out.extend_from_slice(b",\"spans\":[");
-    let start_ns = trace.start_ns();
-    let mut rows = 0;
-    for (span, place) in trace.spans() {
-        if rows > 0 {
-            sink.out.push(b',');
-        }
-        rows += 1;
-        tables.write(&mut sink.out, span, place, start_ns);
-        sink.send_full().await?;
-    }
-    sink.out.extend_from_slice(b"]}");
-    stats(&mut sink.out, rows, answer.cost, answer.elapsed);
+    write_histogram(&mut sink.out, &answer.value);
+    answer.stats(&mut sink, answer.value.grid.len);
     sink.close(&remarks).await
 }
 
-async fn open(call: &Call, path: &str) -> Result<([u8; 16], Answer<Trace>), Failure> {
-    let text = path.rsplit('/').next().unwrap_or_default();
-    let trace_id = crate::search::plan::trace_id(text).ok_or_else(|| {
-        Failure::bad_data(format!("invalid trace id: {text:?} is not of up to 32 hex digits"))
-    })?;
-    let range = call.range()?;
-    let running = call.admit().await?;
-    let account = running.account();
-    let view = call.engine.view();
-    let mut scanner = Scanner::new(&view, &call.tenant, &running, &account);
-    let result = read::run(&mut scanner, trace_id, range).await;
-    let partial = view.partial();
-    let cost = scanner.cost();
-    let (elapsed, _) = running.elapsed();
-    call.finish(running, text, cost, &result);
-    let (value, end) = result?;
-    if value.spans().next().is_none() && end == End::Whole && partial.is_none() {
-        let message = format!("no span of trace {text} is stored");
-        return Err(Failure::of(StatusCode::NOT_FOUND, "not_found", message));
+fn write_histogram(out: &mut Vec<u8>, histogram: &Histogram) {
+    let (bounds, counts) = histogram.heatmap();
+    let mut data = Object::new(out);
+    data.int("start_ms", histogram.grid.start_ms);
+    data.int("step_ms", histogram.grid.step_ms);
+    integers(data.member("bounds_ns"), bounds.into_iter());
+    let rows = data.member("counts");
+    rows.push(b'[');
+    for (i, row) in counts.into_iter().enumerate() {
+        if i > 0 {
+            rows.push(b',');
+        }
+        integers(rows, row.into_iter());
     }
-    Ok((trace_id, Answer { value, end, cost, partial, elapsed, _account: account }))
+    rows.push(b']');
+    integers(data.member("spans"), histogram.spans());
+    integers(data.member("errors"), histogram.errors());
+    for (member, q) in [("p50_ns", 0.5), ("p99_ns", 0.99)] {
+        json::floats_or_null(data.member(member), histogram.quantiles(q));
+    }
+    data.count("total", histogram.spans().sum());
+    data.close();
+}
+
+async fn count(call: &Call) -> Result<Answer<Histogram>, Failure> {
+    let asked = call.asked(Table::Spans)?;
+    let buckets = call.number("buckets", BUCKETS, 1..=BUCKETS_MAX)?;
+    let run = call.begin().await?;
+    let mut scanner = run.scanner();
+    let result = histogram::run(&mut scanner, &asked.plan, asked.range, buckets).await;
+    let cost = scanner.cost();
+    run.end(&asked.text, cost, result)
 }

@@ -1,6 +1,6 @@
 use super::*;
 
-fn span(id: u8, parent: Option<u8>, start_ns: i64, duration_ns: i64) -> Span {
+pub(super) fn span(id: u8, parent: Option<u8>, start_ns: i64, duration_ns: i64) -> Span {
     Span {
         id: [id; 8],
         parent: parent.map(|id| [id; 8]),
@@ -14,6 +14,7 @@ fn span(id: u8, parent: Option<u8>, start_ns: i64, duration_ns: i64) -> Span {
         scope: Arc::from("{}"),
         problems: 0,
         rest: br#","attributes":{}"#.to_vec(),
+        events: Vec::new(),
     }
 }
 

@@ -13,7 +13,7 @@ fn node(own: usize, parent: Option<usize>, start_ns: i64, duration_ns: i64) -> N
 
 /// `node@depth` in order, tops marked: R root, M missing parent, C cycle.
 fn shape(nodes: &[Node]) -> String {
-    let places = arrange(nodes);
+    let places = arrange(nodes).places;
     let mut seen: Vec<usize> = places.iter().map(|p| p.node).collect();
     seen.sort_unstable();
     assert_eq!(seen, (0..nodes.len()).collect::<Vec<_>>(), "each span once");
@@ -38,7 +38,7 @@ fn parents_before_children_siblings_by_start() {
         node(3, Some(2), 12, 1),
     ];
     assert_eq!(shape(&nodes), "1@0R 2@1 3@2 0@1");
-    let places = arrange(&nodes);
+    let places = arrange(&nodes).places;
     let below: Vec<u32> = places.iter().map(|p| p.descendants).collect();
     assert_eq!(below, [3, 1, 0, 0]);
     assert_eq!(shape(&[]), "");
@@ -60,17 +60,17 @@ fn what_spans_say_wrongly_is_shown_as_what_it_is() {
 fn long_chains_flat_traces_and_large_circles_need_no_stack() {
     let chain: Vec<Node> =
         (0..N).map(|i| node(i, i.checked_sub(1), i as i64, 2 * (N - i) as i64)).collect();
-    let places = arrange(&chain);
+    let places = arrange(&chain).places;
     assert_eq!(places.iter().map(|p| p.depth).max(), Some(N as u32 - 1));
     assert_eq!(places[0].descendants, N as u32 - 1);
     let flat: Vec<Node> = (0..N).map(|i| node(i, (i > 0).then_some(0), i as i64, 1)).collect();
-    assert_eq!(arrange(&flat)[0].descendants, N as u32 - 1);
+    assert_eq!(arrange(&flat).places[0].descendants, N as u32 - 1);
     let circle: Vec<Node> = (0..N).map(|i| node(i, Some((i + 1) % N), i as i64, 1)).collect();
-    let places = arrange(&circle);
+    let places = arrange(&circle).places;
     assert_eq!((places[0].node, places[0].top), (0, Some(Top::Cycle)));
     assert_eq!(places.len(), N);
     let same: Vec<Node> = (0..N).map(|i| node(0, Some(0), i as i64, 1)).collect();
-    assert_eq!(arrange(&same)[0].descendants, N as u32 - 1);
+    assert_eq!(arrange(&same).places[0].descendants, N as u32 - 1);
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn clocks_are_put_right_only_where_they_are_provably_wrong() {
     };
     let client = Node { kind: CLIENT, ..node(0, None, 1000, 100) };
     let shifts =
-        |nodes: &[Node]| -> Vec<i64> { arrange(nodes).iter().map(|p| p.shift_ns).collect() };
+        |nodes: &[Node]| -> Vec<i64> { arrange(nodes).places.iter().map(|p| p.shift_ns).collect() };
     // Starts before its parent: into the middle of it, and its own child along with it.
     let early = [client, other(1, 0, 500, 60, SERVER, 1), other(2, 1, 510, 5, 0, 1)];
     assert_eq!(shifts(&early), [0, 520, 520]);
@@ -113,6 +113,6 @@ fn the_critical_path_is_what_the_end_waited_for() {
         node(5, Some(1), 12, 5),
     ];
     let critical: Vec<usize> =
-        arrange(&nodes).iter().filter(|p| p.critical).map(|p| p.node).collect();
+        arrange(&nodes).places.iter().filter(|p| p.critical).map(|p| p.node).collect();
     assert_eq!(critical, [0, 1, 5, 3, 4]);
 }
