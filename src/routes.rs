@@ -222,6 +222,8 @@ pub(crate) static ROUTES: &[Route] = &[
     route("/api/v1/traces/stored", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::TracesStored)),
     route("/api/v1/traces/{id}/spans/{span_id}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Native(native::Endpoint::Span)),
     route("/api/v1/services", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::Services)),
+    route("/api/v1/services/graph", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::ServicesGraph)),
+    route("/api/v1/services/{name}", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::Service)),
     route("/-/reload", Methods::PostAndPut, Role::Admin, BodyLimit::None, Handler::Reload),
     route("/api/v1/rules", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Rules(alerting_api::prometheus::Endpoint::Rules)),
     route("/config/v1/rules", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Ruler(ruler::Endpoint::List)),

@@ -133,7 +133,16 @@ pub(crate) fn attributes<'a>(
     })
 }
 
-impl Attributes<'_> {
+impl<'a> Attributes<'a> {
+    /// Returns the value of a key.
+    pub(crate) fn get(&self, row: usize, key: &str) -> Option<&'a str> {
+        let map = self.map.filter(|map| map.is_valid(row))?;
+        let offsets = map.value_offsets();
+        let mut entries = offsets[row] as usize..offsets[row + 1] as usize;
+        let at = entries.find(|entry| self.keys.get(*entry) == Some(key))?;
+        self.values.get(at)
+    }
+
     /// Writes the attributes of a row as an object, those whose keys are `wanted`.
     pub(crate) fn write(&self, out: &mut Vec<u8>, row: usize, wanted: impl Fn(&str) -> bool) {
         let mut object = Object::new(out);

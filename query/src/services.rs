@@ -8,12 +8,14 @@
 //!
 //! - [`window`]: the range and its steps; [`ask`]: PromQL from inside
 //! - [`red`]: rates, errors and durations; [`edges`]: who calls whom
-//! - [`rows`]: what is read from rows
+//! - [`rows`]: resources, and who logs; [`errors`]: what fails
 //!
 //! A service is measured by its *entry spans*, those of kind server or consumer: what it is asked
 //! to do. One that has none, as a batch job, is measured by all its spans.
 
 pub(crate) mod ask;
+pub(crate) mod edges;
+pub(crate) mod errors;
 pub(crate) mod red;
 pub(crate) mod rows;
 pub(crate) mod window;

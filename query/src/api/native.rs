@@ -8,6 +8,7 @@
 mod counts;
 mod logs;
 mod run;
+mod service;
 mod services;
 mod trace;
 mod traces;
@@ -61,11 +62,15 @@ pub enum Endpoint {
     Span,
     /// Services with their rates, errors and durations.
     Services,
+    /// One service, which the path names.
+    Service,
+    /// Who calls whom.
+    ServicesGraph,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::LogsSearch,
         Self::LogsHistogram,
         Self::LogsFacets,
@@ -75,6 +80,8 @@ impl Endpoint {
         Self::Trace,
         Self::Span,
         Self::Services,
+        Self::Service,
+        Self::ServicesGraph,
     ];
 
     /// Returns the path below `/api/v1`, with axum's placeholder for the id.
@@ -89,6 +96,8 @@ impl Endpoint {
             Self::Trace => "/traces/{id}",
             Self::Span => "/traces/{id}/spans/{span_id}",
             Self::Services => "/services",
+            Self::Service => "/services/{name}",
+            Self::ServicesGraph => "/services/graph",
         }
     }
 
@@ -102,7 +111,9 @@ impl Endpoint {
             | Self::TracesSearch
             | Self::TracesHistogram
             | Self::TracesStored
-            | Self::Services => &[Method::GET, Method::POST],
+            | Self::Services
+            | Self::Service
+            | Self::ServicesGraph => &[Method::GET, Method::POST],
         }
     }
 }
@@ -168,6 +179,8 @@ impl Call {
             Endpoint::Trace => trace::by_id(&self, path, sink).await,
             Endpoint::Span => trace::span(&self, path, sink).await,
             Endpoint::Services => services::list(&self, sink).await,
+            Endpoint::Service => service::one(&self, path, sink).await,
+            Endpoint::ServicesGraph => service::graph(&self, sink).await,
         }
     }
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use tarn_model::tenant::TenantId;
-use tarn_promql::query::{MatrixSeries, QueryError, QueryValue, VectorSample};
+use tarn_promql::query::{MatrixSeries, QueryError, QueryValue};
 
 use super::window::Window;
-use crate::engine::{Answer, Engine, QueryOptions, Request};
+use crate::engine::{Engine, QueryOptions, Request};
 use crate::govern::Cancel;
 
 /// Asks one question after the other, so that a request never holds two slots.
@@ -18,8 +18,6 @@ pub(crate) struct Asker<'a> {
     pub(crate) timeout: Duration,
     /// Why rows may be missing in one of the answers.
     pub(crate) partial: Option<String>,
-    /// Samples read so far.
-    pub(crate) samples: u64,
 }
 
 impl Asker<'_> {
@@ -35,46 +33,17 @@ impl Asker<'_> {
         mut see: impl FnMut(&MatrixSeries) + Send,
     ) -> Result<(), QueryError> {
         let (start_ms, end_ms, step_ms) = window.steps();
-        let answer = self.ask(text, start_ms, end_ms, step_ms).await?;
-        if let QueryValue::Matrix(series) = &answer.value {
-            series.iter().for_each(&mut see);
-        }
-        Ok(())
-    }
-
-    /// Evaluates an expression at one time.
-    ///
-    /// # Errors
-    /// Those of the query.
-    pub(crate) async fn vector(
-        &mut self,
-        text: String,
-        time_ms: i64,
-        mut see: impl FnMut(&VectorSample) + Send,
-    ) -> Result<(), QueryError> {
-        let answer = self.ask(text, time_ms, time_ms, 0).await?;
-        if let QueryValue::Vector { samples, .. } = &answer.value {
-            samples.iter().for_each(&mut see);
-        }
-        Ok(())
-    }
-
-    async fn ask(
-        &mut self,
-        text: String,
-        start_ms: i64,
-        end_ms: i64,
-        step_ms: i64,
-    ) -> Result<Answer, QueryError> {
         let options = QueryOptions { timeout: Some(self.timeout), lookback: None };
         let tenant = self.tenant.clone();
         let request = Request { tenant, text, start_ms, end_ms, step_ms, options };
         let answer = Box::pin(self.engine.query(request, self.cancel.clone())).await?;
-        self.samples += answer.stats.samples;
         if self.partial.is_none() {
             self.partial.clone_from(&answer.partial);
         }
-        Ok(answer)
+        if let QueryValue::Matrix(series) = &answer.value {
+            series.iter().for_each(&mut see);
+        }
+        Ok(())
     }
 }
 

@@ -57,9 +57,11 @@ pub(crate) async fn edges(
     let by = ["client", "server", "connection_type"];
     let window = coarse(window);
     let mut groups = Groups::default();
-    for (metric, what) in
-        [(REQUESTS, What::Calls), (REQUESTS_FAILED, What::Errors), (REQUESTS_SECONDS, What::Latency)]
-    {
+    for (metric, what) in [
+        (REQUESTS, What::Calls),
+        (REQUESTS_FAILED, What::Errors),
+        (REQUESTS_SECONDS, What::Latency),
+    ] {
         for matcher in matchers(service) {
             let text = rate_by(&by, metric, &matcher, &window);
             let see = |series: &MatrixSeries| add(&mut groups, &by, series, what, &window);

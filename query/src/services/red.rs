@@ -27,14 +27,19 @@ pub(crate) struct Rates {
 }
 
 impl Rates {
-    fn new(points: usize) -> Self {
+    pub(super) fn new(points: usize) -> Self {
         Self { rate: vec![f64::NAN; points], errors: vec![f64::NAN; points] }
     }
 
-    fn add(&mut self, at: usize, rate: f64, failed: bool) {
-        let plus = |to: &mut f64, n: f64| *to = if to.is_nan() { n } else { *to + n };
+    /// Adds spans, failed or not.
+    pub(super) fn add(&mut self, at: usize, rate: f64) {
         plus(&mut self.rate[at], rate);
-        plus(&mut self.errors[at], if failed { rate } else { 0.0 });
+        self.add_errors(at, 0.0);
+    }
+
+    /// Says how many of the spans that were added failed.
+    pub(super) fn add_errors(&mut self, at: usize, rate: f64) {
+        plus(&mut self.errors[at], rate);
     }
 
     /// Returns spans per second and the share that failed, since spans were first seen: a service
@@ -48,6 +53,10 @@ impl Rates {
     }
 }
 
+fn plus(to: &mut f64, n: f64) {
+    *to = if to.is_nan() { n } else { *to + n };
+}
+
 /// How long spans took, of each step and of all together.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Latency {
@@ -57,11 +66,11 @@ pub(crate) struct Latency {
 }
 
 impl Latency {
-    fn new(points: usize) -> Self {
+    pub(super) fn new(points: usize) -> Self {
         Self { p50: vec![f64::NAN; points], p99: vec![f64::NAN; points], all: None }
     }
 
-    fn add(&mut self, at: usize, histogram: &Histogram) {
+    pub(super) fn add(&mut self, at: usize, histogram: &Histogram) {
         self.p50[at] = histogram_quantile(0.5, histogram);
         self.p99[at] = histogram_quantile(0.99, histogram);
         self.all = match self.all.take() {
@@ -129,9 +138,13 @@ async fn rates(
             let (entry, all) = found.entry(service).or_insert_with(|| (None, Rates::new(points)));
             for (time_ms, rate) in &series.floats {
                 let Some(at) = window.index(*time_ms) else { continue };
-                all.add(at, *rate, failed);
+                let of_errors = if failed { *rate } else { 0.0 };
+                all.add(at, *rate);
+                all.add_errors(at, of_errors);
                 if is_entry {
-                    entry.get_or_insert_with(|| Rates::new(points)).add(at, *rate, failed);
+                    let entry = entry.get_or_insert_with(|| Rates::new(points));
+                    entry.add(at, *rate);
+                    entry.add_errors(at, of_errors);
                 }
             }
         })

@@ -44,11 +44,6 @@ impl Window {
         let index = usize::try_from(since / self.step_ms).ok()?.checked_sub(1)?;
         (index < self.points).then_some(index)
     }
-
-    /// Returns its length.
-    pub(crate) fn seconds(&self) -> f64 {
-        self.end_ms.saturating_sub(self.start_ms).max(1) as f64 / 1000.0
-    }
 }
 
 #[cfg(test)]

@@ -382,6 +382,7 @@ async fn a_trace_with_parts_in_several_blocks() {
         "start_unix_nano": "1700000000010000000",
         "duration_ns": 50_000_000,
         "offset_ns": 10_000_000,
+        "self_ns": 20_000_000,
         "critical": true,
         "problems": [],
         "resource": 1,

@@ -68,7 +68,6 @@ impl Call {
             cancel: self.cancel.clone(),
             timeout: self.timeout()?,
             partial: None,
-            samples: 0,
         })
     }
 
