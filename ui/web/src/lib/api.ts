@@ -46,6 +46,7 @@ export class ApiError extends Error {
     if (this.status === 404) return "It may have been removed by retention, or the link is of another tenant.";
     if (this.status === 409) return "Somebody else changed it meanwhile. Load it again and look at the difference.";
     if (this.status === 413 || this.status === 422) return "Narrow the question: a shorter range, more matchers, or an aggregation.";
+    if (this.status === 502 || this.status === 504) return "What stands in front of Tarn does not reach it. Is Tarn running?";
     if (this.status === 429 || this.status === 503) return this.retryAfterS ? `The server is busy. Try again in ${this.retryAfterS} s.` : "The server is busy or starting. Try again in a moment.";
     if (this.status === 400) return "Correct the question where it is marked.";
     return "If it stays, the server's log (Logs, service:tarn level>=warn) says more.";

@@ -39,7 +39,7 @@ export function ErrorBox({ error, retry, children }: { error: ApiError | Error; 
 
 function title(error: Error): string {
   if (!(error instanceof ApiError)) return "This part of the page failed.";
-  if (error.status === 0) return "No connection.";
+  if (error.status === 0 || error.status === 502 || error.status === 504) return "No connection.";
   if (error.type === "slow") return "Too slow.";
   if (error.status === 400) return "The question is not right.";
   if (error.status === 404) return "Not found.";
