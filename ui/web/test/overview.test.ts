@@ -20,6 +20,7 @@ describe("objectives in words", () => {
   it("says when it is used up, untouched, unmeasured", () => {
     for (const [over, text] of [
       [{ budget_left: -0.14 }, "budget used up, 14 % beyond it"],
+      [{ budget_left: -8.87 }, "budget used up 9.87 times over"],
       [{ budget_left: 0.96, burn: { "1h": 0.4 } }, "96 % of the budget left"],
       [{ budget_left: null }, "nothing measured yet"],
     ] as const) {
@@ -43,7 +44,7 @@ describe("suspected cause", () => {
   it("is what errors share and other rows do not", () => {
     const bad = facets(100, { gateway: [["eu-2", 96]], region: [["eu", 100]], "user.id": [["7", 100]] });
     const all = facets(1000, { gateway: [["eu-1", 500], ["eu-2", 300]], region: [["eu", 990]] });
-    expect(standsOut(bad, all)).toEqual({ key: "gateway", value: "eu-2", share: 0.96 });
+    expect(standsOut(bad, all)).toEqual([{ key: "gateway", value: "eu-2", share: 0.96 }]);
   });
-  it("is not guessed from a handful", () => expect(standsOut(facets(3, { gateway: [["eu-2", 3]] }), facets(900, { gateway: [["eu-2", 9]] }))).toBeUndefined());
+  it("is not guessed from a handful", () => expect(standsOut(facets(3, { gateway: [["eu-2", 3]] }), facets(900, { gateway: [["eu-2", 9]] }))).toEqual([]));
 });

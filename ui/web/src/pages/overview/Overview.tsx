@@ -7,7 +7,7 @@ import { useLoad } from "../../lib/load";
 import type { Alert, ServiceSummary, Slo } from "../../lib/model";
 import { href, param } from "../../lib/router";
 import { ago, from, range, tick, to } from "../../lib/time";
-import { format, formatNs, formatRatio } from "../../lib/units";
+import { digits, format, formatNs, formatRatio } from "../../lib/units";
 import { Badge, Empty, ErrorBox, Notices } from "../../ui/parts";
 import { causeParts, suspect } from "./cause";
 import { concerns, rankServices, type Concern, type ServiceHealth } from "./health";
@@ -142,7 +142,7 @@ function ServiceRow({ health: { service, state, word, budget } }: { health: Serv
         {budget === null ? <span class="muted">no objective</span> : (
           <span class="row nowrap">
             <span class={`bar ${budget <= 0 ? "err" : budget < 0.3 ? "warn" : ""}`} aria-hidden="true"><i style={{ width: `${Math.max(2, Math.min(100, budget * 100))}%` }} /></span>
-            <span>{formatRatio(budget)}</span>
+            <span>{budget <= -1 ? `${digits(1 - budget)}× used` : formatRatio(budget)}</span>
           </span>
         )}
       </td>

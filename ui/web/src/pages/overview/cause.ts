@@ -7,7 +7,14 @@ import { formatRatio } from "../../lib/units";
 
 export interface Cause {
   deploy?: { version: string; at: number };
-  attribute?: { key: string; value: string; share: number };
+  attributes: Shared[];
+}
+
+/** A value that most errors have and most other rows have not. */
+export interface Shared {
+  key: string;
+  value: string;
+  share: number;
 }
 
 interface Facets {
@@ -19,18 +26,19 @@ interface Facets {
 const DENIED = /^(level|service|trace|span)$|(^|[._])(id|uuid|thread|pid|port|timestamp)$/;
 const SHARE_MIN = 0.7;
 
-/** Returns the value whose share of the errors is most above its share of everything. */
-export function standsOut(bad: Facets, all: Facets): Cause["attribute"] {
-  let best: (NonNullable<Cause["attribute"]> & { lift: number }) | undefined;
+/** Returns the values whose share of the errors is most above their share of everything, two at most. */
+export function standsOut(bad: Facets, all: Facets): Shared[] {
+  if (bad.rows < 5) return [];
+  const found: (Shared & { lift: number })[] = [];
   for (const facet of bad.facets.filter((f) => !DENIED.test(f.key))) {
     const top = facet.values[0];
-    if (!top || bad.rows < 5) continue;
+    if (!top) continue;
     const share = top.count / bad.rows;
     const base = all.facets.find((f) => f.key === facet.key)?.values.find((v) => v.value === top.value)?.count ?? 0;
     const lift = share - base / Math.max(all.rows, 1);
-    if (share >= SHARE_MIN && lift > 0.25 && lift > (best?.lift ?? 0)) best = { key: facet.key, value: top.value, share, lift };
+    if (share >= SHARE_MIN && lift > 0.25) found.push({ key: facet.key, value: top.value, share, lift });
   }
-  return best && { key: best.key, value: best.value, share: best.share };
+  return found.sort((a, b) => b.lift - a.lift).slice(0, 2).map(({ key, value, share }) => ({ key, value, share }));
 }
 
 export async function suspect(service: string, span: Span, signal: AbortSignal): Promise<Cause> {
@@ -44,14 +52,15 @@ export async function suspect(service: string, span: Span, signal: AbortSignal):
   const last = deploys.sort((a, b) => b.first_seen_ms - a.first_seen_ms)[0];
   return {
     deploy: last && { version: last.version, at: last.first_seen_ms },
-    attribute: bad && all ? standsOut(bad.data, all.data) : undefined,
+    // The deploy says the version already.
+    attributes: bad && all ? standsOut(bad.data, all.data).filter(({ value }) => value !== last?.version) : [],
   };
 }
 
 /** `deployed 2.14.1 at 10:52 · 96 % of its errors have gateway=eu-2`, as parts. */
-export function causeParts({ deploy, attribute }: Cause): { text: string; strong: string; after: string }[] {
+export function causeParts({ deploy, attributes }: Cause): { text: string; strong: string; after: string }[] {
   const parts: { text: string; strong: string; after: string }[] = [];
   if (deploy) parts.push({ text: "deployed ", strong: deploy.version, after: ` at ${formatMinute(deploy.at)}` });
-  if (attribute) parts.push({ text: `${formatRatio(attribute.share)} of its errors have `, strong: `${attribute.key}=${attribute.value}`, after: "" });
+  for (const { key, value, share } of attributes) parts.push({ text: `${formatRatio(share)} of its errors have `, strong: `${key}=${value}`, after: "" });
   return parts;
 }

@@ -16,7 +16,7 @@ export interface Concern {
   since?: number;
 }
 
-const RANK: Record<State, number> = { err: 0, warn: 1, info: 2, none: 3, ok: 4 };
+const RANK: Record<State, number> = { err: 0, warn: 1, info: 2, ok: 3, none: 4 };
 /** Below which share of errors a service without objectives is fine. */
 const ERRORS_WARN = 0.05;
 
@@ -36,6 +36,7 @@ export function burnSentence(slo: Slo, budget: SloBudget): string {
 export function budgetSentence(slo: Slo, budget: SloBudget): string {
   const left = budget.budget_left;
   if (left === null) return "nothing measured yet";
+  if (left <= -1) return `budget used up ${digits(1 - left)} times over`;
   if (left <= 0) return `budget used up, ${formatRatio(-left)} beyond it`;
   const rate = budget.burn["1h"] ?? budget.burn["5m"] ?? 0;
   const window = parseDuration(slo.window) ?? 30 * 86_400_000;
