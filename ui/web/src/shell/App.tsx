@@ -32,7 +32,7 @@ export function App() {
     return addShortcuts(
       ...pages,
       { keys: "Ctrl k", name: "Search or jump", always: true, run: () => (palette.value = !palette.value) },
-      { keys: "/", name: "Search or jump", run: () => (document.querySelector<HTMLElement>("[data-search]")?.focus() ?? (palette.value = true)) },
+      { keys: "/", name: "Search or jump", run: () => focusSearch() || (palette.value = true) },
       { keys: "?", name: "Keys", run: () => (help.value = true) },
       { keys: "r", name: "Refresh", run: refresh },
       { keys: "t", name: "Theme", run: nextTheme },
@@ -57,6 +57,13 @@ export function App() {
       {help.value && <KeyHelp onClose={() => (help.value = false)} />}
     </div>
   );
+}
+
+/** Goes to the search of the page; says whether it has one. */
+function focusSearch(): boolean {
+  const input = document.querySelector<HTMLElement>("[data-search]");
+  input?.focus();
+  return input !== null;
 }
 
 function NotFound() {

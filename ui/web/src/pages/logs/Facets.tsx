@@ -1,6 +1,6 @@
 // Which values there are, and in how many rows: the way from all records to those that matter. What a
 // key already filters does not hide its other values.
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { ask } from "../../lib/api";
 import { useLoad } from "../../lib/load";
 import { formatCount } from "../../lib/units";
@@ -19,11 +19,16 @@ export function Facets({ question }: { question: Question }) {
   const pins = pinned.value;
   const key = `${question.q}\n${question.start}\n${question.end}\n${pins.join()}`;
   const { data, error, loading, reload } = useLoad(key, (signal) => load(question, pins, signal));
+  const [isHeld, setHeld] = useState(false);
+  const before = useRef<Facet[]>([]);
   if (error && !data) return <ErrorBox error={error} retry={reload} />;
+  // While the reader is here, what stands where stays.
+  const shown = isHeld && data ? inPlace(before.current, data) : data;
+  before.current = shown ?? [];
   return (
-    <div class={loading && data ? "busy" : ""} onKeyDown={walk}>
-      {data?.map((facet) => <Group key={facet.key} facet={facet} text={question.q} />)}
-      {data && <Add known={data.map((facet) => facet.key)} />}
+    <div class={loading && data ? "busy" : ""} onKeyDown={walk} onPointerEnter={() => setHeld(true)} onPointerLeave={() => setHeld(false)} onFocusIn={() => setHeld(true)} onFocusOut={() => setHeld(false)}>
+      {shown?.map((facet) => <Group key={facet.key} facet={facet} text={question.q} />)}
+      {shown && <Add known={shown.map((facet) => facet.key)} />}
     </div>
   );
 }
@@ -40,6 +45,20 @@ async function load(question: Question, pins: readonly string[], signal: AbortSi
   for (const facet of [...best.slice(0, 2), ...own, ...best.slice(2)]) if (!found.has(facet.key)) found.set(facet.key, facet);
   for (const facet of others.flat()) found.set(facet.key, facet);
   return [...found.values()].filter((facet) => facet.values.length > 0 || pins.includes(facet.key));
+}
+
+/** The new counts in the old order; what is no longer found stays with none. */
+export function inPlace(before: readonly Facet[], now: readonly Facet[]): Facet[] {
+  const fresh = new Map(now.map((facet) => [facet.key, facet]));
+  const kept = before.map((facet) => {
+    const next = fresh.get(facet.key);
+    fresh.delete(facet.key);
+    const counts = new Map(next?.values.map((one) => [one.value, one.count]));
+    const values = facet.values.map(({ value }) => ({ value, count: counts.get(value) ?? 0 }));
+    const known = new Set(facet.values.map((one) => one.value));
+    return { ...(next ?? { ...facet, distinct: 0 }), values: [...values, ...(next?.values ?? []).filter((one) => !known.has(one.value))] };
+  });
+  return [...kept, ...fresh.values()];
 }
 
 function Group({ facet, text }: { facet: Facet; text: string }) {

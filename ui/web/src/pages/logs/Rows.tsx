@@ -47,6 +47,11 @@ export function Rows({ store, list, tail, question }: RowsProps) {
     store.wanted = null;
     if (place >= 0) list.current?.scrollTo(place, "center");
   }, [version]);
+  // Back from the context, the row is where it was.
+  useEffect(() => {
+    const back = store.find((row) => rowId(row) === chosen);
+    if (chosen && back >= 0) list.current?.scrollTo(back, "center");
+  }, []);
   const error = store.error.value;
   if (error && store.held === 0) return <div class="logslist">{!error.span && <ErrorBox error={error} retry={() => store.retry()} />}</div>;
   if (count === 0 && store.isEnd && !store.loading.value) return <div class="logslist"><Nothing question={question} /></div>;

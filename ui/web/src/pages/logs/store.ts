@@ -95,10 +95,8 @@ export class RowStore {
   near(first: number, last: number) {
     this.sight = [first, last];
     clearTimeout(this.timer);
-    const { first: from, held } = this.window;
-    if (held > 0 && (last <= from || first >= from + held)) {
-      this.timer = setTimeout(() => this.jump(first), REST_MS);
-    } else this.fill();
+    if (this.isAway()) this.timer = setTimeout(() => this.jump(first), REST_MS);
+    else this.fill();
   }
 
   retry() {
@@ -107,8 +105,15 @@ export class RowStore {
     else this.fill();
   }
 
+  /** Whether nothing that is held is in sight; without a histogram nobody knows what would be there. */
+  private isAway(): boolean {
+    const [first, last] = this.sight;
+    const { first: from, held } = this.window;
+    return this.histogram !== null && held > 0 && (last <= from || first >= from + held);
+  }
+
   private fill() {
-    if (this.loading.value || this.error.value) return;
+    if (this.loading.value || this.error.value || this.isAway()) return;
     const [first, last] = this.sight;
     const { first: from, held } = this.window;
     if (last > from + held - AHEAD && this.window.wants("older")) void this.load("older");
@@ -117,7 +122,8 @@ export class RowStore {
 
   private jump(place: number) {
     if (!this.histogram || !this.question) return;
-    this.begin(timeAt(this.histogram, place), place);
+    const { start, end } = this.question;
+    this.begin(Math.min(Math.max(timeAt(this.histogram, place), start), end - 1), place);
   }
 
   private begin(ms: number | null, place: number) {
