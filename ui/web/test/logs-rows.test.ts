@@ -69,6 +69,15 @@ describe("the window of rows", () => {
     expect(seen(window)).toEqual(bodies(999, 0));
   });
 
+  it("counts back from the end where that is reached first", () => {
+    const window = new RowWindow(1000);
+    const older = { direction: "backward" as const, start: START, end: START + 3 };
+    window.begin(995, older, { ...older, direction: "forward" });
+    expect(window.add("older", older, { rows: [row(2), row(1)], next: null }, 1000)).toBe(3);
+    expect(window.total(1000)).toBe(1000);
+    expect(window.isWhole).toBe(false);
+  });
+
   it("says by how much places moved when a page that is asked for again has grown", () => {
     const window = new RowWindow(2);
     const ask = { direction: "backward" as const, ...whole };

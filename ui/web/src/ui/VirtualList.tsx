@@ -6,7 +6,7 @@ import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preac
 /** The highest element that every browser lays out. */
 const HEIGHT_MAX = 15_000_000;
 /** Rows drawn beyond the edges. */
-const OVERSCAN = 6;
+export const OVERSCAN = 6;
 
 export interface ListHandle {
   scrollTo: (row: number, where?: "nearest" | "start" | "center") => void;

@@ -3,13 +3,14 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ask, curl } from "../../lib/api";
 import { useLoad } from "../../lib/load";
 import { href, setParams } from "../../lib/router";
-import { iso } from "../../lib/time";
+import { quote } from "../../lib/promql";
+import { iso, range, type Span } from "../../lib/time";
 import { formatCount } from "../../lib/units";
 import { LIMITS } from "../../lib/limits";
 import { Icon } from "../../ui/icons";
 import { Badge, Copy, type State } from "../../ui/parts";
 import { Fields, type Field } from "./Fields";
-import { bodyOf, levelOf, levelWord, timeMs, type LogRow, type Question } from "./model";
+import { bodyOf, levelOf, levelWord, timeMs, type LogRow } from "./model";
 import { isContext, require, select } from "./state";
 import { phrase, termText } from "./terms";
 import { asText, cut, prettyJson, visible } from "./text";
@@ -22,8 +23,7 @@ const AROUND_MS = 300_000;
 interface DetailProps {
   id: string;
   row: LogRow | undefined;
-  question: Question;
-  isLoading: boolean;
+    isLoading: boolean;
 }
 
 export function Detail({ id, row, isLoading }: DetailProps) {
@@ -60,8 +60,8 @@ function Record({ row }: { row: LogRow }) {
       <Body text={bodyOf(row)} />
       <Links row={row} />
       <Fields title="Record" fields={ownFields(row)} />
-      <Fields title="Attributes" fields={fieldsOf(row.attributes, "@attr.")} />
-      <Fields title="Resource" fields={fieldsOf(row.resource?.attributes, "@resource.")} />
+      <Fields title="Attributes" fields={fieldsOf(row.attributes)} />
+      <Fields title="Resource" fields={fieldsOf(row.resource?.attributes)} />
       <Fields title="Scope" fields={scopeFields(row)} />
     </>
   );
@@ -95,20 +95,32 @@ function Links({ row }: { row: LogRow }) {
   const trace = row.trace_id ?? "";
   const stored = useLoad(trace || null, (signal) => ask<{ stored: string[] }>("/api/v1/traces/stored", { id: [trace] }, signal));
   const hasTrace = trace !== "" && !stored.loading && !stored.error && stored.data?.data.stored.includes(trace);
+  const job = jobOf(row);
+  const series = useLoad(job || null, (signal) => ask<unknown[]>("/api/v1/series", { "match[]": `{job=${quote(job)}}`, limit: 1, ...seconds(range.value) }, signal));
+  const hasMetrics = job !== "" && !series.loading && (series.data?.data.length ?? 0) > 0;
   const ms = timeMs(row);
   const around = { from: iso(ms - AROUND_MS), to: iso(ms + AROUND_MS) };
-  const exact = [`level:*`, row.service ? termText("service", row.service) : "", row.span_id ? termText("span", row.span_id) : ""].filter((term) => term !== "" && term !== "level:*").join(" ");
+  const exact = [row.service ? termText("service", row.service) : "", row.span_id ? termText("span", row.span_id) : ""].join(" ").trim();
   return (
     <div class="row links">
       {hasTrace && <a class="btn small" href={href(`/traces/${trace}`, { span: row.span_id, ...around })}><Icon name="trace" /> Trace</a>}
       <button class="btn small" aria-pressed={isContext.value} title="Records of the same process before and after (c)" onClick={() => setParams({ context: isContext.value ? null : "1" })}>± Context</button>
-      {row.service && <a class="btn small" href={href(`/service/${encodeURIComponent(row.service)}`, around)}><Icon name="chart" /> Service</a>}
+      {hasMetrics && <a class="btn small" href={href("/metrics", { q: `count by (__name__) ({job=${quote(job)}})` })}><Icon name="chart" /> Metrics</a>}
+      {row.service && <a class="btn small" href={href(`/service/${encodeURIComponent(row.service)}`, around)}><Icon name="map" /> Service</a>}
       <Copy text={() => recordLink(around)} label="Link" />
       <Copy text={() => curl("/api/v1/logs/search", { q: exact, start: `${ms / 1000}`, end: `${(ms + 1) / 1000}` })} label="curl" />
       <Copy text={() => JSON.stringify(row, null, 2)} label="JSON" />
     </div>
   );
 }
+
+/** The job that the metrics of the same process have. */
+function jobOf(row: LogRow): string {
+  const namespace = asText(row.resource?.attributes?.["service.namespace"]);
+  return row.service ? (namespace ? `${namespace}/${row.service}` : row.service) : "";
+}
+
+const seconds = (span: Span) => ({ start: Math.floor(span.start / 60_000) * 60, end: Math.ceil(span.end / 60_000) * 60 });
 
 /** This page with the record, at the time of the record. */
 function recordLink(around: { from: string; to: string }): string {
@@ -132,8 +144,8 @@ function ownFields(row: LogRow): Field[] {
   return fields.filter((field) => field.value !== "");
 }
 
-function fieldsOf(attributes: Record<string, unknown> | undefined, owner: string): Field[] {
-  return Object.entries(attributes ?? {}).map(([name, value]) => ({ name, value: asText(value), key: name, column: name, owned: owner + name })).sort((a, b) => (a.name < b.name ? -1 : 1));
+function fieldsOf(attributes: Record<string, unknown> | undefined): Field[] {
+  return Object.entries(attributes ?? {}).map(([name, value]) => ({ name, value: asText(value), key: name, column: name })).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function scopeFields(row: LogRow): Field[] {

@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { addShortcuts } from "../../lib/keys";
 import { useLoad } from "../../lib/load";
-import { href, setParams } from "../../lib/router";
+import { param, setParams } from "../../lib/router";
 import { from, range, tick, to } from "../../lib/time";
 import { Guard } from "../../ui/parts";
 import type { ListHandle } from "../../ui/VirtualList";
@@ -14,7 +14,7 @@ import { Head } from "./Head";
 import "./logs.css";
 import { askHistogram, idTime, rowId, type Question } from "./model";
 import { Rows } from "./Rows";
-import { isContext, isTailing, q, search, select, selected } from "./state";
+import { isContext, isTailing, q, refreshRows, search, select, selected, wishes } from "./state";
 import { RowStore } from "./store";
 import { useTail } from "./useTail";
 
@@ -24,9 +24,9 @@ const BUCKETS = innerWidth < 700 ? 40 : 100;
 export default function Logs() {
   const list = useRef<ListHandle>(null);
   const store = useMemo(() => new RowStore(fetchPage), []);
-  const asked = useQuestion(store, list);
-  const key = asked ? `${asked.q}\n${asked.start}\n${asked.end}` : null;
-  const histogram = useLoad(key, (signal) => askHistogram(asked!, BUCKETS, signal));
+  const { question: asked, isOld } = useQuestion(store, list);
+  const key = `${param("tenant")}\n${asked.q}\n${asked.start}\n${asked.end}`;
+  const histogram = useLoad(key, (signal) => askHistogram(asked, BUCKETS, signal));
   useEffect(() => {
     const isOf = histogram.data && !histogram.loading;
     if (isOf) store.setHistogram(histogram.data!.data);
@@ -35,32 +35,35 @@ export default function Logs() {
   const row = selected.value;
   const place = useSelected(store, row);
   const current = place < 0 ? undefined : store.at(place);
-  useRowKeys(store, list, row, place);
+  useRowKeys(store, list, row, place, tail.insert);
+  // Keys go on where they were when the record closes.
+  useEffect(() => {
+    if (!row && (document.activeElement === document.body || document.activeElement === null)) list.current?.element?.focus({ preventScroll: true });
+  }, [row]);
   return (
     <div class={`logs ${row ? "detailed" : ""}`}>
       <aside class="facets wideonly" aria-label="Facets">
         <Guard reset={key}><Facets question={asked} /></Guard>
       </aside>
       <section class="logsmain" aria-label="Records">
-        <Head question={asked} store={store} histogram={histogram} markMs={row ? idTime(row) : null} tail={tail} />
+        <Head question={asked} store={store} histogram={histogram} markMs={row ? idTime(row) : null} tail={tail} isOld={isOld} />
         <div class="logsbody">
-          {isContext.value && row ? <Context id={row} row={current} /> : <Rows store={store} list={list} tail={tail} question={asked} />}
-          {row && <Guard reset={row}><Detail id={row} row={current} question={asked} isLoading={store.loading.value} /></Guard>}
+          {isContext.value && row ? <Context id={row} row={current} /> : <Rows store={store} list={list} question={asked} />}
+          {row && <Guard reset={row}><Detail id={row} row={current} isLoading={store.loading.value} /></Guard>}
         </div>
       </section>
     </div>
   );
 }
 
-/** The question that is shown. What is read stays: a refresh waits while the reader is not at the top. */
-function useQuestion(store: RowStore, list: { current: ListHandle | null }): Question {
-  const shown = useRef<{ key: string; tick: number; question: Question } | null>(null);
-  const key = `${q.value}\n${from.value}\n${to.value}`;
+/** The question that is shown. What is read stays: a refresh waits while the reader is not at the top, until it is asked for. */
+function useQuestion(store: RowStore, list: { current: ListHandle | null }): { question: Question; isOld: boolean } {
+  const shown = useRef<{ key: string; tick: number; wish: number; question: Question } | null>(null);
+  const key = `${param("tenant")}\n${q.value}\n${from.value}\n${to.value}`;
   const old = shown.current;
   const isReading = selected.value !== "" || isTailing.value || (list.current?.element?.scrollTop ?? 0) > 0;
-  if (!old || old.key !== key || (old.tick !== tick.value && !isReading)) {
-    shown.current = { key, tick: tick.value, question: { q: q.value, ...range.value } };
-  }
+  const isOver = !old || old.key !== key || old.wish !== wishes.value || (old.tick !== tick.value && !isReading);
+  if (isOver) shown.current = { key, tick: tick.value, wish: wishes.value, question: { q: q.value, ...range.value } };
   const { question } = shown.current!;
   useEffect(() => {
     const anchor = selected.value ? idTime(selected.value) : null;
@@ -71,7 +74,7 @@ function useQuestion(store: RowStore, list: { current: ListHandle | null }): Que
     store.start(question, anchor);
     return () => store.stop();
   }, [question]);
-  return question;
+  return { question, isOld: shown.current!.tick !== tick.value };
 }
 
 /** The place of the row that the URL names. */
@@ -89,10 +92,10 @@ function useSelected(store: RowStore, id: string): number {
 }
 
 /** Keys of the list that work wherever the focus is. */
-function useRowKeys(store: RowStore, list: { current: ListHandle | null }, row: string, place: number) {
+function useRowKeys(store: RowStore, list: { current: ListHandle | null }, row: string, place: number, insert: () => void) {
   useEffect(() => {
     const go = (by: number) => {
-      const next = place < 0 ? firstInSight(list.current) : place + by;
+      const next = place < 0 ? store.firstSeen : place + by;
       const found = store.at(next);
       if (!found) return;
       select(rowId(found));
@@ -103,16 +106,11 @@ function useRowKeys(store: RowStore, list: { current: ListHandle | null }, row: 
       { keys: "j", name: "Next record", run: () => go(1) },
       { keys: "k", name: "Record before", run: () => go(-1) },
       { keys: "c", name: "Context of the record", run: () => row && setParams({ context: isContext.value ? null : "1" }) },
+      { keys: "r", name: "Refresh", run: refreshRows },
+      { keys: "n", name: "Insert the new records of the live tail", run: insert },
       { keys: "l", name: "Live tail", run: () => setParams({ live: isTailing.value ? null : "1" }) },
       { keys: "x", name: "Take all filters away", run: () => search("") },
       { keys: "Escape", name: "Close the record", run: close },
     );
   }, [row, place]);
 }
-
-function firstInSight(list: ListHandle | null): number {
-  return Number(list?.element?.dataset.first ?? 0);
-}
-
-/** The link to the same rows without a filter of the page. */
-export const logsHref = (text: string) => href("/logs", { q: text });

@@ -4,13 +4,13 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { href, param } from "../../lib/router";
 import { setRange, zone } from "../../lib/time";
 import { Empty, ErrorBox } from "../../ui/parts";
-import { VirtualList, type ListHandle } from "../../ui/VirtualList";
+import { OVERSCAN, VirtualList, type ListHandle } from "../../ui/VirtualList";
 import { bodyOf, levelOf, levelWord, rowId, valueOf, type LogRow, type Question } from "./model";
 import { rowTime } from "./rowTime";
 import { columns, lines, q, search, select, selected } from "./state";
 import type { RowStore } from "./store";
 import { oneLine } from "./text";
-import type { Tail } from "./useTail";
+import { SearchHelp } from "./SearchHelp";
 
 /** Heights of a row of one line, and of three. */
 const ROW_PX = 24;
@@ -19,11 +19,10 @@ const ROW3_PX = 60;
 interface RowsProps {
   store: RowStore;
   list: { current: ListHandle | null };
-  tail: Tail;
   question: Question;
 }
 
-export function Rows({ store, list, tail, question }: RowsProps) {
+export function Rows({ store, list, question }: RowsProps) {
   const version = store.version.value;
   const rowHeight = lines.value > 1 ? ROW3_PX : ROW_PX;
   const chosen = selected.value;
@@ -53,7 +52,7 @@ export function Rows({ store, list, tail, question }: RowsProps) {
     if (chosen && back >= 0) list.current?.scrollTo(back, "center");
   }, []);
   const error = store.error.value;
-  if (error && store.held === 0) return <div class="logslist">{!error.span && <ErrorBox error={error} retry={() => store.retry()} />}</div>;
+  if (error && store.held === 0) return <div class="logslist">{error.span ? <SearchHelp /> : <ErrorBox error={error} retry={() => store.retry()} />}</div>;
   if (count === 0 && store.isEnd && !store.loading.value) return <div class="logslist"><Nothing question={question} /></div>;
   const pick = (event: MouseEvent) => {
     const place = placeOf(event.target);
@@ -65,10 +64,9 @@ export function Rows({ store, list, tail, question }: RowsProps) {
   const place = chosen ? store.find((row) => chosen.startsWith(row.timestamp_unix_nano) && rowId(row) === chosen) : -1;
   const keyed = (event: KeyboardEvent) => {
     const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-    const first = Number(list.current?.element?.dataset.first ?? 0);
     if (step !== 0 || (event.key === "Enter" && place < 0)) {
       event.preventDefault();
-      const next = place < 0 ? first : place + step;
+      const next = place < 0 ? store.firstSeen : place + step;
       const row = store.at(next);
       if (!row) return;
       select(rowId(row));
@@ -82,7 +80,6 @@ export function Rows({ store, list, tail, question }: RowsProps) {
   const grid = `164px 44px minmax(60px, 92px) ${cols.map(() => "minmax(60px, 130px)").join(" ")} minmax(120px, 1fr)`;
   return (
     <div class={`logslist lines${lines.value}`} style={{ "--grid": grid }} onClick={pick} aria-busy={store.loading.value}>
-      {tail.bar}
       {cols.length > 0 && <Header cols={cols} />}
       <VirtualList
         count={count}
@@ -93,11 +90,7 @@ export function Rows({ store, list, tail, question }: RowsProps) {
         version={version}
         handle={list}
         active={place >= 0 ? "log-selected" : undefined}
-        onRange={(first, last) => {
-          const element = list.current?.element;
-          if (element) element.dataset.first = String(first === 0 ? 0 : first + 6);
-          store.near(first, last);
-        }}
+        onRange={(first, last) => store.near(first === 0 ? 0 : first + OVERSCAN, last)}
         onKeyDown={keyed}
         render={(at) => {
           const row = store.at(at);
@@ -172,13 +165,14 @@ function Nothing({ question }: { question: Question }) {
   const isFiltered = q.value.trim() !== "";
   return (
     <Empty title={isFiltered ? "No record matches in this time." : "No log record in this time."}>
-      <p>{isFiltered ? "Words match whole words: err* finds error. Fields match exactly: key:value." : "Records appear here a second after they were sent."}</p>
+      <p>{isFiltered ? "Words match whole words, and fields their whole value: a star at the end finds what begins so." : "Records appear here a second after they were sent."}</p>
       <div class="row">
         {isFiltered && <button class="btn" onClick={() => search("")}>Take the filters away</button>}
         {!isWide && <button class="btn" onClick={() => setRange("now-24h", "now")}>Look in the last 24 h</button>}
         {isWide && param("from") !== "now-30d" && <button class="btn" onClick={() => setRange("now-30d", "now")}>Look in the last 30 d</button>}
         <a class="btn" href={href("/send")}>Send logs to Tarn</a>
       </div>
+      {isFiltered && <SearchHelp />}
     </Empty>
   );
 }

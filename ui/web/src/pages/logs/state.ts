@@ -1,7 +1,8 @@
 // What the page shows, all of it from the URL, and the changes that its parts make.
-import { computed } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { preference } from "../../lib/prefs";
 import { param, setParams } from "../../lib/router";
+import { refresh } from "../../lib/time";
 import { only, toggle, withTerm } from "./terms";
 
 export const q = computed(() => param("q"));
@@ -17,6 +18,14 @@ export const pinned = preference<string[]>("logs.facets", [], (value) => Array.i
 
 /** Columns of the list at most: more leave no room for the body. */
 const COLUMNS_MAX = 8;
+
+/** Counts what the reader refreshed although rows are being read. */
+export const wishes = signal(0);
+
+export function refreshRows() {
+  wishes.value++;
+  refresh();
+}
 
 export const search = (text: string) => setParams({ q: text.trim(), row: null, context: null });
 

@@ -43,6 +43,8 @@ export class RowStore {
   private limit: number = FIRST_ROWS;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private sight: [number, number] = [0, 0];
+  /** Rows that a live tail put on top: the histogram does not know them. */
+  private prepended = 0;
 
   constructor(private readonly fetchPage: FetchPage) {}
 
@@ -66,7 +68,12 @@ export class RowStore {
   }
 
   get count(): number {
-    return this.window.total(this.histogram?.total ?? 0);
+    return this.window.total((this.histogram?.total ?? 0) + this.prepended);
+  }
+
+  /** Whether `count` is exact. */
+  get isWhole(): boolean {
+    return this.window.isWhole;
   }
 
   get isEnd(): boolean {
@@ -87,8 +94,16 @@ export class RowStore {
 
   prepend(rows: LogRow[]): boolean {
     const isTop = this.window.prepend(rows);
-    if (isTop) this.version.value++;
+    if (isTop) {
+      this.prepended += rows.length;
+      this.version.value++;
+    }
     return isTop;
+  }
+
+  /** The first place in sight. */
+  get firstSeen(): number {
+    return this.sight[0];
   }
 
   /** Says which places are in sight. */
@@ -123,7 +138,7 @@ export class RowStore {
   private jump(place: number) {
     if (!this.histogram || !this.question) return;
     const { start, end } = this.question;
-    this.begin(Math.min(Math.max(timeAt(this.histogram, place), start), end - 1), place);
+    this.begin(Math.min(Math.max(timeAt(this.histogram, place - this.prepended), start), end - 1), place);
   }
 
   private begin(ms: number | null, place: number) {
@@ -133,6 +148,7 @@ export class RowStore {
     this.abort = new AbortController();
     this.error.value = null;
     this.shift = 0;
+    this.prepended = 0;
     const { start, end } = question;
     if (ms === null || ms >= end || ms < start) this.window.begin(0, { direction: "backward", start, end }, null);
     else {
@@ -153,7 +169,7 @@ export class RowStore {
       const got = await this.fetchPage(question, ask, this.limit, abort.signal);
       if (abort.signal.aborted) return;
       const isFirst = this.window.held === 0;
-      this.shift += this.window.add(side, ask, got);
+      this.shift += this.window.add(side, ask, got, (this.histogram?.total ?? 0) + this.prepended);
       this.learn(got.rows);
       if (isFirst) this.stats.value = got.stats;
       this.warnings.value = got.warnings;

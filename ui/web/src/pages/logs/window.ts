@@ -65,6 +65,11 @@ export class RowWindow {
     return this.older === null && this.hi === this.pages.length;
   }
 
+  /** Whether both ends have been reached, so that the total is exact. */
+  get isWhole(): boolean {
+    return this.older === null && this.newer === null;
+  }
+
   at(place: number): LogRow | undefined {
     let index = place - this.first;
     if (index < 0) return undefined;
@@ -93,8 +98,8 @@ export class RowWindow {
     return this.hi < this.pages.length ? this.pages[this.hi].ask : this.older;
   }
 
-  /** Takes what was asked for; returns how far the places of rows moved. */
-  add(side: Side, ask: Ask, got: Got): number {
+  /** Takes what was asked for; returns how far the places of rows moved. The list has about `estimate` rows. */
+  add(side: Side, ask: Ask, got: Got, estimate = 0): number {
     const page = { ask, rows: got.rows, count: got.rows.length, chars: chars(got.rows) };
     const next = got.next === null ? null : { ...ask, cursor: got.next };
     let moved = 0;
@@ -109,8 +114,14 @@ export class RowWindow {
       this.origin -= page.count;
       moved = this.settle();
     } else {
-      if (this.hi === this.pages.length) this.older = next;
+      const isNew = this.hi === this.pages.length;
+      if (isNew) this.older = next;
       this.pages[this.hi++] = page;
+      // From the last row, places are counted back from the end.
+      if (isNew && next === null && this.newer !== null) {
+        moved = Math.max(estimate - sum(this.pages), 1) - this.origin;
+        this.origin += moved;
+      }
     }
     return moved + this.trim(side);
   }

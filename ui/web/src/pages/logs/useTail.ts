@@ -1,11 +1,9 @@
 // Live tail as a part of the page: rows that come wait above the list, where they move nothing.
-import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { send } from "../../lib/api";
 import { asError } from "../../lib/load";
 import { LIMITS } from "../../lib/limits";
 import { setParams } from "../../lib/router";
-import { formatCount } from "../../lib/units";
 import type { ListHandle } from "../../ui/VirtualList";
 import { isTailing, q } from "./state";
 import type { RowStore } from "./store";
@@ -14,8 +12,10 @@ import { LineReader, pauseMs, TailBuffer } from "./tail";
 export interface Tail {
   state: "" | "on" | "waiting" | "failed";
   text: string;
-  /** Above the list. */
-  bar: ComponentChildren;
+  /** Rows that wait, and those that were left out. */
+  count: number;
+  skipped: number;
+  insert: () => void;
 }
 
 /** How often what came is counted on the page, in ms. */
@@ -47,19 +47,13 @@ export function useTail(store: RowStore, list: { current: ListHandle | null }): 
     };
   }, [isOn, text]);
   const insert = () => {
+    if (buffer.current.count === 0) return;
     const rows = buffer.current.take();
     if (!store.prepend(rows)) setParams({ from: null, to: null, row: null });
     setSeen({ count: 0, skipped: buffer.current.skipped });
     if (list.current?.element) list.current.element.scrollTop = 0;
   };
-  const { count, skipped } = seen;
-  const bar = isOn ? (
-    <div class="tailbar">
-      <button class="btn small" disabled={count === 0} onClick={insert}>{formatCount(count)} new ↑</button>
-      {skipped > 0 && <span class="statsline">{formatCount(skipped)} skipped: more than a page can follow; narrow the search</span>}
-    </div>
-  ) : null;
-  return { ...state, bar };
+  return { ...state, ...seen, insert };
 }
 
 type Tell = (state: { state: Tail["state"]; text: string }) => void;
