@@ -40,7 +40,7 @@ describe("what needs attention", () => {
 });
 
 describe("suspected cause", () => {
-  const facets = (rows: number, values: Record<string, [string, number][]>) => ({ rows, facets: Object.entries(values).map(([key, list]) => ({ key, values: list.map(([value, count]) => ({ value, count })), distinct: list.length, truncated: false })) });
+  const facets = (rows: number, values: Record<string, [string, number][]>) => ({ rows, facets: Object.entries(values).map(([key, list]) => ({ key, values: list.map(([value, count]) => ({ value, count })), distinct: list.length, truncated: false, rows })) });
   it("is what errors share and other rows do not", () => {
     const bad = facets(100, { gateway: [["eu-2", 96]], region: [["eu", 100]], "user.id": [["7", 100]] });
     const all = facets(1000, { gateway: [["eu-1", 500], ["eu-2", 300]], region: [["eu", 990]] });

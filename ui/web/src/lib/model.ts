@@ -64,4 +64,6 @@ export interface Facet {
   values: { value: string; count: number }[];
   distinct: number;
   truncated: boolean;
+  /** Rows that have the key at all. */
+  rows: number;
 }

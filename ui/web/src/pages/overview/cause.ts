@@ -25,6 +25,8 @@ interface Facets {
 /** Keys that tell one row from another and explain nothing. */
 const DENIED = /^(level|service|trace|span)$|(^|[._])(id|uuid|thread|pid|port|timestamp)$/;
 const SHARE_MIN = 0.7;
+/** Share of the errors that must have a key. */
+const SAID_MIN = 0.3;
 
 /** Returns the values whose share of the errors is most above their share of everything, two at most. */
 export function standsOut(bad: Facets, all: Facets): Shared[] {
@@ -32,10 +34,12 @@ export function standsOut(bad: Facets, all: Facets): Shared[] {
   const found: (Shared & { lift: number })[] = [];
   for (const facet of bad.facets.filter((f) => !DENIED.test(f.key))) {
     const top = facet.values[0];
-    if (!top) continue;
-    const share = top.count / bad.rows;
-    const base = all.facets.find((f) => f.key === facet.key)?.values.find((v) => v.value === top.value)?.count ?? 0;
-    const lift = share - base / Math.max(all.rows, 1);
+    // What few of them say at all explains few of them.
+    if (!top || facet.rows < bad.rows * SAID_MIN) continue;
+    const share = top.count / facet.rows;
+    const usual = all.facets.find((f) => f.key === facet.key);
+    const base = usual?.values.find((v) => v.value === top.value)?.count ?? 0;
+    const lift = share - base / Math.max(usual?.rows ?? 0, 1);
     if (share >= SHARE_MIN && lift > 0.25) found.push({ key: facet.key, value: top.value, share, lift });
   }
   return found.sort((a, b) => b.lift - a.lift).slice(0, 2).map(({ key, value, share }) => ({ key, value, share }));
