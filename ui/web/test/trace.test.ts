@@ -1,56 +1,67 @@
 // The model of a trace, its rows, and what moves through them.
 import { describe, expect, it } from "vitest";
-import { CRITICAL, ERROR, remarks, shares, toTrace, type RawSpan, type RawTrace } from "../src/pages/trace/model";
+import { parseFrame } from "../src/lib/frame";
+import { ERROR, idOf, oddities, remarks, shares, spanOf } from "../src/pages/trace/model";
 import { criticalAndErrors, findSpans, foldBelow, foldServices, nextWhere, reveal, rowOf, visibleRows } from "../src/pages/trace/rows";
 import { axis, zoomOf } from "../src/pages/trace/zoom";
-
-/** `depth service start duration flags`: e error, c critical, m missing parent. */
-function trace(lines: string[], more: Partial<RawTrace> = {}) {
-  const parsed = lines.map((line) => line.split(" "));
-  const spans = parsed.map(([depth, service, start, duration, flags = ""], i): RawSpan => {
-    const end = parsed.findIndex((other, j) => j > i && Number(other[0]) <= Number(depth));
-    return {
-      span_id: `s${i}`, depth: Number(depth), descendants: (end < 0 ? parsed.length : end) - i - 1, service, name: `op-${service}`, kind: "server",
-      status: flags.includes("e") ? "error" : "unset", start: "", start_unix_nano: "0", duration_ns: Number(duration), offset_ns: Number(start),
-      critical: flags.includes("c"), problems: [], resource: 0, scope: 0, attributes: { "http.route": `/at/${i}` }, events: [], links: [],
-      top: flags.includes("m") ? "missing_parent" : depth === "0" ? "root" : undefined,
-    };
-  });
-  return toTrace({
-    trace_id: "00ab", start: "", start_unix_nano: "1795305575641861790", duration_ns: 100, root: { service: "a", name: "op-a" }, span_count: spans.length,
-    error_count: 0, services: [], resources: [{ attributes: { "service.version": "2" } }], scopes: [], spans, ...more,
-  });
-}
+import { encodeFrame } from "./frames";
+import { traceOf as trace } from "./traces";
 
 const SHOP = ["0 a 0 100 c", "1 b 10 40 c", "2 b 15 10", "2 c 20 20 ec", "1 a 60 30", "2 a 65 10", "1 d 95 20 e"];
 
+describe("frames", () => {
+  const parts = { columns: [{ name: "a", values: [1, NaN, 3] }, { name: "b", values: [] }], dictionaries: { x: ["y"] }, data: { n: 1 } };
+
+  it("come back as they were written", () => {
+    const frame = parseFrame<{ n: number }>(encodeFrame(parts));
+    expect([...frame.columns[0].values]).toEqual([1, NaN, 3]);
+    expect(frame.columns[1].values.length).toBe(0);
+    expect([frame.data.n, frame.dictionaries.x]).toEqual([1, ["y"]]);
+  });
+
+  it.each([0, 3, 4, 40, 7])("cut off at %i bytes are refused", (length) => {
+    expect(() => parseFrame(encodeFrame(parts).slice(0, length))).toThrow();
+  });
+
+  it("cut off in the last column or of another version are refused", () => {
+    const whole = encodeFrame(parts);
+    expect(() => parseFrame(whole.slice(0, whole.byteLength - 8))).toThrow(/column a is cut off/);
+    expect(() => parseFrame(encodeFrame(parts, 2))).toThrow(/version is 2/);
+  });
+});
+
 describe("the model", () => {
-  it("finds parents, self times and errors below", () => {
+  it("counts what is below", () => {
     const t = trace(SHOP);
     expect([...t.parent]).toEqual([-1, 0, 1, 1, 0, 4, 0]);
-    // The children of the root cover 10–50, 60–90 and 95–100: what hangs over its end does not count.
-    expect([...t.self]).toEqual([25, 15, 10, 20, 20, 10, 20]);
+    expect([...t.below]).toEqual([6, 2, 0, 0, 1, 0, 0]);
     expect([...t.errorsBelow]).toEqual([2, 1, 0, 0, 0, 0, 0]);
     expect(t.startMs).toBeCloseTo(1795305575641.861, 2);
   });
 
-  it("counts children that overlap once", () => {
-    expect([...trace(["0 a 0 100", "1 b 0 60", "1 c 30 60"]).self]).toEqual([10, 60, 60]);
+  it("keeps the segments of the critical path and events by span", () => {
+    const t = trace(SHOP, { path: [[3, 20, 40], [0, 50, 100], [0, 0, 10], [99, 0, 1]], events: [[4, 70, 1], [3, 39, 0], [3, 25, 1]] });
+    expect([...t.pathFrom]).toEqual([0, 2, 2, 2, 3, 3, 3, 3]);
+    expect([...t.path]).toEqual([50, 100, 0, 10, 20, 40]);
+    expect([...t.eventFrom]).toEqual([0, 0, 0, 0, 2, 3, 3, 3]);
+    expect([...t.eventTime]).toEqual([39, 25, 70]);
+    expect(t.eventNames[t.eventName[0]]).toBe("exception");
+    expect(shares(t).map((s) => [s.service, s.pathNs])).toEqual([["a", 60], ["c", 20], ["b", 0], ["d", 0]]);
   });
 
-  it("keeps the segments of the critical path by span", () => {
-    const t = trace(SHOP, { critical_path: [{ span: 3, start_ns: 20, end_ns: 40 }, { span: 0, start_ns: 50, end_ns: 100 }, { span: 0, start_ns: 0, end_ns: 10 }, { span: 99, start_ns: 0, end_ns: 1 }] });
-    expect([...t.pathFrom]).toEqual([0, 2, 2, 2, 3, 3, 3, 3]);
-    expect([...t.path]).toEqual([0, 10, 50, 100, 20, 40]);
-    expect(t.flags[3] & CRITICAL).toBeTruthy();
-    expect(shares(t).map((s) => [s.service, s.pathNs])).toEqual([["a", 60], ["c", 20], ["b", 0], ["d", 0]]);
+  it("finds spans by id", () => {
+    const t = trace(SHOP);
+    expect(idOf(t, 5)).toBe("abcdef0100000005");
+    expect(spanOf(t, "ABCDEF0100000005")).toBe(5);
+    expect(spanOf(t, "abcdef01000000ff")).toBe(-1);
+    expect(spanOf(t, "x")).toBe(-1);
   });
 
   it("says what is odd in words", () => {
     expect(remarks(trace(SHOP))).toEqual([]);
-    const said = remarks(trace(["0 a 0 10 m", "0 b 1 2 m"], { root: undefined, first: { service: "a", name: "x" } }));
-    expect(said[0]).toMatch(/root span is not stored/);
-    expect(said[1]).toMatch(/^2 spans have a parent that is not stored/);
+    const t = trace(["0 a 0 10 m", "0 b 1 2 ms"], { root: undefined, first: { service: "a", name: "x" }, span_count: 5 });
+    expect(remarks(t).map((text) => text.slice(0, 30))).toEqual(["The root span is not stored: t", "3 spans are left out: the page", "2 spans have a parent that is ", "One span is shown at a correct"]);
+    expect(oddities(t, 1)).toEqual(["its parent is not stored", "its clock differs from its parent's"]);
   });
 
   it("holds a trace without spans and one that is only deep", () => {
@@ -100,10 +111,14 @@ describe("rows", () => {
 
   it("finds text in names, attributes and resources", () => {
     const t = trace(SHOP);
-    expect([...findSpans(t, " OP-B ")]).toEqual([0, 1, 1, 0, 0, 0, 0]);
-    expect([...findSpans(t, "/at/3")]).toEqual([0, 0, 0, 1, 0, 0, 0]);
-    expect(findSpans(t, "service.version").every((one) => one === 1)).toBe(true);
-    expect(findSpans(t, "").some((one) => one === 1)).toBe(false);
+    const resource = { attributes: { "service.version": "2" } };
+    const details = SHOP.map((_, i) => ({ attributes: { "http.route": `/at/${i}` }, events: [], resource, status_message: i === 6 ? "Card declined" : undefined }));
+    expect([...findSpans(t, " OP-B ", null)]).toEqual([0, 1, 1, 0, 0, 0, 0]);
+    expect([...findSpans(t, "abcdef0100000002", null)]).toEqual([0, 0, 1, 0, 0, 0, 0]);
+    expect([...findSpans(t, "/at/3", details)]).toEqual([0, 0, 0, 1, 0, 0, 0]);
+    expect([...findSpans(t, "card DECL", details)]).toEqual([0, 0, 0, 0, 0, 0, 1]);
+    expect(findSpans(t, "service.version", details).every((one) => one === 1)).toBe(true);
+    expect(findSpans(t, "", details).some((one) => one === 1)).toBe(false);
   });
 
   it("lists the rows of 100,000 spans in a few milliseconds", () => {

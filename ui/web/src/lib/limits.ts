@@ -20,6 +20,8 @@ export const LIMITS = {
   tracesMax: 1000,
   /** Spans of a trace that are drawn at once. */
   spans: 100_000,
+  /** Spans of a trace whose attributes are read at once; of larger ones span by span. */
+  spansRead: 3_000,
   /** Rows that a live tail keeps. */
   tailRows: 5_000,
   /** Characters of a value before it is folded. */

@@ -8,38 +8,42 @@ import { term } from "../../lib/terms";
 import { formatTime, iso } from "../../lib/time";
 import { formatNs } from "../../lib/units";
 import { Icon } from "../../ui/icons";
-import { Badge, Copy } from "../../ui/parts";
+import { Badge, Copy, ErrorBox } from "../../ui/parts";
+import { useDetail, type SpanDetail, type SpanEvent } from "./details";
 import { bodyText, levelOf, type TraceLogs } from "./logs";
-import { nameOf, serviceOf, type RawEvent, type Trace } from "./model";
+import { ERROR, idOf, kindOf, nameOf, oddities, serviceOf, type Trace } from "./model";
 import { compareTypical, useTypical } from "./typical";
 
 
 export interface DetailProps {
   trace: Trace;
   span: number;
+  all: readonly SpanDetail[] | null;
   logs?: TraceLogs;
   colour: Hues;
   onClose: () => void;
 }
 
-export function Detail({ trace, span, logs, colour, onClose }: DetailProps) {
-  const raw = trace.spans[span];
+export function Detail({ trace, span, all, logs, colour, onClose }: DetailProps) {
+  const { detail, error, retry } = useDetail(trace, span, all);
+  const id = idOf(trace, span);
+  const kind = kindOf(trace, span);
+  const isError = (trace.flags[span] & ERROR) !== 0;
+  const odd = oddities(trace, span);
   const service = serviceOf(trace, span);
-  const typical = useTypical(service, nameOf(trace, span), raw.kind, trace.startMs);
+  const typical = useTypical(service, nameOf(trace, span), kind, trace.startMs);
   const lines = logs?.bySpan.get(span) ?? [];
   const around = rangeOf(trace);
   const compared = typical && compareTypical(trace.duration[span], typical);
-  const resource = trace.raw.resources[raw.resource]?.attributes ?? {};
-  const scope = trace.raw.scopes[raw.scope];
   return (
     <aside class="sidepane" aria-label="Span" tabIndex={0}>
       <div class="row">
         <h2 class="grow"><i class="swatch" style={{ background: colour(service).css }} /><span class="data">{service}</span> <span class="name data">{nameOf(trace, span)}</span></h2>
         <button class="btn plain icon" aria-label="Close the panel" title="Close (Esc)" onClick={onClose}><Icon name="close" /></button>
       </div>
-      {raw.status === "error" && <div class="row"><Badge state="err">error</Badge>{raw.status_message && <span class="data">{raw.status_message}</span>}</div>}
+      {isError && <div class="row"><Badge state="err">error</Badge>{detail?.status_message && <span class="data">{detail.status_message}</span>}</div>}
       <div class="row">
-        {lines.length > 0 && <a class="btn small" href={href("/logs", { q: `trace:${trace.id} span:${raw.span_id}`, ...around })}><Icon name="logs" /> {lines.length} log{lines.length === 1 ? "" : "s"}</a>}
+        {lines.length > 0 && <a class="btn small" href={href("/logs", { q: `trace:${trace.id} span:${id}`, ...around })}><Icon name="logs" /> {lines.length} log{lines.length === 1 ? "" : "s"}</a>}
         <a class="btn small" href={href("/metrics", { q: rateQuery(service, nameOf(trace, span)), ...around })}><Icon name="chart" /> Metrics</a>
         <a class="btn small" href={href(`/service/${encodeURIComponent(service)}`, around)}><Icon name="map" /> Service</a>
         <a class="btn small" href={href("/traces", { q: `${term("service", service)} ${term("name", nameOf(trace, span))}`, ...around })}><Icon name="trace" /> Like this</a>
@@ -49,14 +53,14 @@ export function Detail({ trace, span, logs, colour, onClose }: DetailProps) {
         <Plain name="self time">{formatNs(trace.self[span])}{trace.duration[span] > 0 ? ` · ${Math.round((100 * trace.self[span]) / trace.duration[span])} %` : ""}</Plain>
         <Plain name="start">+{formatNs(trace.start[span])} · {formatTime(trace.startMs + trace.start[span] / 1e6, true)}</Plain>
         {compared && <Plain name="vs. this operation">{compared.isSlow && <span class="bad" aria-hidden="true">▲ </span>}{compared.text}</Plain>}
-        {raw.clock_shift_ns !== undefined && raw.clock_shift_ns !== 0 && <Plain name="clock">shown {formatNs(Math.abs(raw.clock_shift_ns))} {raw.clock_shift_ns > 0 ? "later" : "earlier"} than sent, inside its parent</Plain>}
-        {raw.top === "missing_parent" && <Plain name="parent">{raw.parent_span_id} is not stored</Plain>}
-        {raw.problems.length > 0 && <Plain name="oddities">{raw.problems.join(", ").replace(/_/g, " ")}</Plain>}
-        <Value name="kind" value={raw.kind} />
-        <Value name="status" value={raw.status} />
+        {trace.shift[span] !== 0 && <Plain name="clock">shown {formatNs(Math.abs(trace.shift[span]))} {trace.shift[span] > 0 ? "later" : "earlier"} than sent, inside its parent</Plain>}
+        {odd.length > 0 && <Plain name="odd">{odd.join("; ")}</Plain>}
+        <Value name="kind" value={kind} />
+        <Value name="status" value={detail?.status ?? (isError ? "error" : "…")} />
       </dl>
-      <Attributes title="Attributes" attributes={raw.attributes} />
-      {raw.events.length > 0 && <section><h3>Events</h3><div style={{ display: "grid", gap: "6px" }}>{raw.events.map((event, i) => <Event key={i} event={event} />)}</div></section>}
+      {error && <ErrorBox error={error} retry={retry} />}
+      {detail && <Attributes title="Attributes" attributes={detail.attributes} />}
+      {detail && detail.events.length > 0 && <section><h3>Events</h3><div style={{ display: "grid", gap: "6px" }}>{detail.events.map((event, i) => <Event key={i} event={event} start={detail.start_unix_nano} />)}</div></section>}
       {lines.length > 0 && (
         <section>
           <h3>Logs</h3>
@@ -67,20 +71,28 @@ export function Detail({ trace, span, logs, colour, onClose }: DetailProps) {
           </div>
         </section>
       )}
-      {raw.links.length > 0 && (
+      {detail && <Rest detail={detail} id={id} />}
+    </aside>
+  );
+}
+
+function Rest({ detail, id }: { detail: SpanDetail; id: string }) {
+  return (
+    <>
+      {detail.links.length > 0 && (
         <section>
           <h3>Links to other traces</h3>
-          <div class="loglines">{raw.links.map((link, i) => <a key={i} class="mono" href={href(`/traces/${link.trace_id}`, { span: link.span_id })}>{link.trace_id}</a>)}</div>
+          <div class="loglines">{detail.links.map((link, i) => <a key={i} class="mono" href={href(`/traces/${link.trace_id}`, { span: link.span_id })}>{link.trace_id}</a>)}</div>
         </section>
       )}
-      <Attributes title="Resource" attributes={resource} />
+      <Attributes title="Resource" attributes={detail.resource.attributes ?? {}} />
       <dl class="kv">
-        <Plain name="scope">{scope?.name ?? ""} {scope?.version ?? ""}</Plain>
-        <Value name="span" value={raw.span_id} />
-        {raw.parent_span_id && <Value name="parent" value={raw.parent_span_id} noFilter />}
+        {detail.scope.name && <Plain name="scope">{detail.scope.name} {detail.scope.version ?? ""}</Plain>}
+        <Value name="span" value={id} />
+        {detail.parent_span_id && <Value name="parent" value={detail.parent_span_id} noFilter />}
       </dl>
-      <div class="row"><Copy text={() => JSON.stringify(raw, null, 2)} label="Copy as JSON" /></div>
-    </aside>
+      <div class="row"><Copy text={() => JSON.stringify(detail, null, 2)} label="Copy as JSON" /></div>
+    </>
   );
 }
 
@@ -133,14 +145,14 @@ function Value({ name, value, noFilter }: { name: string; value: unknown; noFilt
   );
 }
 
-function Event({ event }: { event: RawEvent }) {
+function Event({ event, start }: { event: SpanEvent; start: string }) {
   const { "exception.type": type, "exception.message": message, "exception.stacktrace": stack, ...rest } = event.attributes as Record<string, unknown>;
   const isException = event.name === "exception" || type !== undefined;
   return (
     <div class={`event${isException ? " exc" : ""}`}>
       <div class="row">
         <b class="data">{isException && type !== undefined ? String(type) : event.name}</b>
-        <span class="muted mono">+{formatNs(event.offset_ns)}</span>
+        <span class="muted mono">+{formatNs(Number(BigInt(event.timestamp_unix_nano) - BigInt(start)))}</span>
       </div>
       {message !== undefined && <div class="data">{String(message)}</div>}
       {stack !== undefined && <pre tabIndex={0} aria-label="Stack trace" class="data">{String(stack)}</pre>}

@@ -6,7 +6,7 @@ import { preference } from "../../lib/prefs";
 import { formatCount, formatNs } from "../../lib/units";
 import { VirtualList, type ListHandle } from "../../ui/VirtualList";
 import type { TraceLogs } from "./logs";
-import { CRITICAL, ERROR, EVENTS, ODD, endOf, nameOf, serviceOf, type Trace } from "./model";
+import { CRITICAL, ERROR, EVENTS, ODD, endOf, nameOf, oddities, serviceOf, type Trace } from "./model";
 import { rowOf } from "./rows";
 import type { Waterfall } from "./state";
 import { Find, FoldMenu } from "./Tools";
@@ -99,7 +99,7 @@ function rowOfSpan(props: LanesProps, row: number) {
         {trace.below[at] > 0 ? <span class="twist" aria-hidden="true">{isFolded ? "▸" : "▾"}</span> : <span class="twist none" />}
         <i class="swatch" style={{ background }} />
         {isError && <span class="bad" title="error">▲<span class="sr">error</span></span>}
-        {(flags & ODD) !== 0 && <span class="odd" title={oddness(trace, at)}>◆<span class="sr">{oddness(trace, at)}</span></span>}
+        {(flags & ODD) !== 0 && <span class="odd" title={oddities(trace, at).join("; ")}>◆<span class="sr">{oddities(trace, at).join("; ")}</span></span>}
         <b class="data">{service}</b> <span class="data">{nameOf(trace, at)}</span>
         {isFolded && <span class="more">+{formatCount(hidden)}{trace.errorsBelow[at] > 0 ? <span class="bad"> ▲ {formatCount(trace.errorsBelow[at])}</span> : ""}</span>}
       </div>
@@ -115,14 +115,6 @@ function leftOut(trace: Trace, first: number, hidden: number, row: number) {
       <div class="lane" role="gridcell" />
     </div>
   );
-}
-
-function oddness(trace: Trace, at: number): string {
-  const span = trace.spans[at];
-  if (span?.top === "missing_parent") return "its parent is not stored";
-  if (span?.top === "cycle") return "cut out of a circle of parents";
-  if (span?.clock_shift_ns) return `its clock differs: shown ${formatNs(Math.abs(span.clock_shift_ns))} ${span.clock_shift_ns > 0 ? "later" : "earlier"}`;
-  return span?.problems.join(", ").replace(/_/g, " ") ?? "";
 }
 
 /** The bar, and its duration where there is room: behind it, before it, or inside on a plate. */
@@ -153,9 +145,10 @@ function path(trace: Trace, at: number, zoom: Zoom) {
 function marks(trace: Trace, at: number, zoom: Zoom, hasEvents: boolean, logs?: TraceLogs) {
   const found = [];
   if (hasEvents) {
-    for (const event of trace.spans[at]?.events ?? []) {
-      const x = percent(event.offset_ns + trace.start[at], zoom);
-      if (x >= 0 && x <= 100 && found.length < MARKS) found.push(<i key={found.length} class={event.name === "exception" ? "fmark exc" : "fmark"} style={{ left: `${x}%` }} title={event.name} />);
+    for (let e = trace.eventFrom[at]; e < trace.eventFrom[at + 1] && found.length < MARKS; e++) {
+      const x = percent(trace.eventTime[e], zoom);
+      const name = trace.eventNames[trace.eventName[e]];
+      if (x >= 0 && x <= 100) found.push(<i key={found.length} class={name === "exception" ? "fmark exc" : "fmark"} style={{ left: `${x}%` }} title={name} />);
     }
   }
   // What belongs to the trace and to no span of it stands with the first span.

@@ -1,7 +1,7 @@
 // The log records of a trace, by span: marks on the lanes, and the lines in the side panel.
 import { ask, type Answer } from "../../lib/api";
 import { LIMITS } from "../../lib/limits";
-import type { Trace } from "./model";
+import { idOf, type Trace } from "./model";
 
 export interface LogRow {
   timestamp: string;
@@ -32,13 +32,11 @@ export async function loadLogs(trace: Trace, signal: AbortSignal): Promise<Answe
 
 export function bySpan(trace: Trace, rows: readonly LogRow[], isCut: boolean): TraceLogs {
   const spans = new Map<string, number>();
-  trace.spans.forEach((span, i) => spans.set(span.span_id, i));
-  const base = BigInt(trace.raw.start_unix_nano);
+  if (rows.length > 0) for (let i = 0; i < trace.count; i++) spans.set(idOf(trace, i), i);
   const found: TraceLogs = { bySpan: new Map(), count: rows.length, isCut };
   for (const row of [...rows].reverse()) {
     const span = row.span_id === undefined ? -1 : (spans.get(row.span_id) ?? -1);
-    const shift = trace.spans[span]?.clock_shift_ns ?? 0;
-    const offset = Number(BigInt(row.timestamp_unix_nano) - base) + shift;
+    const offset = Number(BigInt(row.timestamp_unix_nano) - trace.startNano) + (trace.shift[span] ?? 0);
     const list = found.bySpan.get(span);
     if (list) list.push({ offset, row });
     else found.bySpan.set(span, [{ offset, row }]);

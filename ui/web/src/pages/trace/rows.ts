@@ -1,5 +1,5 @@
 // Which spans are rows: what is folded is skipped, what a filter leaves out becomes one row that counts.
-import { CRITICAL, ERROR, type Trace } from "./model";
+import { CRITICAL, ERROR, spanOf, type Trace } from "./model";
 
 export interface Rows {
   /** The span of each row; `~span` where the row stands for spans that are left out, `span` the first. */
@@ -99,24 +99,33 @@ export function nextWhere(count: number, from: number, step: 1 | -1, passes: (sp
   return -1;
 }
 
-/** Finds a text in services, names, ids, messages and attributes; case does not matter. */
-export function findSpans(trace: Trace, text: string): Uint8Array {
+/** What is searched of a span besides its bar. */
+export interface Searchable {
+  status_message?: string;
+  attributes?: object;
+  events?: readonly object[];
+  resource: object;
+}
+
+/** Finds a text in services, names, ids and, where they are known, messages, attributes and events; case does not matter. */
+export function findSpans(trace: Trace, text: string, details: readonly Searchable[] | null): Uint8Array {
   const found = new Uint8Array(trace.count);
   const wanted = text.trim().toLowerCase();
   if (wanted === "") return found;
   const [services, names] = [trace.services, trace.names].map((list) => list.map((name) => name.toLowerCase().includes(wanted)));
-  const resources = trace.raw.resources.map((resource) => JSON.stringify(resource.attributes).toLowerCase().includes(wanted));
+  const resources = new Map<object, boolean>();
+  const isInside = (value: object) => JSON.stringify(value).toLowerCase().includes(wanted);
+  const isOfResource = (resource: object) => {
+    let known = resources.get(resource);
+    if (known === undefined) resources.set(resource, (known = isInside(resource)));
+    return known;
+  };
+  const byId = spanOf(trace, wanted);
   for (let i = 0; i < trace.count; i++) {
-    const span = trace.spans[i];
-    const isFound = services[trace.service[i]] || names[trace.name[i]] || span?.span_id === wanted || resources[span?.resource] || inside(span, wanted);
-    found[i] = Number(isFound);
+    const detail = details?.[i];
+    const isFound = services[trace.service[i]] || names[trace.name[i]] || i === byId
+      || (detail && (detail.status_message?.toLowerCase().includes(wanted) || (detail.attributes && isInside(detail.attributes)) || (detail.events?.length && isInside(detail.events)) || isOfResource(detail.resource)));
+    found[i] = Number(Boolean(isFound));
   }
   return found;
-}
-
-function inside(span: { status_message?: string; attributes: object; events: readonly object[] } | undefined, wanted: string): boolean {
-  if (!span) return false;
-  if (span.status_message?.toLowerCase().includes(wanted)) return true;
-  if (JSON.stringify(span.attributes).toLowerCase().includes(wanted)) return true;
-  return span.events.length > 0 && JSON.stringify(span.events).toLowerCase().includes(wanted);
 }

@@ -2,7 +2,7 @@
 import { useMemo, useState } from "preact/hooks";
 import { param } from "../../lib/router";
 import type { Trace } from "./model";
-import { criticalAndErrors, findSpans, foldBelow, foldServices, reveal, visibleRows, type Rows } from "./rows";
+import { criticalAndErrors, findSpans, foldBelow, foldServices, reveal, visibleRows, type Rows, type Searchable } from "./rows";
 
 /** Traces with more spans begin folded inside each service. */
 export const FOLD_FROM = 5_000;
@@ -29,13 +29,13 @@ export function initialFold(trace: Trace): Fold {
   return trace.count > FOLD_FROM ? "services" : "none";
 }
 
-export function useWaterfall(trace: Trace, text: string, onlyPath: boolean): Waterfall {
+export function useWaterfall(trace: Trace, text: string, onlyPath: boolean, details: readonly Searchable[] | null): Waterfall {
   const [state, setState] = useState<{ trace: Trace; folded: Uint8Array }>(() => ({ trace, folded: foldedBy(trace, initialFold(trace)) }));
   const folded = state.trace === trace ? state.folded : foldedBy(trace, initialFold(trace));
   const change = (next: Uint8Array) => setState({ trace, folded: next });
   const keep = useMemo(() => (onlyPath ? criticalAndErrors(trace) : null), [trace, onlyPath]);
   const rows = useMemo(() => visibleRows(trace, folded, keep), [trace, folded, keep]);
-  const found = useMemo(() => (text.trim() ? findSpans(trace, text) : null), [trace, text]);
+  const found = useMemo(() => (text.trim() ? findSpans(trace, text, details) : null), [trace, text, details]);
   const foundCount = useMemo(() => found?.reduce((sum, one) => sum + one, 0) ?? 0, [found]);
   return {
     rows, folded, found, foundCount,
