@@ -337,6 +337,7 @@ impl Running {
         let Self { app, listeners, tasks, mut feeds, feed_stop, .. } = self;
         let Shutdown { delay, grace } = app.config.shutdown;
         app.stopping.store(true, Ordering::Relaxed);
+        app.engine.stop_tails();
         tokio::time::sleep(delay).await;
         let mut drains = JoinSet::new();
         for listener in listeners {

@@ -14,7 +14,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter};
 use http::header::ALLOW;
-use http::{HeaderValue, StatusCode};
+use http::{Extensions, HeaderMap, HeaderValue, StatusCode, Version};
 use http_body_util::Limited;
 use serde::Serialize;
 use tarn_alerting::api as alerting_api;
@@ -27,7 +27,7 @@ use tower::Layer as _;
 use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tracing::Instrument as _;
 
 use crate::app::App;
@@ -216,6 +216,8 @@ pub(crate) static ROUTES: &[Route] = &[
     route("/api/v1/logs/search", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::LogsSearch)),
     route("/api/v1/logs/histogram", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::LogsHistogram)),
     route("/api/v1/logs/facets", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::LogsFacets)),
+    route("/api/v1/logs/context", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::LogsContext)),
+    route("/api/v1/logs/tail", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::LogsTail)),
     route("/api/v1/traces/search", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::TracesSearch)),
     route("/api/v1/traces/{id}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Native(native::Endpoint::Trace)),
     route("/api/v1/traces/histogram", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::TracesHistogram)),
@@ -380,15 +382,23 @@ fn at_the_root(app: &Arc<App>, port: Port, guard: Guard) -> Router {
             .with_state(Arc::clone(app));
     }
     let panics = CatchPanicLayer::custom(OnPanic::of_http(metrics));
-    let compressed = DefaultPredicate::new().and(FONTS);
     router
         .fallback(move |request| not_found(port, request))
         .layer(from_fn_with_state(guard.clone(), guard::check))
         .layer(panics)
-        .layer(CompressionLayer::new().gzip(true).zstd(false).compress_when(compressed))
+        .layer(CompressionLayer::new().gzip(true).zstd(false).compress_when(is_compressed()))
         .layer(from_fn_with_state(guard, guard::count))
         .layer(from_fn(guard::harmless))
         .with_state(Arc::clone(app))
+}
+
+/// Tells what is worth compressing. What is sent line by line, as it happens, is not: the compressor
+/// would keep lines until it has many.
+fn is_compressed() -> impl Predicate {
+    let is_buffered = |_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions| {
+        headers.get("x-accel-buffering").is_none_or(|value| value != "no")
+    };
+    DefaultPredicate::new().and(FONTS).and(is_buffered)
 }
 
 /// Joins the rows of one path.

@@ -17,11 +17,13 @@ use tarn_promql::parse::{self, ParseLimits};
 use tarn_promql::query::{
     Annotations, Hooks, QueryError, QueryLimits, QueryParams, QueryStats, QueryValue,
 };
+use tarn_storage::head::follow::{FollowOptions, Follower};
 use tarn_storage::view::{Reader, ScanLimits, View};
 use tokio::runtime::Handle;
 
 use crate::govern::memory::Account;
 use crate::govern::metrics::{Language, Outcome};
+use crate::govern::tails::Tail;
 use crate::govern::{Cancel, Governor, ProcessMemory, Report, Running};
 use crate::scan::slices::ViewSource;
 use crate::task::Task;
@@ -313,6 +315,21 @@ impl Engine {
     ) -> Result<Running, Error> {
         let admitted = self.0.governor.admit(language, timeout, cancel).await;
         admitted.inspect_err(|error| error.count_in(&self.0.limits.hits))
+    }
+
+    /// Admits someone who watches rows as they come, and may hold `bytes`.
+    pub(crate) fn tail(&self, bytes: u64, cancel: Cancel) -> Result<Tail, Error> {
+        let admitted = self.0.governor.tail(bytes, cancel);
+        admitted.inspect_err(|error| error.count_in(&self.0.limits.hits))
+    }
+
+    /// Ends all live tails and refuses new ones: they would go on for ever.
+    pub fn stop_tails(&self) {
+        self.0.governor.tails.stop();
+    }
+
+    pub(crate) fn follow(&self, options: FollowOptions) -> Follower {
+        self.0.reader.follow(options)
     }
 
     pub(crate) fn view(&self) -> Arc<View> {

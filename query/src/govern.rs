@@ -9,6 +9,7 @@
 pub(crate) mod memory;
 pub(crate) mod metrics;
 mod slow;
+pub(crate) mod tails;
 mod watch;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use self::memory::Pool;
 use self::metrics::{Language, Metrics, Outcome};
 pub(crate) use self::slow::Report;
+use self::tails::Tails;
 pub use self::watch::ProcessMemory;
 use self::watch::Watch;
 
@@ -44,6 +46,7 @@ pub(crate) struct Governor {
     pool: Arc<Pool>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    pub(crate) tails: Tails,
 }
 
 impl Governor {
@@ -68,6 +71,7 @@ impl Governor {
             memory_per_query: limits.memory_share(limits.query_memory_percent).0,
             pool: Arc::new(Pool::new(pool_bytes, watch, Arc::clone(&metrics))),
             clock,
+            tails: Tails::new(metrics.tails()),
             metrics,
         }
     }

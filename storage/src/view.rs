@@ -280,6 +280,8 @@ impl View {
             heads: Vec::new(),
             replaying: None,
             lacks: Arc::default(),
+            // Asked of every batch, it says nothing of what is worth a column in blocks.
+            usage: Arc::default(),
             pinned: Some(Arc::new(Pinned { tenant: tenant.clone(), heads })),
             ..self.clone()
         })

@@ -17,7 +17,9 @@ use tarn_storage::append::RequestMark;
 use tarn_storage::append::rows::TableRows;
 use tarn_storage::schema::tables::{Table, column};
 use tarn_storage::view::View;
-use tarn_storage::view::rows::{BATCH_ROWS, RowColumn, RowFilter, RowPrune, RowScan, RowTest};
+use tarn_storage::view::rows::{
+    BATCH_ROWS, RowColumn, RowFilter, RowOrder, RowPrune, RowScan, RowTest,
+};
 use tarn_testkit::sim::SimRng;
 use tarn_testkit::store::Store;
 
@@ -104,8 +106,9 @@ struct Question {
     conditions: Vec<Condition>,
     within: Option<Within>,
     prune: RowPrune,
-    newest_first: bool,
+    order: RowOrder,
     floor_us: i64,
+    ceiling_us: i64,
 }
 
 fn stored(name: &str) -> RowColumn {
@@ -133,8 +136,9 @@ fn question(rng: &SimRng, table: Table, rows: &[Row]) -> Question {
         conditions: Vec::new(),
         within: None,
         prune: RowPrune::default(),
-        newest_first: rng.chance(500),
+        order: one_of(rng, &[RowOrder::Any, RowOrder::NewestFirst, RowOrder::OldestFirst]),
         floor_us: i64::MIN,
+        ceiling_us: i64::MAX,
     };
     let some = |rng: &SimRng, column: &RowColumn| {
         let wanted = (0..=rng.below(3)).filter_map(|_| {
@@ -157,6 +161,9 @@ fn question(rng: &SimRng, table: Table, rows: &[Row]) -> Question {
     }
     if rng.chance(200) {
         question.floor_us = BASE_US + rng.below(2 * DAY_US as u64) as i64;
+    }
+    if rng.chance(200) {
+        question.ceiling_us = BASE_US + rng.below(2 * DAY_US as u64) as i64;
     }
     question
 }
@@ -208,8 +215,9 @@ fn add_pruned(
 impl Question {
     fn scan(&self, table: Table, pruned: bool) -> RowScan {
         let mut scan = RowScan::new(table, self.columns.clone());
-        scan.newest_first = self.newest_first;
+        scan.order = self.order;
         scan.floor_us = Arc::new(AtomicI64::new(self.floor_us));
+        scan.ceiling_us = Arc::new(AtomicI64::new(self.ceiling_us));
         if pruned {
             scan.prune = self.prune.clone();
         }
@@ -302,7 +310,7 @@ async fn check(view: &Arc<View>, table: Table, rows: &[Row], question: &Question
     let mut needed = Vec::new();
     for row in rows.iter().filter(|row| question.holds(row)) {
         expected.push(question.shown(row));
-        if row.time_us >= question.floor_us {
+        if (question.floor_us..=question.ceiling_us).contains(&row.time_us) {
             needed.push(question.shown(row));
         }
     }
@@ -394,6 +402,7 @@ async fn pages_are_left_out_by_what_is_known_of_them() {
         assert_eq!(read + left_out, 3);
         assert!(table == Table::Spans || read == 1, "{read} pages of logs");
         newest(&view, table, &model).await;
+        oldest(&view, table, &model).await;
         traces(&view, table, &model).await;
         store.end().await;
     }
@@ -402,7 +411,7 @@ async fn pages_are_left_out_by_what_is_known_of_them() {
 /// The newest rows are found although older pages are skipped as soon as they are known.
 async fn newest(view: &Arc<View>, table: Table, model: &[Row]) {
     let mut scan = RowScan::new(table, vec![stored(table.time_column())]);
-    scan.newest_first = true;
+    scan.order = RowOrder::NewestFirst;
     let floor = Arc::clone(&scan.floor_us);
     let mut times: Vec<i64> = Vec::new();
     for part in view.rows(&tenant(), scan).unwrap().parts {
@@ -416,6 +425,32 @@ async fn newest(view: &Arc<View>, table: Table, model: &[Row]) {
     }
     let mut expected: Vec<i64> = model.iter().map(|row| row.time_us).collect();
     expected.sort_unstable_by(|a, b| b.cmp(a));
+    expected.truncate(100);
+    assert_eq!(times, expected);
+}
+
+/// The oldest rows are found although newer pages are skipped as soon as they are known.
+async fn oldest(view: &Arc<View>, table: Table, model: &[Row]) {
+    let mut scan = RowScan::new(table, vec![stored(table.time_column())]);
+    scan.order = RowOrder::OldestFirst;
+    let ceiling = Arc::clone(&scan.ceiling_us);
+    let mut times: Vec<i64> = Vec::new();
+    for part in view.rows(&tenant(), scan).unwrap().parts {
+        if !part.is_needed() {
+            continue;
+        }
+        let mut batches = part.read();
+        while let Some(batch) = batches.try_next().await.unwrap() {
+            times.extend(batch.column(0).as_primitive::<TimestampMicrosecondType>().values());
+            times.sort_unstable();
+            times.truncate(100);
+            if times.len() == 100 {
+                ceiling.store(times[99], Ordering::Relaxed);
+            }
+        }
+    }
+    let mut expected: Vec<i64> = model.iter().map(|row| row.time_us).collect();
+    expected.sort_unstable();
     expected.truncate(100);
     assert_eq!(times, expected);
 }
@@ -467,7 +502,11 @@ async fn damage_is_told_and_never_answered() {
         let at = rng.below(damaged.len() as u64) as usize;
         damaged[at] ^= 1 << rng.below(8);
         store.bucket.put(&path, PutPayload::from(damaged)).await.unwrap();
-        let question = Question { floor_us: i64::MIN, ..question(&rng, Table::Spans, &model) };
+        let question = Question {
+            floor_us: i64::MIN,
+            ceiling_us: i64::MAX,
+            ..question(&rng, Table::Spans, &model)
+        };
         let mut expected: Vec<Vec<String>> =
             model.iter().filter(|row| question.holds(row)).map(|row| question.shown(row)).collect();
         match run(&store.fresh_view(), question.scan(Table::Spans, true)).await {

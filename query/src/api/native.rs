@@ -10,6 +10,7 @@ mod logs;
 mod run;
 mod service;
 mod services;
+mod tail;
 mod trace;
 mod traces;
 mod within;
@@ -50,6 +51,10 @@ pub enum Endpoint {
     LogsHistogram,
     /// Which values keys have in the log records that a search finds.
     LogsFacets,
+    /// What the sender of a log record wrote before and after it.
+    LogsContext,
+    /// Log records that a search finds, as they are stored.
+    LogsTail,
     /// Traces that a search finds.
     TracesSearch,
     /// How many spans that a search finds there are when, by duration.
@@ -70,10 +75,12 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::LogsSearch,
         Self::LogsHistogram,
         Self::LogsFacets,
+        Self::LogsContext,
+        Self::LogsTail,
         Self::TracesSearch,
         Self::TracesHistogram,
         Self::TracesStored,
@@ -90,6 +97,8 @@ impl Endpoint {
             Self::LogsSearch => "/logs/search",
             Self::LogsHistogram => "/logs/histogram",
             Self::LogsFacets => "/logs/facets",
+            Self::LogsContext => "/logs/context",
+            Self::LogsTail => "/logs/tail",
             Self::TracesSearch => "/traces/search",
             Self::TracesHistogram => "/traces/histogram",
             Self::TracesStored => "/traces/stored",
@@ -108,6 +117,8 @@ impl Endpoint {
             Self::LogsSearch
             | Self::LogsHistogram
             | Self::LogsFacets
+            | Self::LogsContext
+            | Self::LogsTail
             | Self::TracesSearch
             | Self::TracesHistogram
             | Self::TracesStored
@@ -138,6 +149,9 @@ pub async fn handle(
     let engine_of_call = engine.clone();
     let call =
         Call { engine: engine_of_call, tenant, params, cancel: Cancel::default(), wants_frame };
+    if endpoint == Endpoint::LogsTail {
+        return tail::tail(call);
+    }
     let cancel = call.cancel.clone();
     let patience = call.timeout().unwrap_or_default() + GRACE;
     let path = parts.uri.path().to_owned();
@@ -173,6 +187,9 @@ impl Call {
             Endpoint::LogsSearch => logs::search(&self, sink).await,
             Endpoint::LogsHistogram => counts::histogram(&self, sink).await,
             Endpoint::LogsFacets => counts::facets(&self, sink).await,
+            Endpoint::LogsContext => logs::context(&self, sink).await,
+            // Answered without a task of its own; see `handle`.
+            Endpoint::LogsTail => Ok(()),
             Endpoint::TracesSearch => traces::search(&self, sink).await,
             Endpoint::TracesHistogram => traces::histogram(&self, sink).await,
             Endpoint::TracesStored => trace::stored(&self, sink).await,

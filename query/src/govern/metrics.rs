@@ -10,7 +10,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 use tarn_model::metrics::{
     MetricName, QUERY_CANCELLED, QUERY_INFLIGHT, QUERY_MEMORY_BYTES, QUERY_OVERDUE,
-    QUERY_QUEUE_SECONDS, QUERY_SAMPLES, QUERY_SECONDS,
+    QUERY_QUEUE_SECONDS, QUERY_SAMPLES, QUERY_SECONDS, QUERY_TAILS,
 };
 
 /// Bounds in seconds: from an instant query on a few series to the time limit.
@@ -94,6 +94,7 @@ pub(crate) struct Metrics {
     memory: Gauge,
     cancelled: Family<CancelledLabels, Counter>,
     overdue: Counter,
+    tails: Gauge,
 }
 
 impl Metrics {
@@ -106,7 +107,9 @@ impl Metrics {
             memory: Gauge::default(),
             cancelled: Family::default(),
             overdue: Counter::default(),
+            tails: Gauge::default(),
         };
+        register(registry, QUERY_TAILS, metrics.tails.clone());
         register(registry, QUERY_SECONDS, metrics.seconds.clone());
         register(registry, QUERY_QUEUE_SECONDS, metrics.queue_seconds.clone());
         register(registry, QUERY_INFLIGHT, metrics.inflight.clone());
@@ -134,6 +137,11 @@ impl Metrics {
         if matches!(outcome, Outcome::Timeout | Outcome::Canceled) {
             self.cancelled.get_or_create(&CancelledLabels { reason: outcome.as_str() }).inc();
         }
+    }
+
+    /// Returns the number of live tails.
+    pub(super) fn tails(&self) -> Gauge {
+        self.tails.clone()
     }
 
     pub(super) fn overdue(&self) {

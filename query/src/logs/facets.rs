@@ -8,7 +8,7 @@ use arrow_array::{Array as _, RecordBatch};
 use tarn_model::error::Result;
 use tarn_model::map::HashMap;
 use tarn_storage::schema::tables::{Table, column};
-use tarn_storage::view::rows::{RowColumn, field};
+use tarn_storage::view::rows::{RowColumn, RowOrder, field};
 
 use super::levels::{LEVELS, level};
 use super::tally::Tally;
@@ -248,7 +248,7 @@ pub(crate) async fn run(
 ) -> Result<(Facets, End)> {
     let mut facets = Facets::new(table, facets);
     let mut scan = row_scan(table, facets.columns(), plan, range)?;
-    scan.newest_first = false;
+    scan.order = RowOrder::Any;
     let end = scanner
         .run(scan, |batch| {
             facets.see(batch)?;

@@ -12,7 +12,7 @@ use super::levels::{LEVELS, level};
 use crate::records::{self, Ints, Times};
 use crate::search::grid::Grid;
 use crate::search::plan::Plan;
-use crate::search::scan::{End, Range, Scanner, row_scan, unordered};
+use crate::search::scan::{End, Range, Scanner, unordered};
 
 /// Records of each bucket, by level.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ pub(crate) async fn run(
     range: Range,
     buckets: usize,
 ) -> Result<(Histogram, End)> {
-    let extent = scanner.extent(row_scan(Table::Logs, Vec::new(), plan, range)?)?;
+    let extent = scanner.extent(Table::Logs, plan, range)?;
     let grid = Grid::new(range.closed(extent), buckets);
     let mut histogram = Histogram::new(grid);
     // The buckets know the range: no filter has to.

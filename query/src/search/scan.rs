@@ -13,7 +13,9 @@ use tarn_model::tenant::TenantId;
 use tarn_promql::query::Hooks as _;
 use tarn_storage::schema::tables::Table;
 use tarn_storage::view::View;
-use tarn_storage::view::rows::{RowColumn, RowFilter, RowPrune, RowScan, RowTest, ScanStats};
+use tarn_storage::view::rows::{
+    RowColumn, RowFilter, RowOrder, RowPrune, RowScan, RowTest, ScanStats,
+};
 
 use super::filter::row_filter;
 use super::plan::Plan;
@@ -127,9 +129,15 @@ impl<'a> Scanner<'a> {
         self.kept = self.reserved;
     }
 
-    /// Returns between which times a scan may find rows, µs, both included, from what the catalog knows;
+    /// Returns between which times a plan may find rows, µs, both included, from what the catalog knows;
     /// `None` where it finds none.
-    pub(crate) fn extent(&self, scan: RowScan) -> Result<Option<(i64, i64)>> {
+    pub(crate) fn extent(
+        &self,
+        table: Table,
+        plan: &Plan,
+        range: Range,
+    ) -> Result<Option<(i64, i64)>> {
+        let scan = RowScan { prune: prune(plan, range), ..RowScan::new(table, Vec::new()) };
         let parts = self.view.rows(self.tenant, scan)?.parts;
         let first = parts.iter().map(|part| part.time_min_us).min();
         Ok(first.zip(parts.iter().map(|part| part.time_max_us).max()))
@@ -142,16 +150,18 @@ impl<'a> Scanner<'a> {
         scan: RowScan,
         mut see: impl FnMut(&RecordBatch) -> Result<u64> + Send,
     ) -> Result<End> {
-        let floor_us = Arc::clone(&scan.floor_us);
+        let is_ordered = scan.order != RowOrder::Any;
         let mut source = self.view.rows(self.tenant, scan)?;
         let stats = source.stats;
         // Whatever is not reached in time is the oldest.
-        source.parts.sort_by_key(|part| std::cmp::Reverse(part.time_max_us));
+        if !is_ordered {
+            source.parts.sort_by_key(|part| std::cmp::Reverse(part.time_max_us));
+        }
         let mut end = if self.is_over() { End::OutOfTime } else { End::Whole };
         let running = self.running;
         let mut expired = std::pin::pin!(running.expired());
         'parts: for part in source.parts {
-            if part.time_max_us < floor_us.load(Ordering::Relaxed) {
+            if !part.is_needed() {
                 continue;
             }
             let mut batches = part.read();
@@ -218,7 +228,7 @@ pub(crate) fn row_scan(
     if range != Range::ALL {
         scan.filters.insert(0, within(table, range));
     }
-    scan.newest_first = true;
+    scan.order = RowOrder::NewestFirst;
     Ok(scan)
 }
 
@@ -233,13 +243,16 @@ pub(crate) fn unordered(
     plan: &Plan,
     range: Range,
 ) -> Result<RowScan> {
-    let mut scan = RowScan::new(table, columns);
-    let Range { start_us, end_us } = range;
-    scan.prune = RowPrune { start_us, end_us, ..plan.prune.clone() };
+    let mut scan = RowScan { prune: prune(plan, range), ..RowScan::new(table, columns) };
     for condition in &plan.conditions {
         scan.filters.push(row_filter(table, condition)?);
     }
     Ok(scan)
+}
+
+fn prune(plan: &Plan, range: Range) -> RowPrune {
+    let Range { start_us, end_us } = range;
+    RowPrune { start_us, end_us, ..plan.prune.clone() }
 }
 
 /// Returns the filter that keeps rows of a time range.

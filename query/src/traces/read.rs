@@ -8,7 +8,7 @@ use arrow_array::{Array, BooleanArray, RecordBatch};
 use tarn_model::error::{Error, Result};
 use tarn_model::map::HashSet;
 use tarn_storage::schema::tables::{Table, column};
-use tarn_storage::view::rows::{RowColumn, RowFilter, RowPrune, RowScan, RowTest};
+use tarn_storage::view::rows::{RowColumn, RowFilter, RowOrder, RowPrune, RowScan, RowTest};
 
 use super::assemble::Trace;
 use super::span::{Detail, Rows, Shared, Span, columns};
@@ -122,7 +122,7 @@ pub(super) fn scan_of(
     scan.prune = RowPrune { start_us, end_us, trace_ids: Some(trace_ids), ..RowPrune::default() };
     let columns = vec![RowColumn::Stored(column::TRACE_ID.into())];
     scan.filters.push(RowFilter { columns, test: Arc::new(wanted) });
-    scan.newest_first = true;
+    scan.order = RowOrder::NewestFirst;
     scan
 }
 

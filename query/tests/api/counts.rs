@@ -18,10 +18,10 @@ pub(crate) struct Line {
     pub(crate) service: &'static str,
     pub(crate) pod: &'static str,
     /// Of the resource; the attribute of the same name decides where there is one.
-    zone: Option<&'static str>,
-    own_zone: Option<&'static str>,
+    pub(crate) zone: Option<&'static str>,
+    pub(crate) own_zone: Option<&'static str>,
     pub(crate) severity: i32,
-    route: Option<&'static str>,
+    pub(crate) route: Option<&'static str>,
     pub(crate) n: u64,
     pub(crate) time_ns: i64,
 }

@@ -5,9 +5,11 @@
 mod counts;
 mod hostile;
 mod names;
+mod paging;
 mod promises;
 mod queries;
 mod searches;
 mod services;
 mod support;
+mod tail;
 mod traces;

@@ -97,6 +97,7 @@ names! {
     QUERY_SAMPLES = "tarn_query_samples", "Samples read by queries";
     QUERY_MEMORY_BYTES = "tarn_query_memory_bytes", "Bytes reserved by running queries";
     QUERY_CANCELLED = "tarn_query_cancelled", "Queries cancelled by reason";
+    QUERY_TAILS = "tarn_query_tails", "Live tails of logs";
     QUERY_OVERDUE = "tarn_query_overdue", "Queries that still ran five seconds after their deadline";
     HTTP_REQUESTS = "tarn_http_requests", "HTTP requests by route and status code";
     HTTP_CONNECTIONS = "tarn_http_connections", "Open connections by listener";

@@ -139,11 +139,25 @@ pub struct RowScan {
     pub prune: RowPrune,
     /// All must hold.
     pub filters: Vec<RowFilter>,
-    /// Parts come newest first, and so do row ranges inside a part, as far as their order allows.
-    pub newest_first: bool,
+    /// In which order parts come, and row ranges inside a part, as far as their order allows.
+    pub order: RowOrder,
     /// Rows before this time (µs) are not needed any more, and need not be delivered; may rise while
     /// the scan runs.
     pub floor_us: Arc<AtomicI64>,
+    /// Rows after this time (µs) are not needed any more either; may fall while the scan runs.
+    pub ceiling_us: Arc<AtomicI64>,
+}
+
+/// What is read first. Rows of one batch go forward in time, as far as they were kept so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RowOrder {
+    /// Whatever is nearest: for those who want all rows.
+    #[default]
+    Any,
+    /// The latest rows.
+    NewestFirst,
+    /// The earliest rows.
+    OldestFirst,
 }
 
 impl RowScan {
@@ -154,9 +168,21 @@ impl RowScan {
             columns,
             prune: RowPrune::default(),
             filters: Vec::new(),
-            newest_first: false,
+            order: RowOrder::Any,
             floor_us: Arc::new(AtomicI64::new(i64::MIN)),
+            ceiling_us: Arc::new(AtomicI64::new(i64::MAX)),
         }
+    }
+
+    /// Returns between which times rows are still needed, µs, both included.
+    fn needed_us(&self) -> (i64, i64) {
+        (self.floor_us.load(Ordering::Relaxed), self.ceiling_us.load(Ordering::Relaxed))
+    }
+
+    /// Returns whether rows between two times may still be needed.
+    fn needs(&self, time_min_us: i64, time_max_us: i64) -> bool {
+        let (floor, ceiling) = self.needed_us();
+        time_max_us >= floor && time_min_us <= ceiling
     }
 
     /// Returns the schema of the answer's batches. Columns are named as stored, attributes
@@ -247,6 +273,11 @@ enum Place {
 }
 
 impl RowPart {
+    /// Returns whether rows of the part may still be needed: what the scan's floor and ceiling say now.
+    pub fn is_needed(&self) -> bool {
+        self.scan.needs(self.time_min_us, self.time_max_us)
+    }
+
     /// Reads the part: batches in the scan's schema, of at most [`BATCH_ROWS`] rows. Dropping the
     /// stream ends the work.
     ///

@@ -18,7 +18,7 @@ use tarn_storage::append::RequestMark;
 use tarn_storage::file::{Disk, Entry};
 use tarn_storage::paths::{self, DataDir};
 use tarn_storage::schema::tables::{Table, column};
-use tarn_storage::view::rows::{RowColumn, RowScan};
+use tarn_storage::view::rows::{RowColumn, RowOrder, RowScan};
 use tarn_storage::view::{ScanLimits, Selector};
 use tarn_testkit::fault_store::FaultPlan;
 use tarn_testkit::sim_disk::SimDisk;
@@ -501,7 +501,8 @@ impl Question {
             }
             Self::NewestLogs => {
                 let columns = vec![RowColumn::Stored(column::BODY.into())];
-                let scan = RowScan { newest_first: true, ..RowScan::new(Table::Logs, columns) };
+                let scan =
+                    RowScan { order: RowOrder::NewestFirst, ..RowScan::new(Table::Logs, columns) };
                 let mut rows = 0;
                 for part in view.rows(&tenant, scan).expect("plans").parts {
                     let mut batches = part.read();

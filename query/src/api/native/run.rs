@@ -66,6 +66,12 @@ impl Run<'_> {
 }
 
 impl<T> Answer<T> {
+    /// Takes out what was found.
+    pub(super) fn split(self) -> (T, Answer<()>) {
+        let Self { value, end, cost, partial, elapsed, _account } = self;
+        (value, Answer { value: (), end, cost, partial, elapsed, _account })
+    }
+
     /// Returns whether everything that there is was read.
     pub(super) fn is_whole(&self) -> bool {
         self.end == End::Whole && self.partial.is_none()

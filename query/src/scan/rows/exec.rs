@@ -44,7 +44,7 @@ use futures::stream::{BoxStream, try_unfold};
 use parking_lot::Mutex;
 use tarn_model::tenant::TenantId;
 use tarn_storage::view::View;
-use tarn_storage::view::rows::{RowPart, RowPrune, RowScan, ScanStats};
+use tarn_storage::view::rows::{RowOrder, RowPart, RowPrune, RowScan, ScanStats};
 
 use crate::scan::Context;
 use crate::sql::error::external;
@@ -374,16 +374,15 @@ impl Reading {
         let mut parts = self.run.parts.lock();
         if let Parts::Unplanned = &*parts {
             let mut scan = self.spec.scan.clone();
-            scan.newest_first = self.newest_first;
+            scan.order = if self.newest_first { RowOrder::NewestFirst } else { RowOrder::Any };
             scan.floor_us = Arc::clone(&self.run.floor_us);
             let source = self.spec.view.rows(&self.spec.tenant, scan).map_err(external)?;
             self.spec.context.began(&source.stats);
             *parts = Parts::Planned { queue: source.parts.into(), stats: source.stats };
         }
         let Parts::Planned { queue, .. } = &mut *parts else { return Ok(None) };
-        let floor = self.run.floor_us.load(Ordering::Relaxed);
         while let Some(part) = queue.pop_front() {
-            if part.time_max_us >= floor {
+            if part.is_needed() {
                 return Ok(Some(part));
             }
         }

@@ -95,6 +95,7 @@ pub(crate) struct Page {
     pub(crate) group: usize,
     /// Ascending, apart, not empty.
     pub(crate) rows: Vec<Range<u32>>,
+    pub(crate) time_min_us: i64,
     pub(crate) time_max_us: i64,
 }
 
@@ -113,11 +114,12 @@ impl OpenBlock {
     }
 
     /// Chooses the pages of row groups that meet all conditions. `among`, if given, are all rows
-    /// that may matter, ascending and apart; `latest_us` bounds pages without statistics.
+    /// that may matter, ascending and apart; `times_us`, the earliest and the latest, bound pages
+    /// without statistics.
     pub(crate) fn pages(
         &self,
         time: &str,
-        latest_us: i64,
+        times_us: (i64, i64),
         groups: &[usize],
         conditions: &[Condition],
         among: Option<&[Range<u32>]>,
@@ -134,13 +136,13 @@ impl OpenBlock {
                 }
                 left = intersect(&left, &self.meeting(group, &rows, condition));
             }
-            for (rows, time_max_us) in self.time_pages(group, &rows, time) {
+            for (rows, times) in self.time_pages(group, &rows, time) {
                 let rows = intersect(&left, &[rows]);
                 if rows.is_empty() {
                     chosen.pruned += 1;
                 } else {
-                    let time_max_us = time_max_us.unwrap_or(latest_us);
-                    chosen.pages.push(Page { group, rows, time_max_us });
+                    let (time_min_us, time_max_us) = times.unwrap_or(times_us);
+                    chosen.pages.push(Page { group, rows, time_min_us, time_max_us });
                 }
             }
         }
@@ -165,22 +167,26 @@ impl OpenBlock {
         }
     }
 
-    /// Returns the pages of the time column with the latest time of each, where it is known.
+    /// Returns the pages of the time column with the earliest and the latest time of each, where they
+    /// are known.
     fn time_pages(
         &self,
         group: usize,
         rows: &Range<u32>,
         time: &str,
-    ) -> Vec<(Range<u32>, Option<i64>)> {
+    ) -> Vec<(Range<u32>, Option<(i64, i64)>)> {
         let Some(leaf) = self.leaf(time) else { return vec![(rows.clone(), None)] };
         let pages = self.page_rows(group, leaf, rows);
-        let latest = match self.column_index(group, leaf) {
+        let known = match self.column_index(group, leaf) {
             Some(ColumnIndexMetaData::INT64(index)) if index.num_pages() == pages.len() as u64 => {
                 Some(index)
             }
             _ => None,
         };
-        let of = |at: usize| latest.and_then(|index| index.max_value(at)).copied();
+        let of = |at: usize| {
+            let index = known?;
+            Some((*index.min_value(at)?, *index.max_value(at)?))
+        };
         pages.into_iter().enumerate().map(|(at, rows)| (rows, of(at))).collect()
     }
 

@@ -234,7 +234,8 @@ fn within(input: &Input, walk: &[Group]) -> Vec<Range<u32>> {
     let wanted = Sought::Between(from * HOUR_US, to * HOUR_US - 1);
     let condition = Condition { column: column::TIMESTAMP, wanted };
     let all: Vec<usize> = input.block.groups().map(|(group, _)| group).collect();
-    let chosen = input.block.pages(column::TIMESTAMP, i64::MAX, &all, &[condition], None);
+    let chosen =
+        input.block.pages(column::TIMESTAMP, (i64::MIN, i64::MAX), &all, &[condition], None);
     let mut rows: Vec<Range<u32>> = Vec::new();
     for range in chosen.pages.into_iter().flat_map(|page| page.rows) {
         match rows.last_mut() {

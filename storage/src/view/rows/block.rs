@@ -1,15 +1,15 @@
 //! Rows of a block: which pages, in which order, decoded as far as filters let them.
 //!
 //! Pages are chosen by statistics and by the index of trace ids before any column is read, then read
-//! in steps: a row group each, or, newest first, one page and then twice as many each time, so that
-//! whoever wants few rows reads few pages and whoever wants all of them is not held up. Before each
-//! step, pages that are older than the scan's floor are dropped. Inside a step the decoder runs the
+//! in steps: a row group each, or, in an order of time, one page and then twice as many each time, so
+//! that whoever wants few rows reads few pages and whoever wants all of them is not held up. Before each
+//! step, pages beyond the scan's floor or ceiling are dropped. Inside a step the decoder runs the
 //! filters in their order and decodes further columns only for rows that passed.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -18,14 +18,14 @@ use tarn_model::error::Result;
 
 use super::layout::{OwnColumn, Shape};
 use super::work::{Failure, Work};
-use super::{BATCH_ROWS, RowPrune, RowScan, ScanStats};
+use super::{BATCH_ROWS, RowOrder, RowPrune, RowScan, ScanStats};
 use crate::block::BlockMeta;
 use crate::block::reader::pages::{Condition, Page, Wanted};
 use crate::block::reader::tables::{Decoding, Rows};
 use crate::block::reader::{Blocks, OpenBlock};
 use crate::schema::tables::{Promoted, Table, column};
 
-/// Pages of one step at most, newest first: about a row group.
+/// Pages of one step at most, in an order of time: about a row group.
 const STEP_PAGES_MAX: usize = 16;
 
 /// A share of a block's row groups: part `number` of `parts`.
@@ -86,7 +86,7 @@ impl fmt::Debug for Reading {
 impl Reading {
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
         if self.opened.is_none() {
-            if time_max_us(&self.meta) < self.scan.floor_us.load(Ordering::Relaxed) {
+            if !self.scan.needs(time_min_us(&self.meta), time_max_us(&self.meta)) {
                 return Ok(None);
             }
             let Self { blocks, meta, share, scan, stats, .. } = &*self;
@@ -132,7 +132,7 @@ async fn open(
     };
     let groups: Vec<usize> =
         block.groups().filter(|(_, rows)| share.has(rows.start, meta.rows)).map(|g| g.0).collect();
-    let known = time_max_us(meta);
+    let known = (time_min_us(meta), time_max_us(meta));
     let chosen = block.pages(
         scan.table.time_column(),
         known,
@@ -142,8 +142,10 @@ async fn open(
     );
     ScanStats::add(&stats.pages_pruned, chosen.pruned);
     let mut pages = chosen.pages;
-    if scan.newest_first {
-        pages.sort_by_key(|page| std::cmp::Reverse(page.time_max_us));
+    match scan.order {
+        RowOrder::Any => {}
+        RowOrder::NewestFirst => pages.sort_by_key(|page| Reverse(page.time_max_us)),
+        RowOrder::OldestFirst => pages.sort_by_key(|page| page.time_min_us),
     }
     let needs = work.needs();
     Ok(Opened { block, work, needs, pages: pages.into(), step: 1, decoding: None })
@@ -156,15 +158,13 @@ impl Opened {
         scan: &RowScan,
         stats: &Arc<ScanStats>,
     ) -> Result<Option<(Decoding, Failure)>> {
-        let floor = scan.floor_us.load(Ordering::Relaxed);
         let all = self.pages.len();
-        self.pages.retain(|page| page.time_max_us >= floor);
+        self.pages.retain(|page| scan.needs(page.time_min_us, page.time_max_us));
         ScanStats::add(&stats.pages_pruned, (all - self.pages.len()) as u64);
         let Some(first) = self.pages.front() else { return Ok(None) };
-        let taken = if scan.newest_first {
-            self.step.min(self.pages.len())
-        } else {
-            self.pages.iter().take_while(|page| page.group == first.group).count()
+        let taken = match scan.order {
+            RowOrder::Any => self.pages.iter().take_while(|page| page.group == first.group).count(),
+            RowOrder::NewestFirst | RowOrder::OldestFirst => self.step.min(self.pages.len()),
         };
         self.step = (self.step * 2).min(STEP_PAGES_MAX);
         let mut rows: Vec<_> = self.pages.drain(..taken).flat_map(|page| page.rows).collect();

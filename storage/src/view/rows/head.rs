@@ -1,7 +1,7 @@
 //! Rows of a head generation: batches that were appended, as they are.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -10,7 +10,7 @@ use tarn_model::error::{Error, Result};
 
 use super::layout::Shape;
 use super::work::Work;
-use super::{BATCH_ROWS, RowPrune, RowScan, ScanStats};
+use super::{BATCH_ROWS, RowOrder, RowPrune, RowScan, ScanStats};
 use crate::head::tables::TableBatch;
 
 /// Rows that a part gathers at least: enough work for a thread to be worth handing over.
@@ -23,8 +23,10 @@ pub(super) fn parts(
 ) -> Vec<Vec<Arc<TableBatch>>> {
     let RowPrune { start_us, end_us, .. } = scan.prune;
     batches.retain(|batch| batch.time_max_us >= start_us && batch.time_min_us <= end_us);
-    if scan.newest_first {
-        batches.sort_by_key(|batch| std::cmp::Reverse(batch.time_max_us));
+    match scan.order {
+        RowOrder::Any => {}
+        RowOrder::NewestFirst => batches.sort_by_key(|batch| Reverse(batch.time_max_us)),
+        RowOrder::OldestFirst => batches.sort_by_key(|batch| batch.time_min_us),
     }
     let mut parts: Vec<Vec<Arc<TableBatch>>> = Vec::new();
     let mut rows = PART_ROWS;
@@ -66,44 +68,40 @@ impl HeadRows {
         Ok(Self { scan, stats, work, batches, pieces: Vec::new() })
     }
 
-    fn floor(&self) -> i64 {
-        self.scan.floor_us.load(Ordering::Relaxed)
-    }
-
     fn cut(&mut self, batch: &TableBatch) {
         let rows = batch.rows.num_rows();
         let starts = (0..rows).step_by(BATCH_ROWS);
         let pieces = starts.map(|at| batch.rows.slice(at, BATCH_ROWS.min(rows - at)));
         self.pieces.extend(pieces);
-        if !self.scan.newest_first {
+        if self.scan.order != RowOrder::NewestFirst {
             self.pieces.reverse();
         }
     }
 
-    /// Returns whether rows are older than anybody needs.
-    fn is_old(&self, rows: &RecordBatch) -> Result<bool> {
-        let floor = self.floor();
-        if floor == i64::MIN {
-            return Ok(false);
+    /// Returns whether rows may be among those that are still needed.
+    fn is_needed(&self, rows: &RecordBatch) -> Result<bool> {
+        let (floor, ceiling) = self.scan.needed_us();
+        if floor == i64::MIN && ceiling == i64::MAX {
+            return Ok(true);
         }
         let times = rows
             .column_by_name(self.scan.table.time_column())
             .and_then(|times| times.as_primitive_opt::<TimestampMicrosecondType>())
             .ok_or_else(|| Error::internal("rows of the head have no time"))?;
-        Ok(times.values().iter().all(|time| *time < floor))
+        Ok(times.values().iter().any(|time| (floor..=ceiling).contains(time)))
     }
 
     fn step(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             while let Some(rows) = self.pieces.pop() {
-                if !self.is_old(&rows)?
+                if self.is_needed(&rows)?
                     && let Some(found) = self.work.run(&rows, &self.stats)?
                 {
                     return Ok(Some(found));
                 }
             }
             let Some(batch) = self.batches.next() else { return Ok(None) };
-            if batch.time_max_us >= self.floor() {
+            if self.scan.needs(batch.time_min_us, batch.time_max_us) {
                 self.cut(&batch);
             }
         }

@@ -14,8 +14,8 @@ use tarn_model::time::TimeRange;
 
 use super::block::{Share, time_max_us, time_min_us};
 use super::{
-    Place, RowColumn, RowFilter, RowPart, RowPrune, RowScan, RowSchema, RowSource, RowTest,
-    ScanStats, head,
+    Place, RowColumn, RowFilter, RowOrder, RowPart, RowPrune, RowScan, RowSchema, RowSource,
+    RowTest, ScanStats, head,
 };
 use crate::block::{BlockMeta, summary};
 use crate::head::tables::TableBatch;
@@ -60,8 +60,10 @@ impl View {
         if !parts.is_empty() {
             self.usage().scanned(tenant, &scan);
         }
-        if scan.newest_first {
-            parts.sort_by_key(|part| Reverse(part.time_max_us));
+        match scan.order {
+            RowOrder::Any => {}
+            RowOrder::NewestFirst => parts.sort_by_key(|part| Reverse(part.time_max_us)),
+            RowOrder::OldestFirst => parts.sort_by_key(|part| part.time_min_us),
         }
         Ok(RowSource { parts, stats })
     }
@@ -84,8 +86,11 @@ impl View {
         stats: &Arc<ScanStats>,
         parts: &mut Vec<RowPart>,
     ) {
-        // Newest first, the pages of all row groups are read in one order.
-        let shares = if scan.newest_first { 1 } else { meta.rows.div_ceil(PART_ROWS).max(1) };
+        // In an order of time, the pages of all row groups are read in one.
+        let shares = match scan.order {
+            RowOrder::Any => meta.rows.div_ceil(PART_ROWS).max(1),
+            RowOrder::NewestFirst | RowOrder::OldestFirst => 1,
+        };
         parts.extend((0..shares).map(|number| RowPart {
             rows: meta.rows / shares,
             time_min_us: time_min_us(meta),
@@ -145,7 +150,7 @@ impl View {
         trace_id: &[u8; 16],
     ) -> Result<bool> {
         let mut scan = RowScan::new(table, Vec::new());
-        scan.newest_first = true;
+        scan.order = RowOrder::NewestFirst;
         scan.prune.trace_ids = Some(vec![*trace_id]);
         let columns = vec![RowColumn::Stored(column::TRACE_ID.into())];
         scan.filters.push(RowFilter { columns, test: Arc::new(OfTrace(*trace_id)) });

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -15,7 +16,7 @@ use parquet::arrow::arrow_reader::{ArrowPredicate, ArrowPredicateFn};
 use tarn_model::error::{Error, Result};
 
 use super::layout::{Layout, Shape};
-use super::{RowScan, RowTest, ScanStats};
+use super::{RowOrder, RowScan, RowTest, ScanStats};
 use crate::block::reader::OpenBlock;
 
 /// A scan, laid out over one part.
@@ -130,8 +131,9 @@ impl Work {
             .map_err(|e| Error::internal("choose columns").with_source(e))
     }
 
-    /// Makes the filters for the decoder of a block. Newest first, rows below the floor of the moment
-    /// at which they are decoded go before all others: their other columns are not worth decoding.
+    /// Makes the filters for the decoder of a block. In an order of time, rows beyond the floor and the
+    /// ceiling of the moment at which they are decoded go before all others: their other columns are
+    /// not worth decoding.
     pub(super) fn predicates(
         &self,
         block: &OpenBlock,
@@ -140,11 +142,12 @@ impl Work {
         failure: &Failure,
     ) -> Vec<Box<dyn ArrowPredicate>> {
         let mut predicates: Vec<Box<dyn ArrowPredicate>> = Vec::new();
-        if scan.newest_first {
+        if scan.order != RowOrder::Any {
             let mask = block.mask(&[scan.table.time_column().to_owned()]);
-            let floor_us = Arc::clone(&scan.floor_us);
+            let (floor, ceiling) = (Arc::clone(&scan.floor_us), Arc::clone(&scan.ceiling_us));
             predicates.push(Box::new(ArrowPredicateFn::new(mask, move |rows| {
-                above(&rows, floor_us.load(Ordering::Relaxed))
+                let needed = floor.load(Ordering::Relaxed)..=ceiling.load(Ordering::Relaxed);
+                within(&rows, &needed)
             })));
         }
         for (at, filter) in self.filters.iter().enumerate() {
@@ -168,12 +171,12 @@ impl Work {
     }
 }
 
-/// Returns which rows are not older than a time.
-fn above(rows: &RecordBatch, floor_us: i64) -> Result<BooleanArray, ArrowError> {
+/// Returns which rows are of a range of times.
+fn within(rows: &RecordBatch, range_us: &RangeInclusive<i64>) -> Result<BooleanArray, ArrowError> {
     let times = rows
         .columns()
         .first()
         .and_then(|times| times.as_primitive_opt::<TimestampMicrosecondType>())
         .ok_or_else(|| ArrowError::ComputeError("times of rows are no timestamps".to_owned()))?;
-    Ok(BooleanArray::from_unary(times, |time| time >= floor_us))
+    Ok(BooleanArray::from_unary(times, |time| range_us.contains(&time)))
 }
