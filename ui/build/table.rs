@@ -77,11 +77,7 @@ fn row(rows: &mut String, folder: &Path, name: &str, path: &Path) -> Result<(), 
         // A short file may be longer when compressed.
         let size = |path: &Path| fs::metadata(path).map(|meta| meta.len());
         let is_shorter = size(&folder.join(&name)).is_ok_and(|n| size(path).is_ok_and(|of| n < of));
-        if is_shorter {
-            format!("Some({})", bytes(&name))
-        } else {
-            "None".to_owned()
-        }
+        if is_shorter { format!("Some({})", bytes(&name)) } else { "None".to_owned() }
     };
     let (raw, br, gz) = (bytes(name), encoded("br"), encoded("gz"));
     let kind = kind(name);

@@ -13,7 +13,7 @@ use super::ERROR;
 use crate::records::{self, Ints, Longs, Times};
 use crate::search::grid::Grid;
 use crate::search::plan::Plan;
-use crate::search::scan::{End, Range, Scanner, row_scan, unordered};
+use crate::search::scan::{End, Range, Scanner, unordered};
 
 /// Buckets to a doubling.
 const PER_OCTAVE: usize = 8;
@@ -45,7 +45,7 @@ pub(crate) async fn run(
     range: Range,
     buckets: usize,
 ) -> Result<(Histogram, End)> {
-    let extent = scanner.extent(row_scan(Table::Spans, Vec::new(), plan, range)?)?;
+    let extent = scanner.extent(Table::Spans, plan, range)?;
     let mut histogram = Histogram::new(Grid::new(range.closed(extent), buckets));
     let names = [column::START, column::DURATION_NS, column::STATUS];
     let columns = names.map(|name| RowColumn::Stored(name.into())).into();

@@ -68,8 +68,8 @@ impl Run<'_> {
 impl<T> Answer<T> {
     /// Takes out what was found.
     pub(super) fn split(self) -> (T, Answer<()>) {
-        let Self { value, end, cost, partial, elapsed, _account } = self;
-        (value, Answer { value: (), end, cost, partial, elapsed, _account })
+        let Self { value, end, cost, partial, elapsed, account } = self;
+        (value, Answer { value: (), end, cost, partial, elapsed, account })
     }
 
     /// Returns whether everything that there is was read.
