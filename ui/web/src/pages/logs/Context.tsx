@@ -11,6 +11,7 @@ import { oneLine } from "./text";
 
 interface Around {
   before: LogRow[];
+  row?: LogRow;
   after: LogRow[];
 }
 
@@ -25,7 +26,7 @@ export function Context({ id, row }: { id: string; row: LogRow | undefined }) {
   const [anchor] = useState(() => row);
   const main = anchor ?? row;
   const key = main ? `${id} ${before} ${after}` : null;
-  const { data, error, loading, reload } = useLoad(key, (signal) => ask<Around>("/api/v1/logs/context", { at: main!.timestamp_unix_nano, service: main!.service, before, after }, signal));
+  const { data, error, loading, reload } = useLoad(key, (signal) => ask<Around>("/api/v1/logs/context", { at: main!.timestamp_unix_nano, service: main!.service, q: main!.span_id ? `span:${main!.span_id}` : undefined, before, after }, signal));
   const older = data?.data.before ?? [];
   const newer = data?.data.after ?? [];
   const line = (one: LogRow, isAnchor = false) => (

@@ -35,7 +35,7 @@ export function Detail({ id, row, isLoading }: DetailProps) {
       {shown ? <Record row={shown} /> : (
         <>
           <header><h2>Record</h2><Close /></header>
-          <p class="muted">{isLoading ? "…" : "This record is not among the rows of this search and time. Take filters away, or widen the range."}</p>
+          <p class="muted">{isLoading ? "…" : "There is no such record any more: it may have been removed by retention, or the link is of another tenant."}</p>
         </>
       )}
     </aside>

@@ -44,7 +44,7 @@ function Row({ field }: { field: Field }) {
   return (
     <div class="field">
       <dt class="data">{visible(cut(name, 300))}</dt>
-      <dd>
+      <dd tabIndex={-1}>
         <span class="data">{visible(part)}{part.length < value.length && "…"}</span>
         {isLong && <button class="btn small" onClick={() => setOpen(!isOpen)}>{isOpen ? "Fold" : `All ${formatCount(value.length)} characters`}</button>}
         <span class="acts">

@@ -9,7 +9,7 @@ import type { ListHandle } from "../../ui/VirtualList";
 import { Context } from "./Context";
 import { Detail } from "./Detail";
 import { Facets } from "./Facets";
-import { fetchPage } from "./fetch";
+import { fetchPage, findRow } from "./fetch";
 import { Head } from "./Head";
 import "./logs.css";
 import { askHistogram, idTime, rowId, type Question } from "./model";
@@ -34,7 +34,10 @@ export default function Logs() {
   const tail = useTail(store, list);
   const row = selected.value;
   const place = useSelected(store, row);
-  const current = place < 0 ? undefined : store.at(place);
+  const listed = place < 0 ? undefined : store.at(place);
+  // A link may name a record that the filters hide.
+  const hidden = useLoad(row && !listed && !store.loading.value ? row : null, (signal) => findRow(row, signal));
+  const current = listed ?? (hidden.data && rowId(hidden.data) === row ? hidden.data : undefined);
   useRowKeys(store, list, row, place, tail.insert);
   // Keys go on where they were when the record closes.
   useEffect(() => {
@@ -49,7 +52,7 @@ export default function Logs() {
         <Head question={asked} store={store} histogram={histogram} markMs={row ? idTime(row) : null} tail={tail} isOld={isOld} />
         <div class="logsbody">
           {isContext.value && row ? <Context id={row} row={current} /> : <Rows store={store} list={list} question={asked} />}
-          {row && <Guard reset={row}><Detail id={row} row={current} isLoading={store.loading.value} /></Guard>}
+          {row && <Guard reset={row}><Detail id={row} row={current} isLoading={store.loading.value || hidden.loading} /></Guard>}
         </div>
       </section>
     </div>

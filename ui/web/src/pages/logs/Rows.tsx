@@ -77,6 +77,7 @@ export function Rows({ store, list, question }: RowsProps) {
       list.current?.scrollTo(event.key === "Home" ? 0 : count - 1, "start");
     }
   };
+  const pool = Math.ceil(innerHeight / rowHeight) + 2 * OVERSCAN + 2;
   const grid = `164px 44px minmax(60px, 92px) ${cols.map(() => "minmax(60px, 130px)").join(" ")} minmax(120px, 1fr)`;
   return (
     <div class={`logslist lines${lines.value}`} style={{ "--grid": grid }} onClick={pick} aria-busy={store.loading.value}>
@@ -94,7 +95,8 @@ export function Rows({ store, list, question }: RowsProps) {
         onKeyDown={keyed}
         render={(at) => {
           const row = store.at(at);
-          return <Line key={row ? keyOf(row) : `-${at}`} row={row} at={at} isSelected={at === place} cols={cols} zone={zone.value} lines={lines.value} />;
+          // Rows that leave lend their elements to those that come: filling them is cheaper than making them.
+          return <Line key={at % pool} row={row} at={at} isSelected={at === place} cols={cols} zone={zone.value} lines={lines.value} />;
         }}
       />
       {error && <ErrorBox error={error} retry={() => store.retry()} />}
@@ -110,16 +112,6 @@ function Header({ cols }: { cols: readonly string[] }) {
       <span>body</span>
     </div>
   );
-}
-
-const keys = new WeakMap<LogRow, number>();
-let lastKey = 0;
-
-/** A key of a row that stays while its place changes. */
-function keyOf(row: LogRow): number {
-  let key = keys.get(row);
-  if (key === undefined) keys.set(row, (key = ++lastKey));
-  return key;
 }
 
 function placeOf(target: EventTarget | null): number | null {
