@@ -37,33 +37,42 @@ const PAD = 14;
 export function Graph({ nodes, edges, focus, onFocus, label }: GraphProps) {
   const laid = useMemo(() => layGraph(nodes.map(({ id }) => id), edges, SIZE), [nodes, edges]);
   const near = new Set(focus === null ? [] : [focus, ...edges.filter((e) => e.from === focus || e.to === focus).flatMap((e) => [e.from, e.to])]);
-  const [width, height] = [laid.width + 2 * PAD, laid.height + 2 * PAD + 16];
+  // Lines between boxes of the last layer go round their right sides.
+  const beyond = edges.some((_, i) => laid.edges[i].length > 0 && laid.edges[i][0].x === laid.edges[i][1].x) ? SIZE.gapX : 0;
+  const [width, height] = [laid.width + 2 * PAD + beyond, laid.height + 2 * PAD + 16];
+  const degree = useMemo(() => {
+    const [out, into] = [new Map<string, number>(), new Map<string, number>()];
+    for (const { from, to } of edges) {
+      out.set(from, (out.get(from) ?? 0) + 1);
+      into.set(to, (into.get(to) ?? 0) + 1);
+    }
+    return (edge: GraphLine) => (out.get(edge.from) ?? 0) >= (into.get(edge.to) ?? 0);
+  }, [edges]);
+  const lines = edges.map((edge, i) => ({
+    edge,
+    path: edge.from === edge.to ? loop(laid.nodes.get(edge.from)) : curve(laid.edges[i], degree(edge)),
+    far: focus !== null && edge.from !== focus && edge.to !== focus ? " far" : "",
+  }));
   return (
     <div class="graph" role="group" aria-label={label} onClick={(event) => !(event.target as Element).closest("[data-node]") && onFocus(null)}>
       <svg style={{ width: `clamp(${Math.round(width * 0.55)}px, 100%, ${width}px)` }} viewBox={`${-PAD} ${-PAD} ${width} ${height}`}>
         <defs>
           <marker id="graph-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0.500 7.500 4 0 7.500z" class="ghead" /></marker>
         </defs>
-        {edges.map((edge, i) => {
-          const isFaded = focus !== null && edge.from !== focus && edge.to !== focus;
-          const path = edge.from === edge.to ? loop(laid.nodes.get(edge.from)) : curve(laid.edges[i]);
-          return (
-            <g key={`${edge.from} ${edge.to}`} class={`gedge ${edge.state}${isFaded ? " far" : ""}`}>
-              <title>{edge.title}</title>
-              <path d={path.d} marker-end="url(#graph-arrow)" style={{ strokeWidth: 1 + 3 * edge.weight }} />
-              {!isFaded && <text x={path.x} y={path.y - 4}>{edge.label}</text>}
-            </g>
-          );
-        })}
+        {lines.map(({ edge, path, far }) => (
+          <g key={`${edge.from} ${edge.to}`} class={`gedge ${edge.state}${far}`}>
+            <title>{edge.title}</title>
+            <path d={path.d} marker-end="url(#graph-arrow)" style={{ strokeWidth: 1 + 3 * edge.weight }} />
+          </g>
+        ))}
         {nodes.map((node) => {
           const at = laid.nodes.get(node.id);
           if (!at) return null;
           const choose = () => onFocus(focus === node.id ? null : node.id);
           return (
             <g key={node.id} data-node={node.id} class={`gnode ${node.state}${focus !== null && !near.has(node.id) ? " far" : ""}${focus === node.id ? " on" : ""}`} transform={`translate(${at.x} ${at.y})`}
-              role="button" tabIndex={0} aria-pressed={focus === node.id} aria-label={`${node.title}: ${node.sub}`} onClick={choose}
+              role="button" tabIndex={0} aria-pressed={focus === node.id} onClick={choose}
               onKeyDown={(event) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), choose())}>
-              <title>{`${node.title}\n${node.sub}`}</title>
               <rect width={SIZE.nodeWidth} height={SIZE.nodeHeight} rx="6" stroke-dasharray={node.isDashed ? "4 3" : undefined} />
               <rect class="gstate" width="4" height={SIZE.nodeHeight} rx="2" />
               {node.mark && <rect x="12" y="11" width="9" height="9" rx="2" style={{ fill: node.mark, stroke: "none" }} />}
@@ -72,6 +81,7 @@ export function Graph({ nodes, edges, focus, onFocus, label }: GraphProps) {
             </g>
           );
         })}
+        {lines.map(({ edge, path, far }) => !far && <g key={`${edge.from} ${edge.to}`} class={`gedge ${edge.state}`}><text x={path.x} y={path.y - 4}>{edge.label}</text></g>)}
       </svg>
     </div>
   );
@@ -79,12 +89,12 @@ export function Graph({ nodes, edges, focus, onFocus, label }: GraphProps) {
 
 const short = (text: string, room: number) => (text.length > room ? `${text.slice(0, room - 1)}…` : text);
 
-/** A line through the points of an edge, from the right side of its box to the left side of the other. */
-function curve(points: readonly { x: number; y: number }[]): { d: string; x: number; y: number } {
+/** A line through the points of an edge, from the right side of its box to the left side of the other. Its
+ * label stands where fewer lines meet: near the end when the start has many. */
+function curve(points: readonly { x: number; y: number }[], nearEnd: boolean): { d: string; x: number; y: number } {
   if (points.length < 2) return { d: "", x: 0, y: 0 };
   if (points[0].x === points[1].x) return beside(points[0], points[1]);
-  const isBack = points[0].x > points[points.length - 1].x;
-  const half = (SIZE.nodeWidth / 2) * (isBack ? -1 : 1);
+  const half = (SIZE.nodeWidth / 2) * (points[0].x > points[points.length - 1].x ? -1 : 1);
   const way = points.map((point) => ({ ...point }));
   way[0].x += half;
   way[way.length - 1].x -= half;
@@ -93,8 +103,10 @@ function curve(points: readonly { x: number; y: number }[]): { d: string; x: num
     const middle = (way[i - 1].x + way[i].x) / 2;
     d += `C${middle} ${way[i - 1].y} ${middle} ${way[i].y} ${way[i].x} ${way[i].y}`;
   }
-  const at = Math.floor((way.length - 1) / 2);
-  return { d, x: (way[at].x + way[at + 1].x) / 2, y: (way[at].y + way[at + 1].y) / 2 };
+  const [a, b] = nearEnd ? way.slice(-2) : way;
+  // The curve is a third order step: at these parts it is this far up.
+  const part = nearEnd ? 0.57 : 0.43;
+  return { d, x: a.x + (b.x - a.x) * (1.5 * part * (1 - part) + part ** 3), y: a.y + (b.y - a.y) * (3 * part ** 2 - 2 * part ** 3) };
 }
 
 /** Two boxes of one layer: round their right sides. */

@@ -47,7 +47,7 @@ export function layGraph(names: readonly string[], edges: readonly GraphEdge[], 
   const stride = size.nodeWidth + size.gapX;
   const nodes = new Map(names.map((name, i) => [name, { x: cells[i].layer * stride, y: cells[i].at, layer: cells[i].layer }]));
   const points = chains.map((cellsOf, e) => {
-    const ends = cellsOf.map((cell) => ({ x: cells[cell].layer * stride + size.nodeWidth / 2, y: cells[cell].at + size.nodeHeight / 2 }));
+    const ends = cellsOf.map((cell) => ({ x: cells[cell].layer * stride + size.nodeWidth / 2, y: cells[cell].at + (cells[cell].isBend ? 0 : size.nodeHeight / 2) }));
     return forward[e] ? ends : ends.reverse();
   });
   return { nodes, edges: points, width: Math.max(0, columns.length * stride - size.gapX), height: tall };

@@ -4,15 +4,9 @@ import { Heatmap } from "../../chart/Heatmap";
 import { setParams } from "../../lib/router";
 import { withoutKey } from "../../lib/terms";
 import { setSpan } from "../../lib/time";
-import { digits, format, formatCount, formatNs, formatRatio } from "../../lib/units";
+import { format, formatCount, formatNs, formatRatio } from "../../lib/units";
+import { durationText } from "./duration";
 import type { SpanHistogram } from "./model";
-
-/** A duration as the search language writes it: `1.5ms`. */
-export function durationText(ns: number): string {
-  if (ns < 1e3) return `${Math.round(ns)}ns`;
-  const [size, unit] = ns < 1e6 ? [1e3, "us"] : ns < 1e9 ? [1e6, "ms"] : [1e9, "s"];
-  return `${digits(ns / size).replace("−", "-")}${unit}`;
-}
 
 /** The median of the medians that are known: a figure for the head, not for arithmetic. */
 function middle(values: readonly (number | null)[]): number {
