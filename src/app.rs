@@ -27,6 +27,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::boards::{self, Folders};
 use crate::clock::{SystemClock, SystemRng};
 use crate::config::overrides::Reload;
 use crate::config::{Config, Listen, Shutdown, Telemetry};
@@ -53,6 +54,7 @@ pub(crate) struct App {
     pub(crate) ingest: Ingest,
     pub(crate) engine: Engine,
     pub(crate) alerting: Alerting,
+    pub(crate) boards: Folders,
     pub(crate) registry: Registry,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
@@ -148,6 +150,7 @@ pub(crate) async fn start(
     let options = config.alerting.clone();
     let alerting = Alerting::new(options, &own_address, alerting, parts, &mut registry);
     let feed = Feed::register(&config, addresses.http, Arc::clone(&clock), &mut registry);
+    let boards = Folders::new(config.ui.dashboards.clone());
     let stopping = AtomicBool::new(false);
     let page = Page::new(&config.ui.base_path);
     let app = Arc::new(App {
@@ -157,6 +160,7 @@ pub(crate) async fn start(
         ingest,
         engine,
         alerting,
+        boards,
         registry,
         clock,
         rng,
@@ -172,6 +176,7 @@ pub(crate) async fn start(
         feeds.spawn(reload.run(feed_stop.clone()));
     }
     feeds.spawn(run_rules(Arc::clone(&app), feed_stop.clone()));
+    feeds.spawn(boards::watch(Arc::clone(&app), feed_stop.clone()));
     let listeners = bound.into_iter().map(|bound| serve(&app, bound, &http)).collect();
     Ok(Running { app, addresses, listeners, tasks, feeds, feed_stop })
 }

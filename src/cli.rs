@@ -17,6 +17,7 @@ pub(crate) mod ask;
 pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod compact;
+pub(crate) mod dashboards;
 pub(crate) mod erase;
 pub(crate) mod inspect;
 pub(crate) mod logs;
@@ -67,6 +68,9 @@ pub(crate) enum Command {
     /// Look at rule files: what is wrong with them, and their unit tests.
     #[command(subcommand)]
     Rules(rules::RulesCommand),
+    /// Look at boards, make them of Grafana's, and move them between files and a server.
+    #[command(subcommand)]
+    Dashboards(dashboards::DashboardsCommand),
     /// Evaluate a PromQL expression, on a server or straight on a data folder or bucket.
     Query(query::QueryArgs),
     /// Find log records, on a server or straight in a data folder or bucket.

@@ -6,7 +6,7 @@
 //! - [`cli`]: the commands; [`config`]: the one table of settings
 //! - [`app`]: builds and wires the crates, starts and stops them in order
 //! - [`listen`] → [`routes`] → [`tenant`]: from a socket to the crate that answers; [`health`]
-//! - [`rule_files`]: the files that alerting is told by
+//! - [`rule_files`]: the files that alerting is told by; [`boards`]: dashboards, their folders and documents
 //! - [`telemetry`], [`host`]: what Tarn says about itself and the machine, also into itself
 //! - [`bench`], [`demo`], [`generate`]: figures of this machine, a shop to look at, and their data
 //! - [`glob`]: names of files with wildcards
@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 mod app;
 mod bench;
+mod boards;
 mod cli;
 mod clock;
 mod config;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         Command::Trace(args) => return ended(block_on(cli::trace::run(args))),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Rules(command) => return ended(cli::rules::run(&command)),
+        Command::Dashboards(command) => return ended(block_on(cli::dashboards::run(&command))),
         Command::Flush(server) => cli::remote::flush(&server),
         Command::Compact(args) => block_on(cli::compact::run(args)),
         Command::Erase(args) => cli::erase::run(&args),

@@ -31,6 +31,7 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 use tracing::Instrument as _;
 
 use crate::app::App;
+use crate::boards;
 use crate::health;
 use crate::listen::Port;
 use crate::listen::guard::{self, Guard, OnPanic};
@@ -53,6 +54,7 @@ pub(crate) enum Methods {
     Get,
     Post,
     PostAndPut,
+    Put,
     GetAndPost,
     Delete,
 }
@@ -76,6 +78,7 @@ pub(crate) enum BodyLimit {
     Otlp,
     Alerts,
     Rules,
+    Board,
 }
 
 /// Who answers.
@@ -117,6 +120,7 @@ pub(crate) enum Handler {
     Slos,
     Alertmanager(alertmanager_v2::Endpoint),
     Reload,
+    Dashboards(boards::Endpoint),
 }
 
 /// One row. A path whose methods ask for different roles has several.
@@ -256,6 +260,12 @@ pub(crate) static ROUTES: &[Route] = &[
     route("/api/v2/alerts", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Alerts)),
     route("/api/v2/alerts", Methods::Post, Role::Ingest, BodyLimit::Alerts, Handler::Alertmanager(alertmanager_v2::Endpoint::Alerts)),
     route("/api/v2/alerts/groups", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Groups)),
+    route("/api/v1/dashboards", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Dashboards(boards::Endpoint::List)),
+    route("/api/v1/dashboards/import", Methods::Post, Role::Viewer, BodyLimit::Board, Handler::Dashboards(boards::Endpoint::Import)),
+    route("/api/v1/dashboards/lint", Methods::Post, Role::Viewer, BodyLimit::Board, Handler::Dashboards(boards::Endpoint::Lint)),
+    route("/api/v1/dashboards/{name}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Dashboards(boards::Endpoint::Board)),
+    route("/api/v1/dashboards/{name}", Methods::Put, Role::Admin, BodyLimit::Board, Handler::Dashboards(boards::Endpoint::Board)),
+    route("/api/v1/dashboards/{name}", Methods::Delete, Role::Admin, BodyLimit::None, Handler::Dashboards(boards::Endpoint::Board)),
     route("/api/v1/sql", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Sql),
 ];
 
@@ -264,11 +274,12 @@ impl Route {
     pub(crate) fn paths(&self) -> Vec<String> {
         let mut paths = vec![self.path.to_owned()];
         use Handler::{
-            Alerting, Alertmanager, Erase, Native, Reload, Slos, Tombstones, Usage, UsageJobs,
+            Alerting, Alertmanager, Dashboards, Erase, Native, Reload, Slos, Tombstones, Usage,
+            UsageJobs,
         };
         let is_own = matches!(
             self.handler,
-            Native(_) | Usage | UsageJobs | Erase | Tombstones | Alerting(_) | Slos
+            Native(_) | Usage | UsageJobs | Erase | Tombstones | Alerting(_) | Slos | Dashboards(_)
         );
         let is_prometheus = ["/api/v1/", "/config/v1/"].iter().any(|p| self.path.starts_with(p));
         if is_prometheus && !is_own {
@@ -300,6 +311,7 @@ impl Methods {
             Self::Get => MethodFilter::GET,
             Self::Post => MethodFilter::POST,
             Self::PostAndPut => MethodFilter::POST.or(MethodFilter::PUT),
+            Self::Put => MethodFilter::PUT,
             Self::GetAndPost => MethodFilter::GET.or(MethodFilter::POST),
             Self::Delete => MethodFilter::DELETE,
         }
@@ -311,6 +323,7 @@ impl Methods {
             Self::Get => "GET, HEAD",
             Self::Post => "POST",
             Self::PostAndPut => "POST, PUT",
+            Self::Put => "PUT",
             Self::GetAndPost => "GET, HEAD, POST",
             Self::Delete => "DELETE",
         }
@@ -335,6 +348,7 @@ impl BodyLimit {
             Self::Otlp => limits.otlp_bytes_max.as_usize().saturating_add(GRPC_HEAD_BYTES + 1),
             Self::Alerts => alertmanager_v2::BODY_BYTES_MAX.saturating_add(1),
             Self::Rules => ruler::BODY_BYTES_MAX.saturating_add(1),
+            Self::Board => tarn_ui::dashboards::api::BODY_BYTES_MAX.saturating_add(1),
         }
     }
 }
@@ -466,6 +480,7 @@ async fn handle(app: Arc<App>, route: &'static Route, request: Request) -> Respo
         Handler::Slos => alerts::slos(&app, request).await,
         Handler::Alertmanager(endpoint) => alerts::alertmanager(&app, endpoint, request).await,
         Handler::Reload => alerts::reload(&app).await,
+        Handler::Dashboards(endpoint) => boards::handle(&app, endpoint, request).await,
     }
 }
 

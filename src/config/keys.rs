@@ -1010,6 +1010,13 @@ pub(crate) static KEYS: &[Key] = &[
         |c, v| put(&mut c.telemetry.rows_max, count(v))
     ),
     key!(
+        "ui.dashboards",
+        "list of folders",
+        |_| String::new(),
+        "Folders whose .yaml and .json files are boards, in the Perses format. They are looked at every few seconds; a file stays the owner of its board.",
+        |c, v| put(&mut c.ui.dashboards, list(v))
+    ),
+    key!(
         "log.level",
         "error|warn|info|debug|trace",
         |_| "info".to_owned(),
@@ -1057,6 +1064,7 @@ pub(super) fn blank() -> Config {
         query: Query { slow: nothing, lookback: nothing, sql_cross_joins: false },
         tenants: Tenants { required: false, limits_file: String::new() },
         alerting: tarn_alerting::Options::default(),
+        ui: Ui::default(),
         telemetry: Telemetry {
             interval: nothing,
             own_metrics: false,

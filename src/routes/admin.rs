@@ -233,7 +233,7 @@ pub(crate) async fn sql(app: &Arc<App>, request: Request) -> Response {
 }
 
 /// Answers an error of ours in the envelope of the Prometheus API.
-pub(super) fn failed(error: &Error, direction: Direction) -> Response {
+pub(crate) fn failed(error: &Error, direction: Direction) -> Response {
     let reply = error.reply(direction);
     let error_type = match error.kind() {
         ErrorKind::Invalid | ErrorKind::LimitExceeded { .. } => "bad_data",

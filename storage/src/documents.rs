@@ -29,8 +29,8 @@ use crate::paths;
 
 mod envelope;
 
-/// A body may have this many bytes: a thousand alerting rules are some 400 KiB.
-pub const BODY_BYTES_MAX: usize = 1 << 20;
+/// A body may have this many bytes: a thousand alerting rules are some 400 KiB, a board may have 5 MB.
+pub const BODY_BYTES_MAX: usize = 5_000_000;
 /// A name may have this many bytes.
 pub const NAME_BYTES_MAX: usize = 512;
 /// Documents of one tenant and kind that [`Documents::list`] reads.

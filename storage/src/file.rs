@@ -75,7 +75,7 @@ pub struct Space {
 ///
 /// # Errors
 /// What the disk says; the old file is untouched then, but where the folder could not be synced.
-pub(crate) fn replace(disk: &dyn Disk, temp: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn replace(disk: &dyn Disk, temp: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     match disk.remove(temp) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
         _ => {}

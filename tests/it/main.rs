@@ -15,6 +15,7 @@ mod bucket;
 mod crash_ledger;
 mod crash_loop;
 mod crash_rows;
+mod dashboards;
 mod erase;
 mod first_steps;
 mod hostile_doors;

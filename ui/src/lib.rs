@@ -10,6 +10,7 @@
 
 pub mod accept;
 pub mod base;
+pub mod dashboards;
 pub mod files;
 pub mod graph;
 pub mod headers;

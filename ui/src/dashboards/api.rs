@@ -147,7 +147,9 @@ impl<S: BoardStore, C: CheckQuery + Sync> Api<'_, S, C> {
         };
         if board.name() != name {
             let own = board.name();
-            return refuse(&format!("the board's metadata.name is {own:?}, the path says {name:?}"));
+            return refuse(&format!(
+                "the board's metadata.name is {own:?}, the path says {name:?}"
+            ));
         }
         let expected = match expected(headers) {
             Ok(expected) => expected,
@@ -204,9 +206,7 @@ impl<S: BoardStore, C: CheckQuery + Sync> Api<'_, S, C> {
     pub fn import(&self, body: &[u8]) -> Response {
         let tree = text(body).and_then(|text| model::parse(text, Format::Json));
         match tree.and_then(|tree| grafana::import(&tree, self.checker)) {
-            Ok((board, report)) => {
-                success(&json!({ "dashboard": board.tree(), "report": report }))
-            }
+            Ok((board, report)) => success(&json!({ "dashboard": board.tree(), "report": report })),
             Err(problem) => wrong(&[problem]),
         }
     }
@@ -290,7 +290,8 @@ fn expected(headers: &HeaderMap) -> Result<Option<Option<u64>>, String> {
         return Ok(Some(None));
     }
     let number = text.trim_matches('"').parse().ok();
-    let number = number.ok_or_else(|| format!("If-Match is {text:?}, and no revision such as 3"))?;
+    let number =
+        number.ok_or_else(|| format!("If-Match is {text:?}, and no revision such as 3"))?;
     Ok(Some(Some(number)))
 }
 

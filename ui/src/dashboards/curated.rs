@@ -15,8 +15,23 @@ macro_rules! boards {
 
 /// Name and text of every board, in the order in which they are shown.
 const FILES: &[(&str, &str)] = boards![
+    "service-red",
+    "http-server",
+    "slo",
     "tarn",
     "host",
+    "node-exporter",
+    "kubernetes-cluster",
+    "kubernetes-workload",
+    "otel-collector",
+    "runtime-go",
+    "runtime-jvm",
+    "runtime-node",
+    "runtime-python",
+    "postgres",
+    "redis",
+    "kafka",
+    "nginx",
 ];
 
 static BOARDS: LazyLock<Vec<Dashboard>> =

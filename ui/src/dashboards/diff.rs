@@ -3,8 +3,6 @@
 //! Myers' greedy algorithm, the shortest edit script, with a bound on its work: texts that have almost
 //! nothing in common are shown as taken out whole and put in whole.
 
-use std::fmt::Write as _;
-
 #[cfg(test)]
 mod tests;
 
@@ -52,8 +50,7 @@ fn hunk(out: &mut String, edits: &[Edit], (from, to): (usize, usize), texts: (&[
     let (before, within) = (edits.get(..from).unwrap_or(&[]), edits.get(from..to).unwrap_or(&[]));
     let (mut old, mut new) = (count(before, Edit::In), count(before, Edit::Out));
     let (olds, news) = (count(within, Edit::In), count(within, Edit::Out));
-    // Writing into a text cannot fail.
-    drop(writeln!(out, "@@ -{},{olds} +{},{news} @@", old + 1, new + 1));
+    out.push_str(&format!("@@ -{},{olds} +{},{news} @@\n", old + 1, new + 1));
     for edit in within {
         let (sign, line) = match edit {
             Edit::In => ('+', texts.1.get(new)),
@@ -62,7 +59,9 @@ fn hunk(out: &mut String, edits: &[Edit], (from, to): (usize, usize), texts: (&[
         };
         old += usize::from(*edit != Edit::In);
         new += usize::from(*edit != Edit::Out);
-        drop(writeln!(out, "{sign}{}", line.copied().unwrap_or_default()));
+        out.push(sign);
+        out.push_str(line.copied().unwrap_or_default());
+        out.push('\n');
     }
 }
 

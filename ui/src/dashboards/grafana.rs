@@ -189,7 +189,9 @@ fn duration(board: &Map<String, Value>) -> String {
     let range = from.and_then(|from| from.strip_prefix("now-"));
     let plain = |range: &&str| {
         let digits = range.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) && digits.len() < range.len()
+        !digits.is_empty()
+            && digits.bytes().all(|b| b.is_ascii_digit())
+            && digits.len() < range.len()
     };
     range.filter(plain).unwrap_or("1h").to_owned()
 }

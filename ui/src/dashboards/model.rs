@@ -25,6 +25,8 @@ pub const VARIABLES_MAX: usize = 200;
 pub const QUERIES_MAX: usize = 100;
 /// Most sections of a board, and most items of one section.
 pub const LAYOUTS_MAX: usize = 2_000;
+/// Most values of a board, all lists and objects counted.
+pub const VALUES_MAX: usize = 1_000_000;
 /// How deep a board may be nested.
 pub const DEPTH_MAX: usize = 64;
 /// Longest name, which is a part of addresses and of file names.
@@ -123,21 +125,24 @@ pub fn parse(text: &str, format: Format) -> Result<Value, Problem> {
         return Err(Problem::error("", format!("{bytes} bytes, limit is {BYTES_MAX}")));
     }
     let value: Value = match format {
-        Format::Json => serde_json::from_str(text)
-            .map_err(|e| Problem::error("", format!("not JSON: {e}")))?,
+        Format::Json => {
+            serde_json::from_str(text).map_err(|e| Problem::error("", format!("not JSON: {e}")))?
+        }
         Format::Yaml => {
             let options = serde_saphyr::options! { strict_booleans: true };
             serde_saphyr::from_str_with_options(text, options)
                 .map_err(|e| Problem::error("", format!("not YAML: {}", e.without_snippet())))?
         }
     };
-    match walk::depth(&value) {
-        depth if depth > DEPTH_MAX => {
-            let message = format!("nested {depth} deep, limit is {DEPTH_MAX}");
-            Err(Problem::error("", message))
-        }
-        _ => Ok(value),
+    let (depth, values) = walk::size(&value);
+    if depth > DEPTH_MAX {
+        return Err(Problem::error("", format!("nested {depth} deep, limit is {DEPTH_MAX}")));
     }
+    // YAML's references make much of little.
+    if values > VALUES_MAX {
+        return Err(Problem::error("", format!("{values} values, limit is {VALUES_MAX}")));
+    }
+    Ok(value)
 }
 
 /// Checks a name: it becomes part of an address.
@@ -261,9 +266,7 @@ impl Dashboard {
             Format::Json => serde_json::to_string_pretty(&self.tree)
                 .map(|text| text + "\n")
                 .map_err(|e| failed(e.to_string())),
-            Format::Yaml => {
-                serde_saphyr::to_string(&self.tree).map_err(|e| failed(e.to_string()))
-            }
+            Format::Yaml => serde_saphyr::to_string(&self.tree).map_err(|e| failed(e.to_string())),
         }
     }
 }

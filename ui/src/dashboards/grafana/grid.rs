@@ -57,9 +57,9 @@ impl Import<'_> {
         for row in list(board, "rows").iter().filter_map(Value::as_object) {
             sections.push(self.old_row(row));
         }
-        let filled = sections.into_iter().filter(|section| {
-            !section.items.is_empty() || section.title.is_some()
-        });
+        let filled = sections
+            .into_iter()
+            .filter(|section| !section.items.is_empty() || section.title.is_some());
         filled.map(Section::into_layout).collect()
     }
 

@@ -6,19 +6,50 @@ use super::read::{Tree, at, list, number_at, plain, text, text_at};
 
 /// Units of Grafana, and those of Perses that say the same.
 const UNITS: [(&str, &str); 44] = [
-    ("short", "decimal"), ("none", "decimal"), ("locale", "decimal"), ("sci", "decimal"),
-    ("ns", "nanoseconds"), ("µs", "microseconds"), ("ms", "milliseconds"), ("s", "seconds"),
-    ("m", "minutes"), ("h", "hours"), ("d", "days"), ("dtdurations", "seconds"),
-    ("dtdurationms", "milliseconds"), ("clocks", "seconds"), ("clockms", "milliseconds"),
-    ("percent", "percent"), ("percentunit", "percent-decimal"), ("bytes", "bytes"),
-    ("kbytes", "kibibytes"), ("mbytes", "mebibytes"), ("gbytes", "gibibytes"),
-    ("decbytes", "decbytes"), ("deckbytes", "kilobytes"), ("decmbytes", "megabytes"),
-    ("decgbytes", "gigabytes"), ("bits", "bits"), ("decbits", "decbits"),
-    ("Bps", "decbytes/sec"), ("binBps", "bytes/sec"), ("bps", "decbits/sec"),
-    ("binbps", "bits/sec"), ("KBs", "kilobytes/sec"), ("MBs", "megabytes/sec"),
-    ("pps", "packets/sec"), ("ops", "ops/sec"), ("reqps", "requests/sec"),
-    ("rps", "reads/sec"), ("wps", "writes/sec"), ("iops", "ops/sec"), ("cps", "counts/sec"),
-    ("eps", "events/sec"), ("mps", "messages/sec"), ("opm", "ops/min"), ("hertz", "hertz"),
+    ("short", "decimal"),
+    ("none", "decimal"),
+    ("locale", "decimal"),
+    ("sci", "decimal"),
+    ("ns", "nanoseconds"),
+    ("µs", "microseconds"),
+    ("ms", "milliseconds"),
+    ("s", "seconds"),
+    ("m", "minutes"),
+    ("h", "hours"),
+    ("d", "days"),
+    ("dtdurations", "seconds"),
+    ("dtdurationms", "milliseconds"),
+    ("clocks", "seconds"),
+    ("clockms", "milliseconds"),
+    ("percent", "percent"),
+    ("percentunit", "percent-decimal"),
+    ("bytes", "bytes"),
+    ("kbytes", "kibibytes"),
+    ("mbytes", "mebibytes"),
+    ("gbytes", "gibibytes"),
+    ("decbytes", "decbytes"),
+    ("deckbytes", "kilobytes"),
+    ("decmbytes", "megabytes"),
+    ("decgbytes", "gigabytes"),
+    ("bits", "bits"),
+    ("decbits", "decbits"),
+    ("Bps", "decbytes/sec"),
+    ("binBps", "bytes/sec"),
+    ("bps", "decbits/sec"),
+    ("binbps", "bits/sec"),
+    ("KBs", "kilobytes/sec"),
+    ("MBs", "megabytes/sec"),
+    ("pps", "packets/sec"),
+    ("ops", "ops/sec"),
+    ("reqps", "requests/sec"),
+    ("rps", "reads/sec"),
+    ("wps", "writes/sec"),
+    ("iops", "ops/sec"),
+    ("cps", "counts/sec"),
+    ("eps", "events/sec"),
+    ("mps", "messages/sec"),
+    ("opm", "ops/min"),
+    ("hertz", "hertz"),
 ];
 
 /// Shades of Grafana's named colours: dark, semi-dark, plain, light, super-light.
@@ -53,7 +84,8 @@ pub(super) fn format(
     if unit_text.is_none() && decimals.is_none() {
         return None;
     }
-    let mut format = json!({ "unit": unit_text.map_or("decimal".to_owned(), |u| unit(u, reasons)) });
+    let mut format =
+        json!({ "unit": unit_text.map_or("decimal".to_owned(), |u| unit(u, reasons)) });
     if let Some(decimals) = decimals {
         format["decimalPlaces"] = (decimals.clamp(0.0, 12.0) as u64).into();
     }
@@ -169,7 +201,8 @@ fn mapping_of(mapping: &Tree, made: &mut Vec<Value>) {
             made.push(mapped("Value", json!({ "value": value }), text(mapping, "text"), None));
         }
         Some(Value::Number(_)) => {
-            let range = json!({ "from": number_at(mapping, "from"), "to": number_at(mapping, "to") });
+            let range =
+                json!({ "from": number_at(mapping, "from"), "to": number_at(mapping, "to") });
             made.push(mapped("Range", range, text(mapping, "text"), None));
         }
         _ => {}
@@ -288,12 +321,30 @@ fn set(made: &mut Value, id: &str, value: &Value, reasons: &mut Vec<String>) -> 
         "custom.stacking" => {
             made["stack"] = value.get("mode").cloned().unwrap_or_default();
         }
-        "thresholds" | "mappings" | "min" | "max" | "noValue" | "custom.cellOptions"
-        | "custom.displayMode" | "links" | "custom.filterable" | "custom.axisLabel"
-        | "custom.lineInterpolation" | "custom.showPoints" | "custom.pointSize"
-        | "custom.spanNulls" | "custom.gradientMode" | "custom.fillBelowTo" | "custom.inspect"
-        | "custom.axisColorMode" | "custom.scaleDistribution" | "custom.axisSoftMin"
-        | "custom.axisSoftMax" | "custom.barAlignment" | "custom.insertNulls" | "description" => {
+        "thresholds"
+        | "mappings"
+        | "min"
+        | "max"
+        | "noValue"
+        | "custom.cellOptions"
+        | "custom.displayMode"
+        | "links"
+        | "custom.filterable"
+        | "custom.axisLabel"
+        | "custom.lineInterpolation"
+        | "custom.showPoints"
+        | "custom.pointSize"
+        | "custom.spanNulls"
+        | "custom.gradientMode"
+        | "custom.fillBelowTo"
+        | "custom.inspect"
+        | "custom.axisColorMode"
+        | "custom.scaleDistribution"
+        | "custom.axisSoftMin"
+        | "custom.axisSoftMax"
+        | "custom.barAlignment"
+        | "custom.insertNulls"
+        | "description" => {
             // Kept under its own name; the page knows some of them.
             made["grafana"][id] = value.clone();
         }

@@ -11,8 +11,14 @@ use super::{Import, QueryLine};
 use crate::dashboards::check::{self, Language};
 
 /// Kinds of data sources that answer PromQL.
-const PROMETHEUS: [&str; 6] =
-    ["prometheus", "victoriametrics-metrics-datasource", "mimir", "cortex", "thanos", "amazonprometheus"];
+const PROMETHEUS: [&str; 6] = [
+    "prometheus",
+    "victoriametrics-metrics-datasource",
+    "mimir",
+    "cortex",
+    "thanos",
+    "amazonprometheus",
+];
 
 /// Whom a target asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,7 +160,11 @@ impl Import<'_> {
         match text(target, "expr") {
             Some(_) if unnamed && text(panel, "type") == Some("logs") => Source::Loki,
             Some(expr) if unnamed || self.is_free_name(&kind) => {
-                if is_logql(expr) { Source::Loki } else { Source::Prometheus }
+                if is_logql(expr) {
+                    Source::Loki
+                } else {
+                    Source::Prometheus
+                }
             }
             // A target that asks nothing: `-- Mixed --` without more.
             None if unnamed && !target.contains_key("rawSql") => Source::Prometheus,
@@ -187,7 +197,9 @@ impl Import<'_> {
         if trimmed.len() == name.len() {
             return name.to_owned();
         }
-        self.input(trimmed).or_else(|| self.variable_source(trimmed)).unwrap_or_else(|| name.to_owned())
+        self.input(trimmed)
+            .or_else(|| self.variable_source(trimmed))
+            .unwrap_or_else(|| name.to_owned())
     }
 
     fn input(&self, name: &str) -> Option<String> {
@@ -249,9 +261,9 @@ fn prometheus(target: &Tree, expr: &str) -> Value {
 /// Guesses: a selector followed by a filter or a parser, which PromQL does not have.
 fn is_logql(expr: &str) -> bool {
     ["|=", "|~", "!=", "| json", "| logfmt", "|json", "|logfmt"].iter().any(|sign| {
-        expr.split(sign).next().is_some_and(|before| {
-            expr.len() > before.len() && before.trim_end().ends_with('}')
-        })
+        expr.split(sign)
+            .next()
+            .is_some_and(|before| expr.len() > before.len() && before.trim_end().ends_with('}'))
     })
 }
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::read::{Tree, flag, list, text};
 use super::queries::Source;
+use super::read::{Tree, flag, list, text};
 use super::{Import, Line, Outcome};
 use crate::dashboards::check::Language;
 
@@ -74,7 +74,8 @@ impl Import<'_> {
                 Made::exact("StaticListVariable", listed(variable, "StaticListVariable", spec))
             }
             "interval" => {
-                let made = listed(variable, "StaticListVariable", json!({ "values": steps(variable) }));
+                let made =
+                    listed(variable, "StaticListVariable", json!({ "values": steps(variable) }));
                 Made::exact("StaticListVariable", made)
             }
             "textbox" => Made::exact("TextVariable", worded(variable, false)),

@@ -8,19 +8,20 @@ use super::{
 
 type Tree = Map<String, Value>;
 
-/// Returns how deep a tree is nested. Walks with a stack of its own.
-pub(super) fn depth(value: &Value) -> usize {
-    let mut deepest = 0;
+/// Returns how deep a tree is nested, and how many values it has. Walks with a stack of its own.
+pub(super) fn size(value: &Value) -> (usize, usize) {
+    let (mut deepest, mut count) = (0, 0);
     let mut open = vec![(value, 1)];
     while let Some((value, depth)) = open.pop() {
         deepest = depth.max(deepest);
+        count += 1;
         match value {
             Value::Array(values) => open.extend(values.iter().map(|v| (v, depth + 1))),
             Value::Object(values) => open.extend(values.values().map(|v| (v, depth + 1))),
             _ => {}
         }
     }
-    deepest
+    (deepest, count)
 }
 
 /// Returns what stands at a path of keys.

@@ -4,9 +4,14 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Definition {
     /// Values of a label, of series of a selector, which may be empty.
-    LabelValues { label: String, selector: String },
+    LabelValues {
+        label: String,
+        selector: String,
+    },
     /// Names of labels.
-    LabelNames { selector: String },
+    LabelNames {
+        selector: String,
+    },
     /// Samples of an expression.
     Promql(String),
     Nothing,
