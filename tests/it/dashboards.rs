@@ -36,10 +36,16 @@ fn board(title: &str) -> Value {
     })
 }
 
-async fn put(http: &Http, name: &str, expected: Option<&str>, board: &Value) -> Result<(u16, Value)> {
+async fn put(
+    http: &Http,
+    name: &str,
+    expected: Option<&str>,
+    board: &Value,
+) -> Result<(u16, Value)> {
     let mut headers = vec![("content-type", "application/json")];
     headers.extend(expected.map(|revision| ("if-match", revision)));
-    let answer = http.send(Method::PUT, &format!("{AT}/{name}"), &headers, board.to_string()).await?;
+    let answer =
+        http.send(Method::PUT, &format!("{AT}/{name}"), &headers, board.to_string()).await?;
     Ok((answer.status, answer.json()?))
 }
 
@@ -71,7 +77,8 @@ async fn a_board_is_kept_whole_and_changed_against_its_revision() -> Result<()> 
     let yaml = tarn.http.get(&format!("{AT}/mine"), &[("format", "yaml")]).await?.text();
     ensure!(yaml.starts_with("kind: Dashboard\n"), "{yaml}");
 
-    let gone = tarn.http.send(Method::DELETE, &format!("{AT}/mine"), &[("if-match", "2")], "").await?;
+    let gone =
+        tarn.http.send(Method::DELETE, &format!("{AT}/mine"), &[("if-match", "2")], "").await?;
     ensure!(gone.status == 200, "{}", gone.text());
     let gone = tarn.http.get(&format!("{AT}/mine"), &[]).await?;
     ensure!(gone.status == 404, "{}", gone.text());
@@ -86,7 +93,8 @@ async fn boards_are_listed_where_they_have_data_and_bad_ones_are_refused() -> Re
     loop {
         let listed = tarn.http.get(AT, &[]).await?.json()?;
         let boards = listed["data"]["dashboards"].as_array().cloned().unwrap_or_default();
-        let matching = |name: &str| boards.iter().any(|b| b["name"] == name && b["matches"] == true);
+        let matching =
+            |name: &str| boards.iter().any(|b| b["name"] == name && b["matches"] == true);
         ensure!(boards.iter().any(|b| b["name"] == "kafka" && b["matches"] == false), "{listed}");
         // Tarn says something about itself and the machine within seconds.
         if matching("tarn") && matching("host") {
@@ -95,14 +103,26 @@ async fn boards_are_listed_where_they_have_data_and_bad_ones_are_refused() -> Re
         ensure!(begun.elapsed() < Duration::from_secs(30), "nothing has data: {listed}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    let (status, refused) = put(&tarn.http, "tarn", Some("*"), &json!({
-        "kind": "Dashboard", "metadata": { "name": "tarn" }, "spec": {},
-    })).await?;
+    let (status, refused) = put(
+        &tarn.http,
+        "tarn",
+        Some("*"),
+        &json!({
+            "kind": "Dashboard", "metadata": { "name": "tarn" }, "spec": {},
+        }),
+    )
+    .await?;
     ensure!(status == 403, "built in: {refused}");
     let (status, refused) = put(&tarn.http, "other", None, &board("x")).await?;
-    ensure!(status == 400 && refused["error"].as_str().is_some_and(|e| e.contains("\"mine\"")), "{refused}");
+    ensure!(
+        status == 400 && refused["error"].as_str().is_some_and(|e| e.contains("\"mine\"")),
+        "{refused}"
+    );
     let (status, refused) = put(&tarn.http, "x", None, &json!({ "kind": "Dashboard" })).await?;
-    ensure!(status == 400 && refused["data"]["problems"][0]["path"] == "metadata.name", "{refused}");
+    ensure!(
+        status == 400 && refused["data"]["problems"][0]["path"] == "metadata.name",
+        "{refused}"
+    );
 
     let long = format!("{{\"panels\": [\"{}\"]}}", "x".repeat(5_000_000));
     let json_body = [("content-type", "application/json")];
@@ -110,7 +130,10 @@ async fn boards_are_listed_where_they_have_data_and_bad_ones_are_refused() -> Re
     ensure!(answer.status == 413 && answer.text().contains("5000000 bytes"), "{}", answer.text());
     let grafana = json!({ "title": "G", "panels": [{ "id": 1, "type": "timeseries", "title": "t",
         "targets": [{ "expr": "up", "refId": "A" }] }] });
-    let answer = tarn.http.send(Method::POST, &format!("{AT}/import"), &json_body, grafana.to_string()).await?;
+    let answer = tarn
+        .http
+        .send(Method::POST, &format!("{AT}/import"), &json_body, grafana.to_string())
+        .await?;
     let made = answer.json()?;
     ensure!(made["data"]["report"]["whole"] == true, "{made}");
     let made = made["data"]["dashboard"].to_string();
@@ -127,7 +150,11 @@ async fn a_file_owns_its_board_and_is_written_back() -> Result<()> {
     write(&folder, "bad.yaml", "kind: Folder\n")?;
     let setting = folder.display().to_string();
     let tarn = Tarn::start(TARN, &data_folder(&temporary), &["--ui.dashboards", &setting]).await?;
-    write(&folder, "mine.yaml", "# of Git\nkind: Dashboard\nmetadata: {name: mine}\nspec: {display: {name: File}}\n")?;
+    write(
+        &folder,
+        "mine.yaml",
+        "# of Git\nkind: Dashboard\nmetadata: {name: mine}\nspec: {display: {name: File}}\n",
+    )?;
     let begun = Instant::now();
     let revision = loop {
         let answer = tarn.http.get(&format!("{AT}/mine"), &[]).await?;

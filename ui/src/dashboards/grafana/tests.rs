@@ -10,9 +10,8 @@ struct Any;
 
 impl CheckQuery for Any {
     fn check(&self, _: Language, text: &str) -> Result<(), Mistake> {
-        text.find("!!").map_or(Ok(()), |at| {
-            Err(Mistake { message: "no".to_owned(), span: Some(at..at + 2) })
-        })
+        text.find("!!")
+            .map_or(Ok(()), |at| Err(Mistake { message: "no".to_owned(), span: Some(at..at + 2) }))
     }
 }
 
@@ -101,25 +100,47 @@ fn a_time_series_keeps_how_it_looks() {
     assert_eq!(line.outcome, Outcome::Approximated);
     assert_eq!(line.reasons, ["overrides of byValue are passed over"]);
     let plugin = &spec["plugin"]["spec"];
-    assert_eq!(plugin["yAxis"], json!({
-        "format": { "unit": "percent-decimal", "decimalPlaces": 1 }, "min": 0, "max": 1, "label": "share",
-    }));
-    assert_eq!(plugin["visual"], json!({
-        "display": "line", "lineWidth": 2, "areaOpacity": 0.2, "stack": "all", "connectNulls": true,
-    }));
-    assert_eq!(plugin["legend"], json!({ "position": "right", "mode": "table", "values": ["last-number", "max"] }));
-    assert_eq!(plugin["thresholds"], json!({
-        "defaultColor": "#73bf69", "steps": [{ "value": 0.9, "color": "#c4162a" }],
-    }));
-    assert_eq!(plugin["overrides"], json!([
-        { "match": { "regex": "/.*out/" }, "negative": true, "color": "#8ab8ff" },
-        { "match": { "query": 1 }, "format": { "unit": "bytes" }, "lineStyle": "dashed" },
-    ]));
-    assert_eq!(spec["links"], json!([{ "name": "docs", "url": "https://example.org", "targetBlank": true }]));
-    let queries: Vec<&Value> = spec["queries"].as_array().unwrap().iter().map(|q| &q["spec"]["plugin"]["spec"]).collect();
-    assert_eq!(*queries[0], json!({
-        "query": "sum(rate(x[$__rate_interval]))", "seriesNameFormat": "{{job}}", "minStep": "1m", "refId": "A",
-    }));
+    assert_eq!(
+        plugin["yAxis"],
+        json!({
+            "format": { "unit": "percent-decimal", "decimalPlaces": 1 }, "min": 0, "max": 1, "label": "share",
+        })
+    );
+    assert_eq!(
+        plugin["visual"],
+        json!({
+            "display": "line", "lineWidth": 2, "areaOpacity": 0.2, "stack": "all", "connectNulls": true,
+        })
+    );
+    assert_eq!(
+        plugin["legend"],
+        json!({ "position": "right", "mode": "table", "values": ["last-number", "max"] })
+    );
+    assert_eq!(
+        plugin["thresholds"],
+        json!({
+            "defaultColor": "#73bf69", "steps": [{ "value": 0.9, "color": "#c4162a" }],
+        })
+    );
+    assert_eq!(
+        plugin["overrides"],
+        json!([
+            { "match": { "regex": "/.*out/" }, "negative": true, "color": "#8ab8ff" },
+            { "match": { "query": 1 }, "format": { "unit": "bytes" }, "lineStyle": "dashed" },
+        ])
+    );
+    assert_eq!(
+        spec["links"],
+        json!([{ "name": "docs", "url": "https://example.org", "targetBlank": true }])
+    );
+    let queries: Vec<&Value> =
+        spec["queries"].as_array().unwrap().iter().map(|q| &q["spec"]["plugin"]["spec"]).collect();
+    assert_eq!(
+        *queries[0],
+        json!({
+            "query": "sum(rate(x[$__rate_interval]))", "seriesNameFormat": "{{job}}", "minStep": "1m", "refId": "A",
+        })
+    );
     assert_eq!(*queries[1], json!({ "query": "y", "hidden": true, "refId": "B" }));
 }
 
@@ -147,29 +168,50 @@ fn boards_of_2016_come_over() {
     assert_eq!(board["spec"]["duration"], "6h");
     assert_eq!(board["spec"]["refreshInterval"], "1m");
     let panel = |key: &str| &board["spec"]["panels"][key]["spec"]["plugin"];
-    assert_eq!(panel("p1")["spec"]["visual"], json!({
-        "display": "line", "lineWidth": 2, "areaOpacity": 0.5, "stack": "all", "connectNulls": true,
-    }));
-    assert_eq!(panel("p1")["spec"]["yAxis"], json!({ "format": { "unit": "decbytes/sec" }, "min": 0 }));
-    assert_eq!(panel("p1")["spec"]["overrides"], json!([
-        { "match": { "regex": "tx" }, "negative": true }, { "match": { "name": "a" }, "axis": "right" },
-    ]));
+    assert_eq!(
+        panel("p1")["spec"]["visual"],
+        json!({
+            "display": "line", "lineWidth": 2, "areaOpacity": 0.5, "stack": "all", "connectNulls": true,
+        })
+    );
+    assert_eq!(
+        panel("p1")["spec"]["yAxis"],
+        json!({ "format": { "unit": "decbytes/sec" }, "min": 0 })
+    );
+    assert_eq!(
+        panel("p1")["spec"]["overrides"],
+        json!([
+            { "match": { "regex": "tx" }, "negative": true }, { "match": { "name": "a" }, "axis": "right" },
+        ])
+    );
     assert_eq!(panel("p1")["spec"]["legend"]["values"], json!(["last-number", "mean"]));
-    assert_eq!(panel("p2"), &json!({ "kind": "StatChart", "spec": {
+    assert_eq!(
+        panel("p2"),
+        &json!({ "kind": "StatChart", "spec": {
         "calculation": "mean", "format": { "unit": "percent", "decimalPlaces": 0 }, "sparkline": {}, "colorMode": "background",
         "thresholds": { "defaultColor": "#73bf69", "steps": [{ "value": 80, "color": "#ff9830" }, { "value": 90, "color": "#123456" }] },
         "mappings": [{ "kind": "Value", "spec": { "value": "null", "result": { "value": "N/A" } } }],
-    } }));
-    assert_eq!((panel("p3")["kind"].as_str(), &panel("p3")["spec"]["max"]), (Some("GaugeChart"), &json!(100)));
+    } })
+    );
+    assert_eq!(
+        (panel("p3")["kind"].as_str(), &panel("p3")["spec"]["max"]),
+        (Some("GaugeChart"), &json!(100))
+    );
     let layouts = board["spec"]["layouts"].as_array().unwrap();
-    assert_eq!(layouts[0]["spec"]["items"], json!([
-        { "x": 0, "y": 0, "width": 16, "height": 7, "content": { "$ref": "#/spec/panels/p1" } },
-        { "x": 16, "y": 0, "width": 8, "height": 7, "content": { "$ref": "#/spec/panels/p2" } },
-        { "x": 0, "y": 7, "width": 12, "height": 7, "content": { "$ref": "#/spec/panels/p3" } },
-    ]));
-    assert_eq!(layouts[1]["spec"], json!({
-        "display": { "title": "Second", "collapse": { "open": false } }, "items": [], "repeatVariable": "node",
-    }));
+    assert_eq!(
+        layouts[0]["spec"]["items"],
+        json!([
+            { "x": 0, "y": 0, "width": 16, "height": 7, "content": { "$ref": "#/spec/panels/p1" } },
+            { "x": 16, "y": 0, "width": 8, "height": 7, "content": { "$ref": "#/spec/panels/p2" } },
+            { "x": 0, "y": 7, "width": 12, "height": 7, "content": { "$ref": "#/spec/panels/p3" } },
+        ])
+    );
+    assert_eq!(
+        layouts[1]["spec"],
+        json!({
+            "display": { "title": "Second", "collapse": { "open": false } }, "items": [], "repeatVariable": "node",
+        })
+    );
     assert!(report.whole, "{report:#?}");
     assert_eq!(report.schema_version, 14);
 }
@@ -186,38 +228,74 @@ fn rows_are_panels_that_begin_a_section() {
             { "id": 6, "type": "text", "gridPos": at(0, 12, 40, 8) },
         ] },
     ] }));
-    let item = |x, y, w, h, key: &str| {
-        json!({ "x": x, "y": y, "width": w, "height": h, "content": { "$ref": format!("#/spec/panels/{key}") } })
-    };
+    let item = |x, y, w, h, key: &str| json!({ "x": x, "y": y, "width": w, "height": h, "content": { "$ref": format!("#/spec/panels/{key}") } });
     let mut repeated = item(12, 0, 12, 8, "p4");
     repeated["repeat"] = json!({ "variable": "job", "perRow": 3 });
-    assert_eq!(board["spec"]["layouts"], json!([
-        { "kind": "Grid", "spec": { "items": [item(0, 0, 24, 2, "p1")] } },
-        { "kind": "Grid", "spec": { "display": { "title": "Open", "collapse": { "open": true } }, "items": [item(0, 0, 12, 8, "p3"), repeated] } },
-        { "kind": "Grid", "spec": { "display": { "title": "Closed", "collapse": { "open": false } }, "items": [item(0, 0, 24, 8, "p6")] } },
-    ]));
+    assert_eq!(
+        board["spec"]["layouts"],
+        json!([
+            { "kind": "Grid", "spec": { "items": [item(0, 0, 24, 2, "p1")] } },
+            { "kind": "Grid", "spec": { "display": { "title": "Open", "collapse": { "open": true } }, "items": [item(0, 0, 12, 8, "p3"), repeated] } },
+            { "kind": "Grid", "spec": { "display": { "title": "Closed", "collapse": { "open": false } }, "items": [item(0, 0, 24, 8, "p6")] } },
+        ])
+    );
 }
 
 #[test]
 fn seven_kinds_of_variables() {
     let query = |q: &str| json!({ "type": "query", "name": "v", "query": { "query": q, "refId": "x" }, "datasource": { "type": "prometheus" } });
     for (variable, becomes, outcome, wanted) in [
-        (query("label_values(up{job=\"a,b\"}, instance)"), "PrometheusLabelValuesVariable", Outcome::Exact,
-            json!({ "labelName": "instance", "matchers": ["up{job=\"a,b\"}"] })),
-        (query("label_values( job )"), "PrometheusLabelValuesVariable", Outcome::Exact, json!({ "labelName": "job", "matchers": [] })),
-        (query("label_names(up)"), "PrometheusLabelNamesVariable", Outcome::Exact, json!({ "matchers": ["up"] })),
-        (query("metrics(^node_)"), "PrometheusLabelValuesVariable", Outcome::Exact,
-            json!({ "labelName": "__name__", "matchers": ["{__name__=~\".*^node_.*\"}"] })),
-        (query("query_result(topk(3, up))"), "PrometheusPromQLVariable", Outcome::Exact, json!({ "expr": "topk(3, up)", "format": "sample" })),
-        (json!({ "type": "custom", "name": "v", "query": "a, B b : c" }), "StaticListVariable", Outcome::Exact,
-            json!({ "values": ["a", { "label": "B b", "value": "c" }] })),
-        (json!({ "type": "interval", "name": "v", "query": "1m,5m", "auto": true }), "StaticListVariable", Outcome::Exact,
-            json!({ "values": [{ "label": "auto", "value": "$__auto_interval" }, "1m", "5m"] })),
+        (
+            query("label_values(up{job=\"a,b\"}, instance)"),
+            "PrometheusLabelValuesVariable",
+            Outcome::Exact,
+            json!({ "labelName": "instance", "matchers": ["up{job=\"a,b\"}"] }),
+        ),
+        (
+            query("label_values( job )"),
+            "PrometheusLabelValuesVariable",
+            Outcome::Exact,
+            json!({ "labelName": "job", "matchers": [] }),
+        ),
+        (
+            query("label_names(up)"),
+            "PrometheusLabelNamesVariable",
+            Outcome::Exact,
+            json!({ "matchers": ["up"] }),
+        ),
+        (
+            query("metrics(^node_)"),
+            "PrometheusLabelValuesVariable",
+            Outcome::Exact,
+            json!({ "labelName": "__name__", "matchers": ["{__name__=~\".*^node_.*\"}"] }),
+        ),
+        (
+            query("query_result(topk(3, up))"),
+            "PrometheusPromQLVariable",
+            Outcome::Exact,
+            json!({ "expr": "topk(3, up)", "format": "sample" }),
+        ),
+        (
+            json!({ "type": "custom", "name": "v", "query": "a, B b : c" }),
+            "StaticListVariable",
+            Outcome::Exact,
+            json!({ "values": ["a", { "label": "B b", "value": "c" }] }),
+        ),
+        (
+            json!({ "type": "interval", "name": "v", "query": "1m,5m", "auto": true }),
+            "StaticListVariable",
+            Outcome::Exact,
+            json!({ "values": [{ "label": "auto", "value": "$__auto_interval" }, "1m", "5m"] }),
+        ),
     ] {
-        let (board, report) = imported(json!({ "title": "V", "panels": [], "templating": { "list": [variable] } }));
+        let (board, report) =
+            imported(json!({ "title": "V", "panels": [], "templating": { "list": [variable] } }));
         let line = &report.variables[0];
         assert_eq!((&*line.becomes, line.outcome), (becomes, outcome), "{line:?}");
-        assert_eq!(board["spec"]["variables"][0]["spec"]["plugin"], json!({ "kind": becomes, "spec": wanted }));
+        assert_eq!(
+            board["spec"]["variables"][0]["spec"]["plugin"],
+            json!({ "kind": becomes, "spec": wanted })
+        );
     }
     let (board, report) = imported(json!({ "title": "V", "panels": [], "templating": { "list": [
         { "type": "datasource", "name": "ds", "query": "prometheus" },
@@ -229,38 +307,68 @@ fn seven_kinds_of_variables() {
         { "type": "query", "name": "m", "query": "label_values(up, job)", "multi": true, "includeAll": true, "allValue": ".+",
           "regex": "/a(.*)/", "sort": 3, "label": "Job", "current": { "value": ["$__all"] } },
     ] } }));
-    let outcomes: Vec<(&str, Outcome)> = report.variables.iter().map(|l| (l.becomes.as_str(), l.outcome)).collect();
+    let outcomes: Vec<(&str, Outcome)> =
+        report.variables.iter().map(|l| (l.becomes.as_str(), l.outcome)).collect();
     use Outcome::{Approximated, Exact, Placeholder};
-    assert_eq!(outcomes, [
-        ("Tarn itself", Exact), ("TextVariable", Exact), ("TextVariable", Exact), ("TarnAdhocFilters", Approximated),
-        ("TextVariable", Placeholder), ("TextVariable", Placeholder), ("PrometheusLabelValuesVariable", Exact),
-    ]);
+    assert_eq!(
+        outcomes,
+        [
+            ("Tarn itself", Exact),
+            ("TextVariable", Exact),
+            ("TextVariable", Exact),
+            ("TarnAdhocFilters", Approximated),
+            ("TextVariable", Placeholder),
+            ("TextVariable", Placeholder),
+            ("PrometheusLabelValuesVariable", Exact),
+        ]
+    );
     let variables = board["spec"]["variables"].as_array().unwrap();
     assert_eq!(variables.len(), 6, "no variable stands for the data source");
     assert_eq!(variables[0]["spec"]["value"], "y");
-    assert_eq!(variables[1]["spec"], json!({ "name": "c", "display": { "name": "c", "hidden": true }, "value": "k", "constant": true }));
-    assert_eq!(variables[5]["spec"], json!({
-        "name": "m", "display": { "name": "Job" }, "allowMultiple": true, "allowAllValue": true, "customAllValue": ".+",
-        "capturingRegexp": "/a(.*)/", "sort": "numerical-asc", "defaultValue": ["$__all"],
-        "plugin": { "kind": "PrometheusLabelValuesVariable", "spec": { "labelName": "job", "matchers": ["up"] } },
-    }));
+    assert_eq!(
+        variables[1]["spec"],
+        json!({ "name": "c", "display": { "name": "c", "hidden": true }, "value": "k", "constant": true })
+    );
+    assert_eq!(
+        variables[5]["spec"],
+        json!({
+            "name": "m", "display": { "name": "Job" }, "allowMultiple": true, "allowAllValue": true, "customAllValue": ".+",
+            "capturingRegexp": "/a(.*)/", "sort": "numerical-asc", "defaultValue": ["$__all"],
+            "plugin": { "kind": "PrometheusLabelValuesVariable", "spec": { "labelName": "job", "matchers": ["up"] } },
+        })
+    );
     assert!(!report.whole);
 }
 
 #[test]
 fn whom_a_query_asks_is_found_out() {
     let asks = |source: Value, expr: &str| {
-        let (spec, line) = one(json!({ "type": "timeseries", "datasource": source, "targets": [{ "expr": expr, "refId": "A" }] }));
-        (spec["queries"][0]["spec"]["plugin"]["kind"].as_str().unwrap_or_default().to_owned(), line.outcome)
+        let (spec, line) = one(
+            json!({ "type": "timeseries", "datasource": source, "targets": [{ "expr": expr, "refId": "A" }] }),
+        );
+        (
+            spec["queries"][0]["spec"]["plugin"]["kind"].as_str().unwrap_or_default().to_owned(),
+            line.outcome,
+        )
     };
     for (source, expr, kind, outcome) in [
         (json!(null), "up", "PrometheusTimeSeriesQuery", Outcome::Exact),
         (json!("$datasource"), "up", "PrometheusTimeSeriesQuery", Outcome::Exact),
-        (json!({ "type": "prometheus", "uid": "${ds}" }), "up", "PrometheusTimeSeriesQuery", Outcome::Exact),
+        (
+            json!({ "type": "prometheus", "uid": "${ds}" }),
+            "up",
+            "PrometheusTimeSeriesQuery",
+            Outcome::Exact,
+        ),
         (json!("Our Metrics"), "up", "PrometheusTimeSeriesQuery", Outcome::Exact),
         (json!({ "uid": "-- Mixed --" }), "up", "PrometheusTimeSeriesQuery", Outcome::Exact),
         (json!({ "type": "loki" }), "{a=\"b\"}", "TarnLogQuery", Outcome::Approximated),
-        (json!("$logs"), "sum(rate({a=\"b\"} |= \"x\" [1m]))", "TarnLogQuery", Outcome::Approximated),
+        (
+            json!("$logs"),
+            "sum(rate({a=\"b\"} |= \"x\" [1m]))",
+            "TarnLogQuery",
+            Outcome::Approximated,
+        ),
         (json!({ "type": "mysql" }), "up", "", Outcome::Placeholder),
     ] {
         assert_eq!(asks(source.clone(), expr), (kind.to_owned(), outcome), "{source}");
@@ -271,12 +379,16 @@ fn whom_a_query_asks_is_found_out() {
         { "id": 3, "type": "table", "title": "same", "datasource": { "uid": "-- Dashboard --" }, "targets": [{ "panelId": 2 }] },
         { "id": 4, "type": "table", "title": "self", "datasource": { "uid": "-- Dashboard --" }, "targets": [{ "panelId": 4 }] },
     ] }));
-    let told: Vec<_> = report.queries.iter().map(|q| (&*q.of, q.language, q.parsed, q.span)).collect();
-    assert_eq!(told, [
-        ("l", Some(Language::Logql), false, None),
-        ("wrong", Some(Language::Promql), false, Some((3, 5))),
-        ("same", Some(Language::Promql), false, Some((3, 5))),
-    ]);
+    let told: Vec<_> =
+        report.queries.iter().map(|q| (&*q.of, q.language, q.parsed, q.span)).collect();
+    assert_eq!(
+        told,
+        [
+            ("l", Some(Language::Logql), false, None),
+            ("wrong", Some(Language::Promql), false, Some((3, 5))),
+            ("same", Some(Language::Promql), false, Some((3, 5))),
+        ]
+    );
     assert_eq!(report.panels[0].reasons, ["LogQL is kept, and not answered yet"]);
     assert_eq!(report.panels[3].outcome, Outcome::Placeholder);
 }
@@ -290,10 +402,13 @@ fn transformations_are_kept_in_order_and_unknown_ones_are_lost() {
         { "id": "configFromData", "options": {} },
     ] }));
     assert_eq!(spec["plugin"]["kind"], "Table");
-    assert_eq!(spec["plugin"]["spec"]["transforms"], json!([
-        { "kind": "Merge", "spec": {} },
-        { "kind": "Organize", "spec": { "excludeByName": { "Time": true } } },
-    ]));
+    assert_eq!(
+        spec["plugin"]["spec"]["transforms"],
+        json!([
+            { "kind": "Merge", "spec": {} },
+            { "kind": "Organize", "spec": { "excludeByName": { "Time": true } } },
+        ])
+    );
     assert_eq!(line.lost, ["transformation configFromData is not known"]);
 }
 
@@ -302,7 +417,10 @@ fn what_is_no_board_is_said_to_be_none() {
     for (tree, says) in [
         (json!([]), "neither panels nor rows"),
         (json!({ "title": "x" }), "neither panels nor rows"),
-        (json!({ "apiVersion": "dashboard.grafana.app/v2beta1", "spec": { "elements": {} } }), "V2 format"),
+        (
+            json!({ "apiVersion": "dashboard.grafana.app/v2beta1", "spec": { "elements": {} } }),
+            "V2 format",
+        ),
     ] {
         let problem = import(&tree, &Any).unwrap_err();
         assert!(problem.message.contains(says), "{problem}");
@@ -329,7 +447,9 @@ fn nonsense_in_every_place_is_survived() {
     pointers(&whole, String::new(), &mut paths);
     assert!(paths.len() > 60);
     for path in &paths {
-        for nonsense in [json!(null), json!(-1), json!("\u{0}"), json!([[]]), json!({ "a": {} }), json!(1e300)] {
+        for nonsense in
+            [json!(null), json!(-1), json!("\u{0}"), json!([[]]), json!({ "a": {} }), json!(1e300)]
+        {
             let mut broken = whole.clone();
             *broken.pointer_mut(path).unwrap() = nonsense;
             if let Ok((board, _)) = import(&broken, &Any) {
