@@ -32,5 +32,5 @@ fn a_mistake_is_told_with_its_place_and_macros_are_none() {
     ] {
         assert_eq!(check(fine), Ok(()), "{fine}");
     }
-    assert_eq!(check("rate(x{job=~\"$job\"}[$__rate_interval]"), Err(Some(39..39)));
+    assert_eq!(check("rate(x{job=~\"$job\"}[$__rate_interval]"), Err(Some(37..37)));
 }
