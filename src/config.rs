@@ -42,7 +42,6 @@ pub(crate) struct Config {
     pub(crate) query: Query,
     pub(crate) tenants: Tenants,
     pub(crate) alerting: tarn_alerting::Options,
-    pub(crate) ui: Ui,
     pub(crate) telemetry: Telemetry,
     pub(crate) log: Log,
     pub(crate) shutdown: Shutdown,
@@ -88,6 +87,8 @@ impl Listen {
 pub(crate) struct Ui {
     /// Where browsers find the server.
     pub(crate) base_path: BasePath,
+    /// Folders whose files are boards.
+    pub(crate) dashboards: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -102,13 +103,6 @@ pub(crate) struct Tenants {
     pub(crate) required: bool,
     /// Limits of single tenants; empty: there are none.
     pub(crate) limits_file: String,
-}
-
-/// What the page is told.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Ui {
-    /// Folders whose files are boards.
-    pub(crate) dashboards: Vec<String>,
 }
 
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::Outcome::{Approximated, Exact, Placeholder};
 use super::*;
 use crate::dashboards::check::Mistake;
 
@@ -33,7 +34,6 @@ fn target(expr: &str) -> Value {
 
 #[test]
 fn sixteen_kinds_become_panels_and_others_placeholders() {
-    use Outcome::{Approximated, Exact, Placeholder};
     for (from, becomes, outcome) in [
         ("timeseries", "TimeSeriesChart", Exact),
         ("graph", "TimeSeriesChart", Exact),
@@ -97,7 +97,7 @@ fn a_time_series_keeps_how_it_looks() {
             ],
         },
     }));
-    assert_eq!(line.outcome, Outcome::Approximated);
+    assert_eq!(line.outcome, Approximated);
     assert_eq!(line.reasons, ["overrides of byValue are passed over"]);
     let plugin = &spec["plugin"]["spec"];
     assert_eq!(
@@ -248,43 +248,43 @@ fn seven_kinds_of_variables() {
         (
             query("label_values(up{job=\"a,b\"}, instance)"),
             "PrometheusLabelValuesVariable",
-            Outcome::Exact,
+            Exact,
             json!({ "labelName": "instance", "matchers": ["up{job=\"a,b\"}"] }),
         ),
         (
             query("label_values( job )"),
             "PrometheusLabelValuesVariable",
-            Outcome::Exact,
+            Exact,
             json!({ "labelName": "job", "matchers": [] }),
         ),
         (
             query("label_names(up)"),
             "PrometheusLabelNamesVariable",
-            Outcome::Exact,
+            Exact,
             json!({ "matchers": ["up"] }),
         ),
         (
             query("metrics(^node_)"),
             "PrometheusLabelValuesVariable",
-            Outcome::Exact,
+            Exact,
             json!({ "labelName": "__name__", "matchers": ["{__name__=~\".*^node_.*\"}"] }),
         ),
         (
             query("query_result(topk(3, up))"),
             "PrometheusPromQLVariable",
-            Outcome::Exact,
+            Exact,
             json!({ "expr": "topk(3, up)", "format": "sample" }),
         ),
         (
             json!({ "type": "custom", "name": "v", "query": "a, B b : c" }),
             "StaticListVariable",
-            Outcome::Exact,
+            Exact,
             json!({ "values": ["a", { "label": "B b", "value": "c" }] }),
         ),
         (
             json!({ "type": "interval", "name": "v", "query": "1m,5m", "auto": true }),
             "StaticListVariable",
-            Outcome::Exact,
+            Exact,
             json!({ "values": [{ "label": "auto", "value": "$__auto_interval" }, "1m", "5m"] }),
         ),
     ] {
@@ -309,7 +309,6 @@ fn seven_kinds_of_variables() {
     ] } }));
     let outcomes: Vec<(&str, Outcome)> =
         report.variables.iter().map(|l| (l.becomes.as_str(), l.outcome)).collect();
-    use Outcome::{Approximated, Exact, Placeholder};
     assert_eq!(
         outcomes,
         [
@@ -352,24 +351,14 @@ fn whom_a_query_asks_is_found_out() {
         )
     };
     for (source, expr, kind, outcome) in [
-        (json!(null), "up", "PrometheusTimeSeriesQuery", Outcome::Exact),
-        (json!("$datasource"), "up", "PrometheusTimeSeriesQuery", Outcome::Exact),
-        (
-            json!({ "type": "prometheus", "uid": "${ds}" }),
-            "up",
-            "PrometheusTimeSeriesQuery",
-            Outcome::Exact,
-        ),
-        (json!("Our Metrics"), "up", "PrometheusTimeSeriesQuery", Outcome::Exact),
-        (json!({ "uid": "-- Mixed --" }), "up", "PrometheusTimeSeriesQuery", Outcome::Exact),
-        (json!({ "type": "loki" }), "{a=\"b\"}", "TarnLogQuery", Outcome::Approximated),
-        (
-            json!("$logs"),
-            "sum(rate({a=\"b\"} |= \"x\" [1m]))",
-            "TarnLogQuery",
-            Outcome::Approximated,
-        ),
-        (json!({ "type": "mysql" }), "up", "", Outcome::Placeholder),
+        (json!(null), "up", "PrometheusTimeSeriesQuery", Exact),
+        (json!("$datasource"), "up", "PrometheusTimeSeriesQuery", Exact),
+        (json!({ "type": "prometheus", "uid": "${ds}" }), "up", "PrometheusTimeSeriesQuery", Exact),
+        (json!("Our Metrics"), "up", "PrometheusTimeSeriesQuery", Exact),
+        (json!({ "uid": "-- Mixed --" }), "up", "PrometheusTimeSeriesQuery", Exact),
+        (json!({ "type": "loki" }), "{a=\"b\"}", "TarnLogQuery", Approximated),
+        (json!("$logs"), "sum(rate({a=\"b\"} |= \"x\" [1m]))", "TarnLogQuery", Approximated),
+        (json!({ "type": "mysql" }), "up", "", Placeholder),
     ] {
         assert_eq!(asks(source.clone(), expr), (kind.to_owned(), outcome), "{source}");
     }
@@ -390,7 +379,7 @@ fn whom_a_query_asks_is_found_out() {
         ]
     );
     assert_eq!(report.panels[0].reasons, ["LogQL is kept, and not answered yet"]);
-    assert_eq!(report.panels[3].outcome, Outcome::Placeholder);
+    assert_eq!(report.panels[3].outcome, Placeholder);
 }
 
 #[test]

@@ -33,6 +33,10 @@ export interface LineChartProps {
   data: Matrix;
   /** Slot of colour per series, or null for context; as `rankSeries` gives it. */
   slots: readonly (number | null)[];
+  /** Colours of single series, in place of their slot's: CSS. */
+  strokes?: readonly (string | null)[];
+  /** Bars in place of lines. */
+  columns?: boolean;
   unit?: Unit;
   height?: number;
   /** What the picture shows, as a sentence. */
@@ -90,7 +94,7 @@ export function LineChart(props: LineChartProps) {
   }, [data, order, stacked]);
 
   // What makes a new picture: anything else is given to the one that stands.
-  const shape = `${data.series.length} ${slots.join()} ${stacked} ${fill} ${unit} ${height} ${themeTick.value} ${zone.value}`;
+  const shape = `${data.series.length} ${slots.join()} ${props.strokes?.join() ?? ""} ${props.columns ?? false} ${stacked} ${fill} ${unit} ${height} ${themeTick.value} ${zone.value}`;
   useEffect(() => {
     const element = box.current;
     if (!element) return;
@@ -120,7 +124,7 @@ export function LineChart(props: LineChartProps) {
 }
 
 function options(latest: { current: LineChartProps }, order: number[], width: number, height: number): uPlot.Options {
-  const { slots, unit = "short", stacked, fill, min, sync, data } = latest.current;
+  const { slots, strokes, columns: bars, unit = "short", stacked, fill, min, sync, data } = latest.current;
   const grid = { stroke: token("--line"), width: 1, size: 0 };
   const font = '11px "Inter Variable", sans-serif';
   const many = data.series.length > LIMITS.colours;
@@ -162,10 +166,10 @@ function options(latest: { current: LineChartProps }, order: number[], width: nu
     series: [
       {},
       ...order.map((i) => {
-        const stroke = strokeOf(slots[i]);
+        const stroke = strokes?.[i] ?? strokeOf(slots[i]);
         const area = stacked || (fill && data.series.length <= 3);
         return {
-          stroke, width: slots[i] === null ? 1 : many ? 1.5 : 1.5, points: { show: onePoint(data.series[i].values) },
+          stroke, paths: bars ? uPlot.paths.bars?.({ size: [0.8, 24] }) : undefined, width: slots[i] === null ? 1 : many ? 1.5 : 1.5, points: { show: onePoint(data.series[i].values) },
           fill: area && slots[i] !== null ? faded(colourToken(slots[i]!), stacked ? 0.75 : 0.15) : undefined,
           spanGaps: false,
         };

@@ -26,6 +26,10 @@ export const LIMITS = {
   tailRows: 5_000,
   /** Characters of a value before it is folded. */
   valueChars: 2_000,
+  /** Panels that a repeated panel or section becomes at most. */
+  repeats: 50,
+  /** Values of a variable that are offered. */
+  variableValues: 1_000,
   /** Bytes of a file that is imported. */
   importBytes: 5 * 1024 * 1024,
   /** How long an answer may take, in ms, before the page says so. */

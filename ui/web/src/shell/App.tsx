@@ -6,6 +6,7 @@ import { addShortcuts } from "../lib/keys";
 import { match, navigate, path } from "../lib/router";
 import { refresh, shift, zoomOut } from "../lib/time";
 import { nextTheme } from "../lib/theme";
+import { heading } from "../lib/title";
 import { PAGES, type Page, type PageProps } from "../routes";
 import { Empty, ErrorBox, Guard } from "../ui/parts";
 import { KeyHelp } from "./KeyHelp";
@@ -49,7 +50,7 @@ export function App() {
     <div class="shell">
       <a class="btn skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>Skip to the page</a>
       <Rail current={found?.page} open={railOpen.value} />
-      <TopBar title={found ? found.parts.name ?? found.page.title : "Not found"} timeless={found?.page.timeless} onMenu={() => (railOpen.value = !railOpen.value)} onJump={() => (palette.value = true)} />
+      <TopBar title={heading.value || (found ? found.parts.name ?? found.page.title : "Not found")} timeless={found?.page.timeless} onMenu={() => (railOpen.value = !railOpen.value)} onJump={() => (palette.value = true)} />
       <main id="main" tabIndex={-1} class={found?.page.fills ? "fills" : ""} onClick={() => (railOpen.value = false)}>
         <Guard reset={path.value}>{found ? <Lazy key={found.page.path} page={found.page} parts={found.parts} /> : <NotFound />}</Guard>
       </main>
