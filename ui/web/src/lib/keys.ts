@@ -38,6 +38,8 @@ function isEditing(target: EventTarget | null): boolean {
 export function startKeys() {
   window.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing) return;
+    // What floats above the page is closed by the browser first.
+    if (event.key === "Escape" && document.querySelector(":popover-open")) return;
     const editing = isEditing(event.target) || document.querySelector("dialog[open]") !== null;
     const name = event.ctrlKey || event.metaKey ? `Ctrl ${event.key.toLowerCase()}` : event.altKey ? `Alt ${event.key}` : event.key;
     const chord = Date.now() - pendingAt < 1200 ? `${pending} ${name}` : "";

@@ -32,6 +32,8 @@ export default function Logs() {
     if (isOf) store.setHistogram(histogram.data!.data);
   }, [histogram.data, histogram.loading]);
   const tail = useTail(store, list);
+  // Going from row to row leaves the facets alone.
+  const facets = useMemo(() => <Facets question={asked} />, [asked]);
   const row = selected.value;
   const place = useSelected(store, row);
   const listed = place < 0 ? undefined : store.at(place);
@@ -46,12 +48,12 @@ export default function Logs() {
   return (
     <div class={`logs ${row ? "detailed" : ""}`}>
       <aside class="facets wideonly" aria-label="Facets">
-        <Guard reset={key}><Facets question={asked} /></Guard>
+        <Guard reset={key}>{facets}</Guard>
       </aside>
       <section class="logsmain" aria-label="Records">
         <Head question={asked} store={store} histogram={histogram} markMs={row ? idTime(row) : null} tail={tail} isOld={isOld} />
         <div class="logsbody">
-          {isContext.value && row ? <Context id={row} row={current} /> : <Rows store={store} list={list} question={asked} />}
+          {isContext.value && row ? <Context id={row} row={current} /> : <Rows store={store} list={list} question={asked} place={place} />}
           {row && <Guard reset={row}><Detail id={row} row={current} isLoading={store.loading.value || hidden.loading} /></Guard>}
         </div>
       </section>
@@ -104,7 +106,7 @@ function useRowKeys(store: RowStore, list: { current: ListHandle | null }, row: 
       select(rowId(found));
       list.current?.scrollTo(next);
     };
-    const close = () => (isContext.value ? setParams({ context: null }) : row ? select(null) : undefined);
+    const close = () => (isContext.value ? setParams({ context: null }) : select(null));
     return addShortcuts(
       { keys: "j", name: "Next record", run: () => go(1) },
       { keys: "k", name: "Record before", run: () => go(-1) },
@@ -113,7 +115,7 @@ function useRowKeys(store: RowStore, list: { current: ListHandle | null }, row: 
       { keys: "n", name: "Insert the new records of the live tail", run: insert },
       { keys: "l", name: "Live tail", run: () => setParams({ live: isTailing.value ? null : "1" }) },
       { keys: "x", name: "Take all filters away", run: () => search("") },
-      { keys: "Escape", name: "Close the record", run: close },
+      ...(row ? [{ keys: "Escape", name: "Close the record", run: close }] : []),
     );
   }, [row, place]);
 }

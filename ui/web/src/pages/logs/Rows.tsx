@@ -1,15 +1,16 @@
 // The list: every row of the range behind one scrollbar, drawn only where it is seen.
 import { Component } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import { href, param } from "../../lib/router";
-import { setRange, zone } from "../../lib/time";
-import { Empty, ErrorBox } from "../../ui/parts";
+import { zone } from "../../lib/time";
+import { Icon } from "../../ui/icons";
+import { ErrorBox } from "../../ui/parts";
 import { OVERSCAN, VirtualList, type ListHandle } from "../../ui/VirtualList";
 import { bodyOf, levelOf, levelWord, rowId, valueOf, type LogRow, type Question } from "./model";
 import { rowTime } from "./rowTime";
-import { columns, lines, q, search, select, selected } from "./state";
+import { columns, lines, select, toggleColumn } from "./state";
 import type { RowStore } from "./store";
 import { oneLine } from "./text";
+import { Nothing } from "./Nothing";
 import { SearchHelp } from "./SearchHelp";
 
 /** Heights of a row of one line, and of three. */
@@ -20,12 +21,13 @@ interface RowsProps {
   store: RowStore;
   list: { current: ListHandle | null };
   question: Question;
+  /** The place of the row that is open, -1 where none is. */
+  place: number;
 }
 
-export function Rows({ store, list, question }: RowsProps) {
+export function Rows({ store, list, question, place }: RowsProps) {
   const version = store.version.value;
   const rowHeight = lines.value > 1 ? ROW3_PX : ROW_PX;
-  const chosen = selected.value;
   const cols = columns.value;
   const { count } = store;
   useLayoutEffect(() => {
@@ -48,20 +50,18 @@ export function Rows({ store, list, question }: RowsProps) {
   }, [version]);
   // Back from the context, the row is where it was.
   useEffect(() => {
-    const back = store.find((row) => rowId(row) === chosen);
-    if (chosen && back >= 0) list.current?.scrollTo(back, "center");
+    if (place >= 0) list.current?.scrollTo(place, "center");
   }, []);
   const error = store.error.value;
   if (error && store.held === 0) return <div class="logslist">{error.span ? <SearchHelp /> : <ErrorBox error={error} retry={() => store.retry()} />}</div>;
   if (count === 0 && store.isEnd && !store.loading.value) return <div class="logslist"><Nothing question={question} /></div>;
   const pick = (event: MouseEvent) => {
-    const place = placeOf(event.target);
+    const at = placeOf(event.target);
     // A text that is being marked is not a click.
-    if (place === null || !document.getSelection()?.isCollapsed) return;
-    const row = store.at(place);
+    if (at === null || !document.getSelection()?.isCollapsed) return;
+    const row = store.at(at);
     if (row) select(rowId(row));
   };
-  const place = chosen ? store.find((row) => chosen.startsWith(row.timestamp_unix_nano) && rowId(row) === chosen) : -1;
   const keyed = (event: KeyboardEvent) => {
     const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
     if (step !== 0 || (event.key === "Enter" && place < 0)) {
@@ -106,9 +106,13 @@ export function Rows({ store, list, question }: RowsProps) {
 
 function Header({ cols }: { cols: readonly string[] }) {
   return (
-    <div class="logrow logcols" aria-hidden="true">
-      <span>time</span><span>level</span><span>service</span>
-      {cols.map((key) => <span key={key} class="clip data" title={key}>{key}</span>)}
+    <div class="logrow logcols">
+      <span>time</span><span>level</span><span class="svc">service</span>
+      {cols.map((key) => (
+        <button key={key} class="col" title={`Take the column ${key} away`} onClick={() => toggleColumn(key)}>
+          <span class="clip data">{oneLine(key)}</span> <Icon name="close" size={11} />
+        </button>
+      ))}
       <span>body</span>
     </div>
   );
@@ -150,22 +154,3 @@ class Line extends Component<LineProps> {
     );
   }
 }
-
-/** No row: says why, and where some may be. */
-function Nothing({ question }: { question: Question }) {
-  const isWide = question.end - question.start >= 86_400_000;
-  const isFiltered = q.value.trim() !== "";
-  return (
-    <Empty title={isFiltered ? "No record matches in this time." : "No log record in this time."}>
-      <p>{isFiltered ? "Words match whole words, and fields their whole value: a star at the end finds what begins so." : "Records appear here a second after they were sent."}</p>
-      <div class="row">
-        {isFiltered && <button class="btn" onClick={() => search("")}>Take the filters away</button>}
-        {!isWide && <button class="btn" onClick={() => setRange("now-24h", "now")}>Look in the last 24 h</button>}
-        {isWide && param("from") !== "now-30d" && <button class="btn" onClick={() => setRange("now-30d", "now")}>Look in the last 30 d</button>}
-        <a class="btn" href={href("/send")}>Send logs to Tarn</a>
-      </div>
-      {isFiltered && <SearchHelp />}
-    </Empty>
-  );
-}
-

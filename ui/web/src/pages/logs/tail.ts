@@ -2,7 +2,7 @@
 // wants them; what does not fit is counted.
 import type { LogRow } from "./model";
 
-export type TailEvent = { row: LogRow } | { skipped: number } | { beat: number } | { error: string };
+export type TailEvent = { row: LogRow } | { skipped: number; missed_requests?: number } | { beat: number } | { error: string };
 
 /** Cuts a stream of text into lines and reads them; a line that is no object is left out. */
 export class LineReader {

@@ -63,6 +63,7 @@ function follow(text: string, buffer: TailBuffer, tell: Tell): () => void {
   let abort = new AbortController();
   let isStopped = false;
   let tries = 0;
+  let breaks = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const open = async () => {
     if (isStopped || document.hidden) return;
@@ -71,7 +72,8 @@ function follow(text: string, buffer: TailBuffer, tell: Tell): () => void {
     try {
       await read(text, buffer, abort, () => {
         tries = 0;
-        tell({ state: "on", text: "● Live" });
+        tell({ state: "on", text: breaks === 0 ? "● Live" : "● Live again; a refresh shows what came meanwhile" });
+        breaks++;
       });
       again();
     } catch (error) {
