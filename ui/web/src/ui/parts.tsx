@@ -1,6 +1,6 @@
 // Small parts of pages: states, notices, numbers, things to copy.
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { ApiError, type Stats } from "../lib/api";
 import { formatBytes, formatCount, formatNs } from "../lib/units";
 import { Icon, type IconName } from "./icons";
@@ -155,10 +155,9 @@ export function Popover({ label, icon, title, class: cls = "btn", children, onOp
   const panel = useRef<HTMLDivElement>(null);
   const [open, setOpen] = useState(false);
   const close = () => panel.current?.hidePopover();
-  const toggled = (event: { newState: string }) => {
-    const isOpen = event.newState === "open";
-    setOpen(isOpen);
-    if (!isOpen || !button.current || !panel.current) return;
+  // Placed when what it holds is there: it has no width before.
+  useLayoutEffect(() => {
+    if (!open || !button.current || !panel.current) return;
     const at = button.current.getBoundingClientRect();
     const width = panel.current.offsetWidth;
     const left = align === "end" ? at.right - width : at.left;
@@ -166,14 +165,14 @@ export function Popover({ label, icon, title, class: cls = "btn", children, onOp
     panel.current.style.top = `${at.bottom + 4}px`;
     onOpen?.();
     panel.current.querySelector<HTMLElement>("[autofocus], input, button, a, select")?.focus();
-  };
+  }, [open]);
   return (
     <>
       <button ref={button} type="button" class={cls} title={title} aria-label={label} aria-haspopup="dialog" aria-expanded={open} onClick={() => panel.current?.togglePopover()}>
         {icon && <Icon name={icon} />}
         {text}
       </button>
-      <div ref={panel} popover="auto" role="dialog" aria-label={label} onToggle={toggled}>
+      <div ref={panel} popover="auto" role="dialog" aria-label={label} onToggle={(event: { newState: string }) => setOpen(event.newState === "open")}>
         {open && children(close)}
       </div>
     </>

@@ -15,7 +15,7 @@ import { SearchHelp } from "./SearchHelp";
 
 /** Heights of a row of one line, and of three. */
 const ROW_PX = 24;
-const ROW3_PX = 60;
+const ROW3_PX = 57;
 
 interface RowsProps {
   store: RowStore;
