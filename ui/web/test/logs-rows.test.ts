@@ -7,7 +7,7 @@ const { RowWindow } = await import("../src/pages/logs/window");
 const { RowStore } = await import("../src/pages/logs/store");
 const { LineReader, TailBuffer, pauseMs } = await import("../src/pages/logs/tail");
 const { newerThan, timeAt, rowId, idTime, levelOf } = await import("../src/pages/logs/model");
-const { cut, oneLine, prettyJson, unitAt, visible } = await import("../src/pages/logs/text");
+const { cut, oneLine, prettyJson, sharedPart, unitAt, visible } = await import("../src/pages/logs/text");
 type Ask = import("../src/pages/logs/window").Ask;
 type LogRow = import("../src/pages/logs/model").LogRow;
 type Question = import("../src/pages/logs/model").Question;
@@ -211,6 +211,13 @@ describe("text from outside", () => {
     expect(prettyJson("{no json}")).toBeNull();
     expect(prettyJson("12")).toBeNull();
   });
+
+  it.each([
+    ["retrying upstream payment attempt=8316", "retrying upstream payment"],
+    ["GET /api/cart/17 200", "GET"],
+    ["a1b2 c3", "a1b2 c3"],
+    ["9 connection pool exhausted\nwaiters=3", "connection pool exhausted"],
+  ])("finds what records like %j share", (text, part) => expect(sharedPart(text)).toBe(part.length < 4 ? text : part));
 
   it("finds the character of a byte", () => expect([0, 2, 3, 7].map((byte) => unitAt("ü😀x", byte))).toEqual([0, 1, 3, 4]));
 });

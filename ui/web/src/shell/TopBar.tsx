@@ -22,7 +22,7 @@ export function TopBar({ title, timeless, onMenu, onJump }: TopBarProps) {
     <header class="topbar">
       <button class="btn plain icon burger" aria-label="Pages" onClick={onMenu}><Icon name="menu" /></button>
       <h1 class="data" title={title}>{title}</h1>
-      <button class="btn plain jump" onClick={onJump} aria-label="Search or jump">
+      <button class="btn plain jump" onClick={onJump} aria-label="Search or jump Ctrl K">
         <Icon name="search" /> <span>Search or jump</span> <kbd>Ctrl K</kbd>
       </button>
       {param("tenant") && param("tenant") !== "default" && (

@@ -1,4 +1,5 @@
 // One record: its body whole, where it leads, all that is known of it.
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ask, curl } from "../../lib/api";
 import { useLoad } from "../../lib/load";
@@ -13,7 +14,7 @@ import { Fields, type Field } from "./Fields";
 import { bodyOf, levelOf, levelWord, timeMs, type LogRow } from "./model";
 import { isContext, require, select } from "./state";
 import { phrase, termText } from "./terms";
-import { asText, cut, prettyJson, visible } from "./text";
+import { asText, cut, prettyJson, sharedPart, visible } from "./text";
 
 /** Characters of a body that are drawn at most; all of them can be copied. */
 const BODY_CHARS = 300_000;
@@ -57,8 +58,9 @@ function Record({ row }: { row: LogRow }) {
         <h2 class="clip data">{visible(row.service ?? "") || "no service"}</h2>
         <Close />
       </header>
-      <Body text={bodyOf(row)} />
+      <Body text={bodyOf(row)} label="Copy body" more={<button class="btn small" title="Records with the longest part of this text that has no number in it" onClick={() => require(phrase(sharedPart(bodyOf(row))))}>Rows like this</button>} />
       <Links row={row} />
+      <Thrown row={row} />
       <Fields title="Record" fields={ownFields(row)} />
       <Fields title="Attributes" fields={fieldsOf(row.attributes)} />
       <Fields title="Resource" fields={fieldsOf(row.resource?.attributes)} />
@@ -67,7 +69,19 @@ function Record({ row }: { row: LogRow }) {
   );
 }
 
-function Body({ text }: { text: string }) {
+/** What was thrown, and where. */
+function Thrown({ row }: { row: LogRow }) {
+  const trace = asText(row.attributes?.["exception.stacktrace"]);
+  if (trace === "") return null;
+  return (
+    <section class="fields" aria-label="Exception">
+      <h3>Exception</h3>
+      <Body text={trace} label="Copy stack" />
+    </section>
+  );
+}
+
+function Body({ text, label, more }: { text: string; label: string; more?: ComponentChildren }) {
   const [isOpen, setOpen] = useState(false);
   const [isRaw, setRaw] = useState(false);
   useEffect(() => setOpen(false), [text]);
@@ -83,8 +97,8 @@ function Body({ text }: { text: string }) {
         {isLong && <button class="btn small" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>{isOpen ? "Fold" : `All ${formatCount(whole.length)} characters`}</button>}
         {isOpen && whole.length > BODY_CHARS && <span class="statsline">{formatCount(BODY_CHARS)} of {formatCount(whole.length)} characters are shown; Copy has all.</span>}
         {pretty !== null && <button class="btn small" aria-pressed={isRaw} onClick={() => setRaw(!isRaw)}>As sent</button>}
-        <Copy text={text} label="Copy body" />
-        {text.length < 2000 && <button class="btn small" onClick={() => require(phrase(text.split("\n")[0].slice(0, 200)))}>Rows with this text</button>}
+        <Copy text={text} label={label} />
+        {more}
       </div>
     </div>
   );
@@ -145,7 +159,8 @@ function ownFields(row: LogRow): Field[] {
 }
 
 function fieldsOf(attributes: Record<string, unknown> | undefined): Field[] {
-  return Object.entries(attributes ?? {}).map(([name, value]) => ({ name, value: asText(value), key: name, column: name })).sort((a, b) => (a.name < b.name ? -1 : 1));
+  // A stack is shown by itself.
+  return Object.entries(attributes ?? {}).filter(([name]) => name !== "exception.stacktrace").map(([name, value]) => ({ name, value: asText(value), key: name, column: name })).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function scopeFields(row: LogRow): Field[] {

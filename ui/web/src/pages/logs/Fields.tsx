@@ -15,17 +15,22 @@ export interface Field {
   column?: string;
 }
 
+/** Fields of one kind at first. */
+const SHOWN = 100;
 /** Characters of a value that are drawn when it is open. */
 const OPEN_CHARS = 100_000;
 
 export function Fields({ title, fields }: { title: string; fields: readonly Field[] }) {
+  const [isWhole, setWhole] = useState(false);
   if (fields.length === 0) return null;
+  const shown = isWhole ? fields : fields.slice(0, SHOWN);
   return (
     <section class="fields" aria-label={title}>
       <h3>{title}</h3>
       <dl>
-        {fields.map((field) => <Row key={field.name} field={field} />)}
+        {shown.map((field) => <Row key={field.name} field={field} />)}
       </dl>
+      {shown.length < fields.length && <button class="btn small" onClick={() => setWhole(true)}>All {formatCount(fields.length)}</button>}
     </section>
   );
 }

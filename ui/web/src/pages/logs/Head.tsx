@@ -74,7 +74,7 @@ function Levels({ histogram, busy, markMs }: { histogram?: Histogram; busy: bool
     if (!histogram) return [];
     return histogram.levels.map((name, i) => ({ name, color: LEVEL_COLOR[name as Level] ?? "--c-ctx", counts: histogram.counts[i] ?? [] })).filter((layer) => layer.counts.some((n) => n > 0));
   }, [histogram]);
-  if (!histogram) return null;
+  if (!histogram || layers.length === 0) return null;
   const most = layers.map((layer) => `${formatCount(layer.counts.reduce((sum, n) => sum + n, 0))} ${layer.name}`).join(", ");
   return (
     <div class={busy ? "busy" : ""}>

@@ -54,7 +54,7 @@ export function Rows({ store, list, question, place }: RowsProps) {
   }, []);
   const error = store.error.value;
   if (error && store.held === 0) return <div class="logslist">{error.span ? <SearchHelp /> : <ErrorBox error={error} retry={() => store.retry()} />}</div>;
-  if (count === 0 && store.isEnd && !store.loading.value) return <div class="logslist"><Nothing question={question} /></div>;
+  if (store.isEmpty) return <div class="logslist"><Nothing question={question} /></div>;
   const pick = (event: MouseEvent) => {
     const at = placeOf(event.target);
     // A text that is being marked is not a click.

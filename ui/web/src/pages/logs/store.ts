@@ -76,8 +76,9 @@ export class RowStore {
     return this.window.isWhole;
   }
 
-  get isEnd(): boolean {
-    return this.window.isEnd;
+  /** Whether it is known that nothing matches. */
+  get isEmpty(): boolean {
+    return this.window.isEmpty;
   }
 
   get held(): number {

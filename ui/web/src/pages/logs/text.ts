@@ -66,6 +66,13 @@ function indented(json: string): string {
   return out;
 }
 
+/** The longest part of a text without numbers and ids: what records of the same kind share. */
+export function sharedPart(text: string): string {
+  const parts = cut(text, 4000).split(/\n|\S*\d\S*/).map((part) => part.trim().slice(0, 200));
+  const longest = parts.reduce((best, part) => (part.length > best.length ? part : best), "");
+  return longest.length >= 4 ? longest : cut(text.split("\n")[0], 200);
+}
+
 /** Cuts a text without cutting a character in half. */
 export function cut(text: string, max: number): string {
   if (text.length <= max) return text;

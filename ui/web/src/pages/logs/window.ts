@@ -65,6 +65,11 @@ export class RowWindow {
     return this.older === null && this.hi === this.pages.length;
   }
 
+  /** Whether it is known that there is no row. */
+  get isEmpty(): boolean {
+    return this.isWhole && this.pages.length > 0 && sum(this.pages) === 0;
+  }
+
   /** Whether both ends have been reached, so that the total is exact. */
   get isWhole(): boolean {
     return this.older === null && this.newer === null;
