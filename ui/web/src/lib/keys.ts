@@ -43,8 +43,9 @@ export function startKeys() {
     const editing = isEditing(event.target) || document.querySelector("dialog[open]") !== null;
     const name = event.ctrlKey || event.metaKey ? `Ctrl ${event.key.toLowerCase()}` : event.altKey ? `Alt ${event.key}` : event.key;
     const chord = Date.now() - pendingAt < 1200 ? `${pending} ${name}` : "";
-    // The last added wins: a page's own key is meant before the shell's.
-    const found = [...shortcuts].reverse().find((one) => (one.keys === chord || one.keys === name) && (!editing || one.always));
+    // What ends a chord is no key of its own. The last added wins: a page's own key is meant before the shell's.
+    const known = [...shortcuts].reverse().filter((one) => !editing || one.always);
+    const found = known.find((one) => one.keys === chord) ?? known.find((one) => one.keys === name);
     pending = "";
     if (found) {
       event.preventDefault();
