@@ -25,7 +25,7 @@ ifdef CI
 export TARN_UI ?= require
 endif
 
-.PHONY: run test fmt lint web rust tools python node azurite prometheus chromium bench prune
+.PHONY: run test fmt lint web rust e2e tools python node azurite prometheus chromium bench bench-ui prune
 
 run:
 	@command -v cargo >/dev/null || { echo "make run needs cargo: https://rustup.rs"; exit 1; }
@@ -38,7 +38,7 @@ run:
 
 # Cheapest first; stops at the first failure; every layer prints its seconds.
 test:
-	@set -e; for layer in tools fmt lint web rust; do \
+	@set -e; for layer in tools fmt lint web rust e2e; do \
 	  start=$$(date +%s); \
 	  $(MAKE) --no-print-directory $$layer || { echo "$$layer: failed after $$(( $$(date +%s) - start )) s"; exit 1; }; \
 	  summary="$$summary$$layer: ok, $$(( $$(date +%s) - start )) s\n"; \
@@ -66,6 +66,16 @@ web:
 # With what the tests print: conformance counts, the crash ledger, sizes, and what was skipped.
 rust:
 	cargo test $(CARGO_FLAGS) --workspace -- --show-output
+
+# The pages in a real browser over the real binary; pictures of them in tests/e2e/results.
+e2e:
+	@for program in npm chromium; do \
+	  command -v $$program >/dev/null || { echo "e2e: skipped, $$program is missing, type: sudo apt-get install $$program"; test -z "$$CI"; exit; }; \
+	done; \
+	set -e; cargo test $(CARGO_FLAGS) --workspace --no-run; \
+	cd tests/e2e; \
+	test node_modules/.package-lock.json -nt package-lock.json || PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund; \
+	npx playwright test $(ARGS)
 
 tools: python node azurite prometheus chromium
 
@@ -128,6 +138,13 @@ chromium:
 
 bench:
 	cargo run --profile $(PROFILE) $(CARGO_FLAGS) -p tarn -- bench $(ARGS)
+
+# Frames over 100,000 log rows, a trace of 20,000 spans and a chart of 1,000 series.
+bench-ui:
+	cargo build --profile local $(CARGO_FLAGS) -p tarn
+	@cd tests/e2e; \
+	test node_modules/.package-lock.json -nt package-lock.json || PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund; \
+	TARN_BIN="$(CARGO_TARGET_DIR)/local/tarn" npx playwright test --config bench.config.ts
 
 # Programs of old clones and incremental data stay in the target folder for ever otherwise.
 prune:
