@@ -16,8 +16,14 @@ export default defineConfig({
     license: { fileName: "licenses.md" },
     rollupOptions: {
       output: {
-        // One lazy chunk for whatever edits text: pages share it, the first page does without.
-        manualChunks: (id) => (/codemirror|lezer|crelt|style-mod|w3c-keyname|marijn/.test(id) ? "editor" : undefined),
+        codeSplitting: {
+          groups: [
+            // What every page needs comes first: no lazy chunk may hold it.
+            { name: "base", test: /node_modules[\\/](preact|@preact)[\\/]/, priority: 2 },
+            // One lazy chunk for whatever edits text: pages share it, the first page does without.
+            { name: "editor", test: /node_modules[\\/](@codemirror|@lezer|@prometheus-io|crelt|style-mod|w3c-keyname|@marijn)[\\/]/, priority: 1 },
+          ],
+        },
       },
     },
   },
