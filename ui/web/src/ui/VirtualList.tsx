@@ -79,12 +79,13 @@ export function VirtualList(props: VirtualListProps) {
       },
     };
   }
+  const ofRows = role === "table" || role === "grid" || role === "treegrid";
   const rows: ComponentChildren[] = [];
   for (let row = first; row < last; row++) rows.push(render(row));
   return (
-    <div ref={ref} class={`vlist ${cls}`} role={role} aria-label={label} aria-rowcount={count} aria-colcount={props.columns} aria-activedescendant={props.active} tabIndex={0} onScroll={measure} onKeyDown={props.onKeyDown}>
+    <div ref={ref} class={`vlist ${cls}`} role={role} aria-label={label} aria-rowcount={ofRows ? count : undefined} aria-colcount={props.columns} aria-activedescendant={props.active} tabIndex={0} onScroll={measure} onKeyDown={props.onKeyDown}>
       <div class="vspace" role="presentation" style={{ height: `${shown}px` }}>
-        <div class="vwin" role="rowgroup" style={{ transform: `translateY(${first * rowHeight - offset + view.top}px)` }}>
+        <div class="vwin" role={ofRows ? "rowgroup" : "presentation"} style={{ transform: `translateY(${first * rowHeight - offset + view.top}px)` }}>
           {rows}
         </div>
       </div>
