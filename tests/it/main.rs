@@ -18,6 +18,8 @@ mod crash_rows;
 mod dashboards;
 mod erase;
 mod first_steps;
+mod full_disk;
+mod grafana_alerting;
 mod hostile_doors;
 mod hostile_rows;
 mod limits;
