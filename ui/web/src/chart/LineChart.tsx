@@ -220,6 +220,7 @@ function annotate(u: uPlot, props: LineChartProps) {
     ctx.strokeStyle = ctx.fillStyle = token("--err");
     ctx.setLineDash([5 * ratio, 4 * ratio]);
     line(ctx, bbox.left, y, bbox.left + bbox.width, y);
+    ctx.textAlign = "left";
     if (label) ctx.fillText(label, bbox.left + 4 * ratio, y - 4 * ratio);
   }
   for (const { at, label } of props.marks ?? []) {

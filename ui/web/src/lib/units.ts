@@ -86,7 +86,7 @@ export function unitOf(metric: string, isRate = false): Unit {
   if (/(_|^)(seconds|duration)$/.test(name)) return isRate && /_total$/.test(metric) ? "ratio" : "s";
   if (/(_|^)milliseconds$/.test(name)) return "ms";
   if (/(_|^)nanoseconds$/.test(name)) return "ns";
-  if (/(_|^)(ratio|utilization)$/.test(name)) return "ratio";
+  if (/(_|:|^)(ratio|utilization)(_rate\w*)?$/.test(name)) return "ratio";
   if (/(_|^)percent$/.test(name)) return "percent";
   return isRate ? "/s" : "short";
 }

@@ -37,7 +37,7 @@ export function AlertList({ data, busy, onSilence }: { data?: Overview; busy: bo
       {rows.length > 0 ? (
         <div class="alertrows" style={{ height: `${Math.min(rows.length, ROWS_SEEN) * ROW_HEIGHT + 2}px` }}>
           <VirtualList
-            label="Alerts" count={rows.length} rowHeight={ROW_HEIGHT} version={data} onKeyDown={keys} columns={5}
+            label="Alerts" role="grid" count={rows.length} rowHeight={ROW_HEIGHT} version={data} onKeyDown={keys} columns={5}
             active={rows[active] ? `alert-${active}` : undefined}
             render={(at) => <AlertRow key={rows[at].key} row={rows[at]} at={at} isActive={at === active} steps={data!.times.length} stepS={stepS} onSilence={onSilence} />}
           />
@@ -56,14 +56,14 @@ function AlertRow({ row, at, isActive, steps, stepS, onSilence }: { row: Row; at
   const text = row.annotations.summary ?? row.annotations.description ?? "";
   return (
     <div class={`alertrow ${isActive ? "active" : ""}`} role="row" id={`alert-${at}`} aria-rowindex={at + 1}>
-      <span role="cell"><Badge state={badge.state}>{badge.word}</Badge></span>
-      <span role="cell" class="what">
+      <span role="gridcell"><Badge state={badge.state}>{badge.word}</Badge></span>
+      <span role="gridcell" class="what">
         <span class="clip"><a class="data name" href={linkOf(row)}>{row.name}</a> <span class="data muted">{text}</span></span>
         <span class="clip mono muted data">{shownLabels(row.labels).map(([name, value]) => `${name}=${value}`).join("  ")}</span>
       </span>
-      <span role="cell" class="strip"><StateStrip states={row.states} steps={steps} page={isPage(row.labels)} label={`${row.name}: ${statesText(row.states, stepS)}`} /></span>
-      <span role="cell" class="since muted" title={formatTime(row.since)}>{row.state === "over" ? `over ${ago(row.since)}` : Number.isFinite(row.since) ? `for ${ago(row.since).replace(" ago", "")}` : ""}</span>
-      <span role="cell" class="do">{row.state !== "over" && !row.quiet && <button class="btn small plain" title={`Silence ${row.name}`} onClick={() => onSilence(matchersOf(row.labels))}>Silence</button>}</span>
+      <span role="gridcell" class="strip"><StateStrip states={row.states} steps={steps} page={isPage(row.labels)} label={`${row.name}: ${statesText(row.states, stepS)}`} /></span>
+      <span role="gridcell" class="since muted" title={formatTime(row.since)}>{row.state === "over" ? ago(row.since) : row.since > 0 ? `for ${ago(row.since).replace(" ago", "")}` : ""}</span>
+      <span role="gridcell" class="do">{row.state !== "over" && !row.quiet && <button class="btn small plain" title={`Silence ${row.name}`} onClick={() => onSilence(matchersOf(row.labels))}>Silence</button>}</span>
     </div>
   );
 }

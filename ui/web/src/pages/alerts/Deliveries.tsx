@@ -6,6 +6,7 @@ import { ago, formatTime } from "../../lib/time";
 import { formatNs } from "../../lib/units";
 import { Badge, Empty, ErrorBox, type State } from "../../ui/parts";
 import { loadDeliveries, type DeadLetter, type Delivery } from "./fetch";
+import { aboutOf } from "./model";
 
 const SHOWN = 200;
 const STATE: Record<Delivery["state"], { state: State; word: string }> = {
@@ -81,13 +82,6 @@ function DeliveryRow({ one }: { one: Delivery }) {
       )}
     </>
   );
-}
-
-/** The labels of a group, out of its key `ROUTE:{labels}`. */
-export function aboutOf(key: string): string {
-  const at = key.lastIndexOf(":{");
-  const labels = at < 0 ? key : key.slice(at + 2, -1);
-  return labels || "all alerts of the route";
 }
 
 function DeadLetters({ letters, reload }: { letters: readonly DeadLetter[]; reload: () => void }) {

@@ -30,6 +30,8 @@ export interface RuleGroup {
 /** What Alertmanager's interface says of an alert. */
 export interface Told {
   labels: Labels;
+  annotations?: Labels;
+  startsAt?: string;
   fingerprint: string;
   receivers: { name: string }[];
   status: { state: string; silencedBy: string[]; inhibitedBy: string[]; mutedBy: string[] };
@@ -94,6 +96,11 @@ export function statesOf(matrix: Matrix): Map<string, { labels: Labels; states: 
 
 export const isPage = (labels: Labels) => /^(page|critical|emergency)$/.test(labels.severity ?? "");
 
+function quietOf(told: Told | undefined): Row["quiet"] {
+  const { silencedBy = [], inhibitedBy = [], mutedBy = [] } = told?.status ?? {};
+  return silencedBy.length > 0 ? "silenced" : inhibitedBy.length > 0 ? "inhibited" : mutedBy.length > 0 ? "muted" : "";
+}
+
 function rank(row: Row): number {
   if (row.state === "over") return 5;
   if (row.quiet) return 4;
@@ -112,14 +119,13 @@ export function rowsOf(groups: readonly RuleGroup[], told: readonly Told[], past
         if (alert.state === "inactive") continue;
         const key = keyOf(alert.labels);
         const said = toldOf(alert.labels);
-        const { silencedBy = [], inhibitedBy = [], mutedBy = [] } = said?.status ?? {};
         rows.set(key, {
           key, rule, group,
           name: alert.labels.alertname ?? rule.name,
           labels: alert.labels,
           annotations: alert.annotations,
           state: alert.state,
-          quiet: silencedBy.length > 0 ? "silenced" : inhibitedBy.length > 0 ? "inhibited" : mutedBy.length > 0 ? "muted" : "",
+          quiet: quietOf(said),
           since: Date.parse(alert.activeAt),
           value: alert.value,
           states: past.get(key)?.states ?? [],
@@ -131,13 +137,9 @@ export function rowsOf(groups: readonly RuleGroup[], told: readonly Told[], past
   for (const one of told) {
     // Of others, which no rule here made.
     if (one.status.state === "unprocessed" || [...rows.values()].some((row) => Object.entries(row.labels).every(([n, v]) => one.labels[n] === v))) continue;
-    const { silencedBy, inhibitedBy, mutedBy } = one.status;
-    const at = told as readonly (Told & { startsAt?: string; annotations?: Labels })[];
-    const full = at.find((other) => other === one);
     rows.set(keyOf(one.labels), {
-      key: keyOf(one.labels), name: one.labels.alertname ?? "alert", labels: one.labels, annotations: full?.annotations ?? {}, state: "firing",
-      quiet: silencedBy.length > 0 ? "silenced" : inhibitedBy.length > 0 ? "inhibited" : mutedBy.length > 0 ? "muted" : "",
-      since: Date.parse(full?.startsAt ?? ""), value: "", states: [], receivers: one.receivers.map((r) => r.name),
+      key: keyOf(one.labels), name: one.labels.alertname ?? "alert", labels: one.labels, annotations: one.annotations ?? {}, state: "firing",
+      quiet: quietOf(one), since: Date.parse(one.startsAt ?? "") || 0, value: "", states: [], receivers: one.receivers.map((r) => r.name),
     });
   }
   for (const [key, { labels, states }] of past) {
@@ -193,7 +195,7 @@ export function split(query: string): { left: string; op: string; threshold: num
     if (")]}".includes(c) && --depth < 0) return null;
   }
   // `a or b > 3` compares b only.
-  if (depth !== 0 || /\b(and|or|unless)\b|[<>]=?\s*$|==|!=/i.test(outer(bare))) return null;
+  if (depth !== 0 || /\b(and|or|unless)\b|[<>]|==|!=/i.test(outer(bare))) return null;
   return { left: left.trim(), op, threshold: Number(number) };
 }
 
@@ -213,7 +215,7 @@ export function readMatchers(text: string): Matcher[] | string {
   const found: Matcher[] = [];
   let rest = text.trim().replace(/^\{/, "").replace(/\}$/, "").trim();
   while (rest !== "") {
-    const one = /^([a-zA-Z_:][\w:.]*|"(?:[^"\\]|\\.)*")\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*"|[^\s,"]+)\s*,?\s*/.exec(rest);
+    const one = /^([a-zA-Z_:][\w:.]*|"(?:[^"\\]|\\.)*")\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*"|[^\s,"=~!][^\s,"]*)\s*,?\s*/.exec(rest);
     if (!one) return `not a matcher: ${rest.slice(0, 40)}`;
     const plain = (part: string) => (part.startsWith('"') ? (JSON.parse(part) as string) : part);
     try {
@@ -230,3 +232,10 @@ export const matcherText = ({ name, value, isRegex, isEqual = true }: Matcher) =
 
 /** Matchers that mean one alert and no other. */
 export const matchersOf = (labels: Labels) => Object.entries(labels).map(([name, value]) => matcherText({ name, value, isRegex: false })).join(", ");
+
+/** The labels of a group, out of its key `ROUTE:{labels}`. */
+export function aboutOf(key: string): string {
+  const at = key.lastIndexOf(":{");
+  const labels = at < 0 ? key : key.slice(at + 2, -1);
+  return labels || "all alerts of the route";
+}
