@@ -18,9 +18,15 @@ describe("a graph of services", () => {
     ["ab xy", { a: 0, b: 1, x: 0, y: 1 }],
     // In circles: steps from the start.
     ["ab bc ca", { a: 0, b: 1, c: 2 }],
-    ["ab ba ac cb", { a: 0, b: 1, c: 1 }],
+    ["ab ba ac ca bc cb", { a: 0, b: 1, c: 1 }],
     ["aa", { a: 0 }],
   ])("%s stands in layers", (text, wanted) => expect(layers(text)).toEqual(wanted));
+
+  it("is ordered by what is busy, not by stray calls", () => {
+    const stray = edges("ca da db").map((edge) => ({ ...edge, weight: 0.01 }));
+    const { nodes } = layGraph(names("abcd"), [...edges("ab ac cd").map((edge) => ({ ...edge, weight: 10 })), ...stray], SIZE);
+    expect(Object.fromEntries([...nodes].map(([name, { layer }]) => [name, layer]))).toEqual({ a: 0, b: 1, c: 1, d: 2 });
+  });
 
   it("lays no two boxes over each other", () => {
     const all = "abcdefghijklmnop".split("");

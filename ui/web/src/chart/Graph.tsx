@@ -33,9 +33,11 @@ export interface GraphProps {
 
 const SIZE = { nodeWidth: 168, nodeHeight: 46, gapX: 96, gapY: 20 };
 const PAD = 14;
+/** With more edges than this only those of the chosen box have labels. */
+const LABELS_MAX = 36;
 
 export function Graph({ nodes, edges, focus, onFocus, label }: GraphProps) {
-  const laid = useMemo(() => layGraph(nodes.map(({ id }) => id), edges, SIZE), [nodes, edges]);
+  const laid = useMemo(() => layGraph(nodes.map(({ id }) => id), edges.map(({ from, to, weight }) => ({ from, to, weight: weight ** 2 })), SIZE), [nodes, edges]);
   const near = new Set(focus === null ? [] : [focus, ...edges.filter((e) => e.from === focus || e.to === focus).flatMap((e) => [e.from, e.to])]);
   // Lines between boxes of the last layer go round their right sides.
   const beyond = edges.some((_, i) => laid.edges[i].length > 0 && laid.edges[i][0].x === laid.edges[i][1].x) ? SIZE.gapX : 0;
@@ -54,7 +56,7 @@ export function Graph({ nodes, edges, focus, onFocus, label }: GraphProps) {
     far: focus !== null && edge.from !== focus && edge.to !== focus ? " far" : "",
   }));
   return (
-    <div class="graph" role="group" aria-label={label} onClick={(event) => !(event.target as Element).closest("[data-node]") && onFocus(null)}>
+    <div class="graph" role="group" tabIndex={0} aria-label={label} onClick={(event) => !(event.target as Element).closest("[data-node]") && onFocus(null)}>
       <svg style={{ width: `clamp(${Math.round(width * 0.55)}px, 100%, ${width}px)` }} viewBox={`${-PAD} ${-PAD} ${width} ${height}`}>
         <defs>
           <marker id="graph-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0.500 7.500 4 0 7.500z" class="ghead" /></marker>
@@ -81,7 +83,7 @@ export function Graph({ nodes, edges, focus, onFocus, label }: GraphProps) {
             </g>
           );
         })}
-        {lines.map(({ edge, path, far }) => !far && <g key={`${edge.from} ${edge.to}`} class={`gedge ${edge.state}`}><text x={path.x} y={path.y - 4}>{edge.label}</text></g>)}
+        {(focus !== null || edges.length <= LABELS_MAX) && lines.map(({ edge, path, far }) => !far && <g key={`${edge.from} ${edge.to}`} class={`gedge ${edge.state}`}><text x={path.x} y={path.y - 4}>{edge.label}</text></g>)}
       </svg>
     </div>
   );

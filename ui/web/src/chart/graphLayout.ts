@@ -1,10 +1,12 @@
 // A layered layout of a directed graph, left to right: nodes stand one layer behind the last that calls
-// them (in a graph with circles: as far as they are from the start), edges over several layers get a bend in each, and
+// them (in a graph of circles: as far as they are from the start), edges over several layers get a bend in each, and
 // a few sweeps put every node near the middle of its neighbours.
 
 export interface GraphEdge {
   from: string;
   to: string;
+  /** How busy it is, in any unit; without it all are alike. */
+  weight?: number;
 }
 
 export interface Laid {
@@ -35,10 +37,8 @@ const SWEEPS = 12;
 
 export function layGraph(names: readonly string[], edges: readonly GraphEdge[], size: Size): Laid {
   const index = new Map(names.map((name, i) => [name, i]));
-  const known = edges.map(({ from, to }) => ({ from: index.get(from) ?? -1, to: index.get(to) ?? -1 }));
-  const opened = openCircles(names.length, known);
-  // Where services call each other in circles the longest way is no order: steps from the start are.
-  const layers = opened.every(Boolean) ? layerOf(names.length, known, opened) : distances(names.length, known);
+  const known = edges.map(({ from, to, weight = 1 }) => ({ from: index.get(from) ?? -1, to: index.get(to) ?? -1, weight }));
+  const layers = layersOf(names.length, known);
   const forward = known.map(({ from, to }) => from < 0 || to < 0 || layers[from] <= layers[to]);
   const cells: Cell[] = layers.map((layer) => ({ layer, at: 0, before: [], after: [], isBend: false }));
   const chains = known.map((edge, e) => (edge.from < 0 || edge.to < 0 || edge.from === edge.to ? [] : layers[edge.from] === layers[edge.to] ? [edge.from, edge.to] : chain(cells, forward[e] ? [edge.from, edge.to] : [edge.to, edge.from])));
@@ -53,53 +53,64 @@ export function layGraph(names: readonly string[], edges: readonly GraphEdge[], 
   return { nodes, edges: points, width: Math.max(0, columns.length * stride - size.gapX), height: tall };
 }
 
-/** Says of each edge whether it goes forward; those that close a circle go back. */
-function openCircles(count: number, edges: readonly { from: number; to: number }[]): boolean[] {
-  const out: number[][] = Array.from({ length: count }, () => []);
-  const incoming = new Array<number>(count).fill(0);
-  edges.forEach(({ from, to }, e) => {
-    if (from < 0 || to < 0 || from === to) return;
-    out[from].push(e);
-    incoming[to]++;
-  });
-  const state = new Uint8Array(count);
-  const forward = new Array<boolean>(edges.length).fill(true);
-  // Who is called by nobody comes first: what it calls is then surely behind it.
-  const roots = Array.from({ length: count }, (_, i) => i).sort((a, b) => Number(incoming[a] > 0) - Number(incoming[b] > 0) || a - b);
-  for (const root of roots) {
-    if (state[root]) continue;
-    const stack: [number, number][] = [[root, 0]];
-    state[root] = 1;
-    while (stack.length > 0) {
-      const top = stack[stack.length - 1];
-      const edge = out[top[0]][top[1]++];
-      if (edge === undefined) {
-        state[top[0]] = 2;
-        stack.pop();
-        continue;
-      }
-      const { to } = edges[edge];
-      if (state[to] === 1) forward[edge] = false;
-      else if (state[to] === 0) {
-        state[to] = 1;
-        stack.push([to, 0]);
-      }
-    }
+interface Edge {
+  from: number;
+  to: number;
+  weight: number;
+}
+
+/** The part of the busiest edge of both its ends from which an edge says who stands before whom. */
+const COUNTS_FROM = 0.05;
+/** More than this part of such edges in circles, and there is no before. */
+const CIRCLES_MAX = 0.2;
+
+function layersOf(count: number, edges: readonly Edge[]): number[] {
+  const main = mainEdges(count, edges);
+  const kept = withoutCircles(count, main);
+  return kept.length < main.length * (1 - CIRCLES_MAX) ? distances(count, main) : longest(count, kept);
+}
+
+/** The edges that carry the traffic: a stray call of a night job does not turn the picture round. */
+function mainEdges(count: number, edges: readonly Edge[]): Edge[] {
+  const [out, into] = [new Array<number>(count).fill(0), new Array<number>(count).fill(0)];
+  const real = edges.filter(({ from, to }) => from >= 0 && to >= 0 && from !== to);
+  for (const { from, to, weight } of real) {
+    out[from] = Math.max(out[from], weight);
+    into[to] = Math.max(into[to], weight);
   }
-  return forward;
+  const counts = ({ from, to, weight }: Edge) => weight >= out[from] * COUNTS_FROM && weight >= into[to] * COUNTS_FROM;
+  const reached = new Set(real.filter(counts).map(({ to }) => to));
+  return real.filter((edge) => counts(edge) || (!reached.has(edge.to) && edge.weight === into[edge.to]));
+}
+
+/** Takes edges, the busiest first, unless they would close a circle. */
+function withoutCircles(count: number, edges: readonly Edge[]): Edge[] {
+  const out: number[][] = Array.from({ length: count }, () => []);
+  const reaches = (start: number, goal: number) => {
+    const seen = new Uint8Array(count);
+    const stack = [start];
+    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+      if (next === goal) return true;
+      for (const to of out[next]) if (!seen[to]) (seen[to] = 1), stack.push(to);
+    }
+    return false;
+  };
+  return [...edges].sort((a, b) => b.weight - a.weight).filter((edge) => {
+    if (reaches(edge.to, edge.from)) return false;
+    out[edge.from].push(edge.to);
+    return true;
+  });
 }
 
 /** The longest way from a start. */
-function layerOf(count: number, edges: readonly { from: number; to: number }[], forward: readonly boolean[]): number[] {
+function longest(count: number, edges: readonly Edge[]): number[] {
   const layers = new Array<number>(count).fill(0);
   const waiting = new Array<number>(count).fill(0);
   const out: number[][] = Array.from({ length: count }, () => []);
-  edges.forEach((edge, e) => {
-    if (edge.from < 0 || edge.to < 0 || edge.from === edge.to) return;
-    const [from, to] = forward[e] ? [edge.from, edge.to] : [edge.to, edge.from];
+  for (const { from, to } of edges) {
     out[from].push(to);
     waiting[to]++;
-  });
+  }
   const ready = layers.map((_, i) => i).filter((i) => waiting[i] === 0);
   for (let next = ready.pop(); next !== undefined; next = ready.pop()) {
     for (const to of out[next]) {
@@ -111,11 +122,10 @@ function layerOf(count: number, edges: readonly { from: number; to: number }[], 
 }
 
 /** Steps from those whom nobody calls, or from the first where all are called. */
-function distances(count: number, edges: readonly { from: number; to: number }[]): number[] {
+function distances(count: number, edges: readonly Edge[]): number[] {
   const out: number[][] = Array.from({ length: count }, () => []);
   const isCalled = new Array<boolean>(count).fill(false);
   for (const { from, to } of edges) {
-    if (from < 0 || to < 0 || from === to) continue;
     out[from].push(to);
     isCalled[to] = true;
   }

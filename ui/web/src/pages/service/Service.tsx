@@ -2,7 +2,7 @@
 import { useMemo } from "preact/hooks";
 import { useLoad } from "../../lib/load";
 import { href, param } from "../../lib/router";
-import { serviceHues, serviceNames } from "../../lib/services";
+import { serviceHues, serviceNames, type Hues } from "../../lib/services";
 import { term } from "../../lib/terms";
 import { ago, range } from "../../lib/time";
 import { formatRatio } from "../../lib/units";
@@ -39,31 +39,33 @@ export default function ServicePage({ parts }: PageProps) {
       {error && <ErrorBox error={error} retry={reload} />}
       <Notices list={data?.warnings} />
       {watched && <Concerns watched={watched} />}
-      {!data && loading && <div class="progress" role="progressbar" aria-label="Loading the service" />}
-      {service && !isKnown && <Unknown name={name} />}
-      {service && isKnown && <Body service={service} hues={hues} />}
+      {service && !isKnown ? <Unknown name={name} /> : <Body name={name} service={service} hues={hues} />}
       <StatsLine stats={data?.stats} />
     </div>
   );
 }
 
-function Body({ service, hues }: { service: ServiceDetail; hues: ReturnType<typeof serviceHues> }) {
+/** What is not counted yet keeps its place; logs come as soon as they can. */
+function Body({ name, service, hues }: { name: string; service?: ServiceDetail; hues: Hues }) {
   return (
     <>
-      {service.series ? <Red service={service} /> : <p class="notice info">It sends logs and no spans: rate, errors and durations are counted from spans. With tracing in it they stand here.</p>}
+      {!service && <div class="cards red3" role="status" aria-label="Counting spans">{["Rate", "Errors", "Duration"].map((title) => <section key={title} class="panel waiting"><header><h2>{title}</h2><span class="muted">counting…</span></header></section>)}</div>}
+      {service && (service.series ? <Red service={service} /> : <p class="notice info">It sends logs and no spans: rate, errors and durations are counted from spans. With tracing in it they stand here.</p>)}
       <div class="columns">
         <div>
-          {service.operations.length > 0 && <Operations name={service.name} list={service.operations} />}
-          <TopErrors name={service.name} list={service.top_errors} />
-          <ServiceLogs name={service.name} />
+          {service && service.operations.length > 0 && <Operations name={name} list={service.operations} />}
+          {service && <TopErrors name={name} list={service.top_errors} />}
+          <ServiceLogs name={name} />
         </div>
-        <div>
-          <Neighbours title="Is called by" none="No other service calls it." list={service.upstream} hues={hues} />
-          <Neighbours title="Calls" none="It calls no other service, database or queue." list={service.downstream} hues={hues} />
-          <Deploys name={service.name} list={service.deploys} />
-          <Instances list={service.instances} />
-          <Resource attributes={service.resource} />
-        </div>
+        {service && (
+          <div>
+            <Neighbours title="Is called by" none="No other service calls it." list={service.upstream} hues={hues} />
+            <Neighbours title="Calls" none="It calls no other service, database or queue." list={service.downstream} hues={hues} />
+            <Deploys name={name} list={service.deploys} />
+            <Instances list={service.instances} />
+            <Resource attributes={service.resource} />
+          </div>
+        )}
       </div>
     </>
   );
