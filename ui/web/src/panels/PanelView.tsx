@@ -41,8 +41,10 @@ function usePlace() {
   return { ref, size, near: near && size.width > 0 };
 }
 
-export function PanelView({ panel, env, tools, name }: { panel: Panel; env: Env; tools?: ComponentChildren; name: string }) {
-  const { ref, size, near } = usePlace();
+/** `ready`: the variables are known, so that there is something to ask. */
+export function PanelView({ panel, env, tools, name, ready = true }: { panel: Panel; env: Env; tools?: ComponentChildren; name: string; ready?: boolean }) {
+  const { ref, size, near: inSight } = usePlace();
+  const near = inSight && ready;
   const { data, error, loading, reload, around } = usePanelData(panel, env, Math.max(size.width, 200), near);
   const title = expandText(panel.spec.display?.name ?? "", around);
   const about = panel.spec.display?.description;
@@ -50,7 +52,7 @@ export function PanelView({ panel, env, tools, name }: { panel: Panel; env: Env;
     <section class="panel board-panel" aria-label={title || name}>
       <header>
         <h2 class="clip data" title={title}>{title || <span class="muted">{KINDS[panel.spec.plugin.kind]?.name ?? panel.spec.plugin.kind}</span>}</h2>
-        {about && <Popover label={`About ${title}`} class="btn plain small" text="ⓘ">{() => <p class="about data">{about}</p>}</Popover>}
+        {about && <Popover label={`About ${title}`} class="btn plain small" text="?">{() => <p class="about data">{about}</p>}</Popover>}
         <span class="grow" />
         {loading && data && <span class="muted" aria-hidden="true">…</span>}
         {data && data.warnings.length > 0 && <Popover label={`Notes on ${title || name}`} class="btn plain small warned" text="●">{() => <ul class="about">{data.warnings.slice(0, 10).map((text) => <li class="data" key={text}>{text}</li>)}</ul>}</Popover>}
@@ -79,7 +81,7 @@ function Inside({ panel, data, around, size, near, error }: InsideProps) {
   const { kind, spec = {} } = panel.spec.plugin;
   const known = KINDS[kind];
   if (!known) return <Placeholder kind={kind} spec={spec} />;
-  if (!near) return null;
+  if (!near) return size.width > 0 ? <div class="waiting" /> : null;
   const Draw = known.draw;
   if (known.plain) return <Draw spec={spec} panel={panel} data={NOTHING} around={around} {...size} />;
   if (error) return <div class="panelscroll">{error}</div>;

@@ -21,7 +21,7 @@ export function StatPanel({ spec, data, height }: PanelProps) {
         const stands = mapped(value, mappings);
         const state = stands?.colour ?? stateOf(value, treeOf(spec, "thresholds"));
         const [number, unit] = stands?.text !== undefined ? [stands.text, ""] : parts(value, format);
-        const line = treeOf(spec, "sparkline") !== undefined && height >= 84 && shown.length === 1 && series.values.length > 2;
+        const line = treeOf(spec, "sparkline") !== undefined && height >= 60 && shown.length === 1 && series.values.length > 2;
         const colour = state && state !== "--ok" && mode !== "none" ? state : "--accent";
         return (
           <div class={background && state ? `stat filled ${state.slice(2)}` : "stat"} key={`${series.query} ${series.name}`}>
@@ -31,7 +31,7 @@ export function StatPanel({ spec, data, height }: PanelProps) {
                 {textOf(spec, "prefix")}<span class="data">{number}</span>{unit && <small> {unit}</small>}{textOf(spec, "postfix")}
               </span>
             )}
-            {line && <Spark values={series.values} color={colour} width={300} height={Math.max(20, Math.min(44, height - 52))} />}
+            {line && <Spark values={series.values} color={colour} width={300} height={Math.max(16, Math.min(44, height - 46))} />}
           </div>
         );
       })}

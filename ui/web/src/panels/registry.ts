@@ -1,18 +1,14 @@
-// Kinds of panels, by Perses' names. What is not here is shown as a placeholder, and kept.
+// Kinds of panels, by Perses' names. What is not here is shown as a placeholder, and kept. Those that most
+// boards do without are loaded when one has them.
 import type { FunctionComponent } from "preact";
 import type { PanelData } from "./data";
 import type { Panel, Tree } from "./model";
 import type { Around } from "./variables";
+import { lazy } from "../ui/lazy";
 import { BarPanel } from "./BarChart";
 import { GaugePanel } from "./GaugeChart";
 import { HeatmapPanel } from "./HeatMapChart";
-import { HistogramPanel } from "./HistogramChart";
-import { LogsPanel } from "./LogsTable";
-import { MarkdownPanel } from "./Markdown";
-import { PiePanel } from "./PieChart";
 import { StatPanel } from "./StatChart";
-import { StatusPanel } from "./StatusHistoryChart";
-import { SeriesTablePanel, TablePanel } from "./Table";
 import { TimeSeriesPanel } from "./TimeSeriesChart";
 
 export interface PanelProps {
@@ -36,12 +32,12 @@ export const KINDS: Record<string, Kind> = {
   StatChart: { name: "Stat", draw: StatPanel },
   GaugeChart: { name: "Gauge", draw: GaugePanel },
   BarChart: { name: "Bars", draw: BarPanel },
-  PieChart: { name: "Pie", draw: PiePanel },
-  Table: { name: "Table", draw: TablePanel },
-  TimeSeriesTable: { name: "Table of series", draw: SeriesTablePanel },
+  PieChart: { name: "Pie", draw: lazy(() => import("./PieChart").then((m) => m.PiePanel)) },
+  Table: { name: "Table", draw: lazy(() => import("./Table").then((m) => m.TablePanel)) },
+  TimeSeriesTable: { name: "Table of series", draw: lazy(() => import("./Table").then((m) => m.SeriesTablePanel)) },
   HeatMapChart: { name: "Heatmap", draw: HeatmapPanel },
-  HistogramChart: { name: "Histogram", draw: HistogramPanel },
-  StatusHistoryChart: { name: "Status history", draw: StatusPanel },
-  LogsTable: { name: "Logs", draw: LogsPanel },
-  Markdown: { name: "Text", draw: MarkdownPanel, plain: true },
+  HistogramChart: { name: "Histogram", draw: lazy(() => import("./HistogramChart").then((m) => m.HistogramPanel)) },
+  StatusHistoryChart: { name: "Status history", draw: lazy(() => import("./StatusHistoryChart").then((m) => m.StatusPanel)) },
+  LogsTable: { name: "Logs", draw: lazy(() => import("./LogsTable").then((m) => m.LogsPanel)) },
+  Markdown: { name: "Text", draw: lazy(() => import("./Markdown").then((m) => m.MarkdownPanel)), plain: true },
 };

@@ -11,13 +11,17 @@ import { Empty, ErrorBox, Notices } from "../../ui/parts";
 import type { PageProps } from "../../routes";
 import { BoardGrid } from "./BoardGrid";
 import { BoardTools } from "./BoardTools";
+import { lazy } from "../../ui/lazy";
 import { addPanel, NEW_PANEL } from "./change";
-import { EditPanel } from "./EditPanel";
 import { sectionsOf } from "./layout";
 import { readBoard } from "./store";
 import { useChoices } from "./values";
 import { Variables } from "./Variables";
 import "./dashboards.css";
+
+/** No variable is known yet: panels have their places, and wait. */
+const UNKNOWN: Env = new Map();
+const EditPanel = lazy(() => import("./EditPanel").then((m) => m.EditPanel));
 
 export default function Board({ parts }: PageProps) {
   const { data, error, reload } = useLoad(parts.name, (signal) => readBoard(parts.name, signal));
@@ -55,7 +59,7 @@ function Open({ found, reload }: { found: Found; reload: () => void }) {
   }, [changed]);
   const choices = useChoices(board);
   const env: Env | null = useMemo(() => choices && new Map(choices.map(({ variable, chosen }) => [variable.spec.name, chosen])), [choices]);
-  const sections = useMemo(() => env && sectionsOf(board, env), [board, env]);
+  const sections = useMemo(() => sectionsOf(board, env ?? UNKNOWN), [board, env]);
   const add = () => {
     const made = addPanel(board, NEW_PANEL);
     setBoard(made.board);
@@ -63,7 +67,7 @@ function Open({ found, reload }: { found: Found; reload: () => void }) {
   };
   const unknown = (choices ?? []).filter(({ variable }) => variable.kind !== "TextVariable" && variable.kind !== "ListVariable");
   const errors = found.problems.filter(({ warning }) => !warning);
-  const cut = sections?.reduce((sum, section) => sum + section.cut, 0) ?? 0;
+  const cut = sections.reduce((sum, section) => sum + section.cut, 0);
   return (
     <div class="page boardpage">
       <div class="row boardbar">
@@ -75,9 +79,9 @@ function Open({ found, reload }: { found: Found; reload: () => void }) {
       {errors.length > 0 && <Notices list={errors.map(({ path, message }) => `${path}: ${message}`)} />}
       {unknown.length > 0 && <Notices list={[`Kept, and not applied: ${unknown.map(({ variable }) => `${variable.spec.name} (${variable.kind})`).join(", ")}`]} />}
       {cut > 0 && <Notices list={[`${cut} repeats are not shown: ${LIMITS.repeats} at most. Choose fewer values above.`]} />}
-      {!sections && <div class="progress" role="progressbar" aria-label="Loading" />}
-      {sections?.map((section, i) => <BoardGrid key={`${section.index} ${i}`} section={section} board={board} editing={editing} onChange={setBoard} onEdit={setPanelKey} />)}
-      {sections && Object.keys(board.spec.panels ?? {}).length === 0 && (
+      {!env && <div class="progress" role="progressbar" aria-label="Loading" />}
+      {sections.map((section, i) => <BoardGrid key={`${section.index} ${i}`} section={section} board={board} ready={env !== null} editing={editing} onChange={setBoard} onEdit={setPanelKey} />)}
+      {Object.keys(board.spec.panels ?? {}).length === 0 && (
         <Empty title="This board is empty.">
           <button class="btn primary" onClick={() => { setParams({ edit: true }); add(); }}>Add a panel</button>
         </Empty>

@@ -14,6 +14,8 @@ import type { Placed, Section } from "./layout";
 interface Props {
   section: Section;
   board: Board;
+  /** The variables are known. */
+  ready: boolean;
   editing: boolean;
   onChange: (board: Board) => void;
   onEdit: (key: string) => void;
@@ -21,7 +23,7 @@ interface Props {
 
 const STEPS: Record<string, [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-export function BoardGrid({ section, board, editing, onChange, onEdit }: Props) {
+export function BoardGrid({ section, board, ready, editing, onChange, onEdit }: Props) {
   const [open, setOpen] = useState(section.open);
   const title = expandText(section.title, { env: section.env, span: range.value, stepS: 60 });
   return (
@@ -33,14 +35,14 @@ export function BoardGrid({ section, board, editing, onChange, onEdit }: Props) 
       )}
       {open && (
         <div class="boardgrid">
-          {section.placed.map((placed) => <Cell key={placed.key} placed={placed} section={section} board={board} editing={editing} onChange={onChange} onEdit={onEdit} />)}
+          {section.placed.map((placed) => <Cell key={placed.key} placed={placed} section={section} board={board} ready={ready} editing={editing} onChange={onChange} onEdit={onEdit} />)}
         </div>
       )}
     </section>
   );
 }
 
-function Cell({ placed, section, board, editing, onChange, onEdit }: Props & { placed: Placed }) {
+function Cell({ placed, section, board, ready, editing, onChange, onEdit }: Props & { placed: Placed }) {
   const { item, index, panel, env } = placed;
   const style = { gridColumn: `${item.x + 1} / span ${item.width}`, gridRow: `${item.y + 1} / span ${item.height}` };
   if (!panel) return <div class="boardcell panel" style={style}><Placeholder kind="(missing)" spec={{}} /></div>;
@@ -67,7 +69,7 @@ function Cell({ placed, section, board, editing, onChange, onEdit }: Props & { p
       class={editing ? "boardcell editing" : "boardcell"} style={style}
       {...(editing ? { tabIndex: 0, role: "group", "aria-label": `${name}: arrow keys move, with Shift resize, Enter edits, Delete removes`, onKeyDown: keys } : {})}
     >
-      <PanelView panel={panel} env={env} name={name} tools={tools} />
+      <PanelView panel={panel} env={env} name={name} tools={tools} ready={ready} />
     </div>
   );
 }
