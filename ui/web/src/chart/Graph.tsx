@@ -64,7 +64,7 @@ export function Graph({ nodes, edges, focus, onFocus, label }: GraphProps) {
         {lines.map(({ edge, path, far }) => (
           <g key={`${edge.from} ${edge.to}`} class={`gedge ${edge.state}${far}`}>
             <title>{edge.title}</title>
-            <path d={path.d} marker-end="url(#graph-arrow)" style={{ strokeWidth: 1 + 3 * edge.weight }} />
+            <path d={path.d} marker-end="url(#graph-arrow)" style={{ strokeWidth: 1 + 3 * edge.weight, opacity: focus === null ? Math.min(1, 0.3 + edge.weight * 2) : 1 }} />
           </g>
         ))}
         {nodes.map((node) => {

@@ -7,7 +7,7 @@ import { Icon } from "../../ui/icons";
 import { Empty, ErrorBox, Notices } from "../../ui/parts";
 import { bodyOf, levelOf, levelWord, rowId, type LogRow } from "./model";
 import { rowTime } from "./rowTime";
-import { oneLine } from "./text";
+import { oneLine } from "../../lib/text";
 
 interface Around {
   before: LogRow[];

@@ -13,8 +13,8 @@ import { Badge, Copy, type State } from "../../ui/parts";
 import { Fields, type Field } from "./Fields";
 import { bodyOf, levelOf, levelWord, timeMs, type LogRow } from "./model";
 import { isContext, require, select } from "./state";
-import { phrase, termText } from "./terms";
-import { asText, cut, prettyJson, sharedPart, visible } from "./text";
+import { phrase, termText } from "../../lib/terms";
+import { asText, cut, prettyJson, sharedPart, visible } from "../../lib/text";
 
 /** Characters of a body that are drawn at most; all of them can be copied. */
 const BODY_CHARS = 300_000;

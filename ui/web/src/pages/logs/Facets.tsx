@@ -8,8 +8,8 @@ import { Icon } from "../../ui/icons";
 import { ErrorBox } from "../../ui/parts";
 import { askFacets, type Facet, type Question } from "./model";
 import { filter, pinned, togglePin } from "./state";
-import { chosen, terms, withoutKey } from "./terms";
-import { oneLine } from "./text";
+import { chosen, terms, withoutKey } from "../../lib/terms";
+import { oneLine } from "../../lib/text";
 
 /** Values of a facet at first, and when all are wanted. */
 const SHOWN = 10;

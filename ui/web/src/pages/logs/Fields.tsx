@@ -4,7 +4,7 @@ import { LIMITS } from "../../lib/limits";
 import { formatCount } from "../../lib/units";
 import { Icon, type IconName } from "../../ui/icons";
 import { columns, filter, toggleColumn } from "./state";
-import { cut, visible } from "./text";
+import { cut, visible } from "../../lib/text";
 
 export interface Field {
   name: string;

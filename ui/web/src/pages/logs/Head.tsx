@@ -9,10 +9,12 @@ import { Icon } from "../../ui/icons";
 import { Copy, ErrorBox, Notices, Popover, StatsLine } from "../../ui/parts";
 import { Facets } from "./Facets";
 import { bounds, LEVEL_COLOR, type Histogram, type Level, type Question } from "./model";
-import { SearchBar } from "./SearchBar";
+import { INTRINSICS } from "../../lib/complete";
+import { SearchBar } from "../../ui/SearchBar";
+import { proposer } from "./propose";
 import { isTailing, lines, q, refreshRows, search } from "./state";
 import type { RowStore } from "./store";
-import { terms, without } from "./terms";
+import { terms, without } from "../../lib/terms";
 import type { Tail } from "./useTail";
 
 interface HeadProps {
@@ -47,7 +49,7 @@ export function Head({ question, store, histogram, markMs, tail, isOld }: HeadPr
         <Popover label="Facets" icon="filter" class="btn narrowonly" align="start">
           {() => <div class="facets"><Facets question={question} /></div>}
         </Popover>
-        <SearchBar applied={q.value} error={error?.span ? error : undefined} question={question} />
+        <SearchBar label="Search in logs" placeholder="error OR timeout   service:checkout   duration>250ms" keys={INTRINSICS} applied={q.value} error={error?.span ? error : undefined} propose={proposer(question)} onSearch={search} />
         <button class="btn" aria-pressed={isTailing.value} onClick={() => setParams({ live: isTailing.value ? null : "1" })} title="New records as they come (l)">
           <Icon name={isTailing.value ? "pause" : "play"} /> <span class="wide">Live tail</span>
         </button>

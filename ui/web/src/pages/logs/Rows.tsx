@@ -9,7 +9,7 @@ import { bodyOf, levelOf, levelWord, rowId, valueOf, type LogRow, type Question 
 import { rowTime } from "./rowTime";
 import { columns, lines, select, toggleColumn } from "./state";
 import type { RowStore } from "./store";
-import { oneLine } from "./text";
+import { oneLine } from "../../lib/text";
 import { Nothing } from "./Nothing";
 import { SearchHelp } from "./SearchHelp";
 

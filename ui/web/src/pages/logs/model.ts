@@ -1,7 +1,7 @@
 // Log records as the server sends them, and the questions about them.
 import { ask, type Answer, type Query } from "../../lib/api";
 import { hash } from "../../lib/palette";
-import { asText } from "./text";
+import { asText } from "../../lib/text";
 
 export interface LogRow {
   timestamp: string;

@@ -3,7 +3,7 @@ import { computed, signal } from "@preact/signals";
 import { preference } from "../../lib/prefs";
 import { param, setParams } from "../../lib/router";
 import { refresh } from "../../lib/time";
-import { only, toggle, withTerm } from "./terms";
+import { only, toggle, withTerm } from "../../lib/terms";
 
 export const q = computed(() => param("q"));
 export const selected = computed(() => param("row"));

@@ -5,11 +5,11 @@ import { Graph } from "../../chart/Graph";
 import { useLoad } from "../../lib/load";
 import { href, param, setParams } from "../../lib/router";
 import { serviceHues, serviceNames } from "../../lib/services";
-import { term } from "../../lib/terms";
+import { termText } from "../../lib/terms";
 import { range } from "../../lib/time";
 import { format, formatNs, formatRatio } from "../../lib/units";
 import { Badge, Empty, ErrorBox, Notices, Segmented, StatsLine } from "../../ui/parts";
-import { askMap, healthOf, near, pairs, type MapNode, type ServiceMap } from "./model";
+import { askMap, healthOf, near, pairs, type MapEdge, type MapNode, type ServiceMap } from "./model";
 import "./map.css";
 
 /** Larger maps begin at the neighbourhood of the worst service. */
@@ -86,7 +86,7 @@ function Chosen({ node }: { node: MapNode }) {
     <span class="row">
       <b class="data">{node.name}</b>
       {node.kind === "service" && <a class="btn small primary" href={href(`/service/${encodeURIComponent(node.name)}`)}>Open the service</a>}
-      {node.kind === "service" && <a class="btn small" href={href("/traces", { q: `${term("service", node.name)} status:error` })}>Failed traces</a>}
+      {node.kind === "service" && <a class="btn small" href={href("/traces", { q: `${termText("service", node.name)} status:error` })}>Failed traces</a>}
       <button class="btn small" onClick={() => setParams({ focus: null, show: null })}>Let go</button>
     </span>
   );
@@ -94,11 +94,12 @@ function Chosen({ node }: { node: MapNode }) {
 
 function Calls({ map, focus }: { map: ServiceMap; focus: string }) {
   const all = focus ? map.edges.filter((edge) => edge.client === focus || edge.server === focus) : map.edges;
-  const list = [...all].sort((a, b) => (b.errors_ratio ?? 0) - (a.errors_ratio ?? 0) || (b.per_second ?? 0) - (a.per_second ?? 0)).slice(0, 200);
+  const failed = (edge: MapEdge) => (edge.per_second ?? 0) * (edge.errors_ratio ?? 0);
+  const list = [...all].sort((a, b) => failed(b) - failed(a) || (b.per_second ?? 0) - (a.per_second ?? 0)).slice(0, 200);
   const name = (text: string) => (map.nodes.find((node) => node.name === text)?.kind === "service" ? <a class="data" href={href(`/service/${encodeURIComponent(text)}`)}>{text}</a> : <span class="data">{text}</span>);
   return (
     <section class="panel">
-      <header><h2>Calls{focus ? ` of ${focus}` : ""}</h2><span class="muted">{all.length}{all.length > list.length ? `, the worst ${list.length} shown` : ", the worst first"}</span></header>
+      <header><h2>Calls{focus ? ` of ${focus}` : ""}</h2><span class="muted">{all.length}{all.length > list.length ? `, the ${list.length} with most failures shown` : ", most failures first"}</span></header>
       <div class="scroll-x" tabIndex={0}>
         <table class="table">
           <thead><tr><th>From</th><th>To</th><th>Kind</th><th>State</th><th class="num">Calls</th><th class="num">Errors</th><th class="num">p50</th><th class="num">p99</th></tr></thead>

@@ -2,7 +2,7 @@
 import { Bars } from "../../chart/Bars";
 import { useLoad } from "../../lib/load";
 import { href, param } from "../../lib/router";
-import { term } from "../../lib/terms";
+import { termText } from "../../lib/terms";
 import { ago, formatTime, range } from "../../lib/time";
 import { formatCount } from "../../lib/units";
 import { ErrorBox } from "../../ui/parts";
@@ -13,7 +13,7 @@ export function TopErrors({ name, list }: { name: string; list: readonly TopErro
   const stored = useLoad(ids.length > 0 ? ids.join() : null, (signal) => askStored(ids, signal)).data;
   return (
     <section class="panel">
-      <header><h2>Top errors of its spans</h2>{list.length > 0 && <a class="muted" href={href("/traces", { q: `${term("service", name)} status:error` })}>all failed traces</a>}</header>
+      <header><h2>Top errors of its spans</h2>{list.length > 0 && <a class="muted" href={href("/traces", { q: `${termText("service", name)} status:error` })}>all failed traces</a>}</header>
       {list.length === 0 && <p class="body muted">No span failed in this range.</p>}
       <ul class="body plainlist">
         {list.slice(0, 10).map((one) => (

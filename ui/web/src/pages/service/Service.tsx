@@ -3,7 +3,7 @@ import { useMemo } from "preact/hooks";
 import { useLoad } from "../../lib/load";
 import { href, param } from "../../lib/router";
 import { serviceHues, serviceNames, type Hues } from "../../lib/services";
-import { term } from "../../lib/terms";
+import { termText } from "../../lib/terms";
 import { ago, range } from "../../lib/time";
 import { formatRatio } from "../../lib/units";
 import type { PageProps } from "../../routes";
@@ -31,7 +31,7 @@ export default function ServicePage({ parts }: PageProps) {
         <h2 class="data">{name}</h2>
         {service?.deploys[0] && <span class="muted mono">{service.deploys[0].version}</span>}
         <span class="grow" />
-        <a class="btn small" href={href("/traces", { q: term("service", name) })}><Icon name="trace" /> Traces</a>
+        <a class="btn small" href={href("/traces", { q: termText("service", name) })}><Icon name="trace" /> Traces</a>
         <a class="btn small" href={href("/logs", { q: logsOf(name) })}><Icon name="logs" /> Logs</a>
         <a class="btn small" href={href("/metrics", { q: `{service_name=${JSON.stringify(name)}}` })}><Icon name="chart" /> Metrics</a>
         <a class="btn small" href={href("/map", { focus: name })}><Icon name="map" /> Map</a>

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { href } from "../../lib/router";
 import type { Hues } from "../../lib/services";
-import { term } from "../../lib/terms";
+import { termText } from "../../lib/terms";
 import { ago, formatTime, iso } from "../../lib/time";
 import { format, formatNs, formatRatio } from "../../lib/units";
 import { busy, sortOperations, type Deploy, type Instance, type Neighbour, type Operation, type OperationSort } from "./model";
@@ -22,7 +22,7 @@ export function Operations({ name, list }: { name: string; list: readonly Operat
   const [isOpen, setOpen] = useState(false);
   const sorted = sortOperations(list, by);
   const most = Math.max(1, ...list.map(busy));
-  const q = (one: Operation) => `${term("service", name)} ${term("name", one.name)}`;
+  const q = (one: Operation) => `${termText("service", name)} ${termText("name", one.name)}`;
   return (
     <section class="panel">
       <header><h2>Operations</h2><span class="muted">{list.length}</span></header>
@@ -94,7 +94,7 @@ export function Deploys({ name, list }: { name: string; list: readonly Deploy[] 
       <ul class="body plainlist">
         {list.slice(0, 12).map((one) => (
           <li key={one.version}>
-            <a class="mono data" href={href("/traces", { q: `${term("service", name)} ${term("service.version", one.version)}` })}>{one.version}</a>
+            <a class="mono data" href={href("/traces", { q: `${termText("service", name)} ${termText("service.version", one.version)}` })}>{one.version}</a>
             <span class="muted">{one.before_start ? `was there before ${formatTime(one.first_seen_ms).slice(5, 16)}` : <>first seen <a href={href(`/service/${encodeURIComponent(name)}`, { from: iso(one.first_seen_ms - 1_800_000), to: iso(one.first_seen_ms + 1_800_000) })}>{formatTime(one.first_seen_ms).slice(5)}</a></>}, last {ago(one.last_seen_ms)}</span>
           </li>
         ))}

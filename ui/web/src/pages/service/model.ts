@@ -2,7 +2,7 @@
 import { ask, type Answer } from "../../lib/api";
 import type { Alert, ServiceSummary, Slo } from "../../lib/model";
 import type { Matrix } from "../../lib/promql";
-import { term } from "../../lib/terms";
+import { termText } from "../../lib/terms";
 import type { Span } from "../../lib/time";
 
 type Maybe = number | null;
@@ -99,7 +99,7 @@ export interface LevelHistogram {
   total: number;
 }
 
-export const logsOf = (name: string) => term("service", name);
+export const logsOf = (name: string) => termText("service", name);
 
 export function askLevels(name: string, range: Span, signal: AbortSignal): Promise<Answer<LevelHistogram>> {
   return ask("/api/v1/logs/histogram", { q: logsOf(name), ...times(range), buckets: 80 }, signal);

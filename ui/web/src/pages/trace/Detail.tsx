@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import type { Hues } from "../../lib/services";
 import { LIMITS } from "../../lib/limits";
 import { href } from "../../lib/router";
-import { term } from "../../lib/terms";
+import { termText } from "../../lib/terms";
 import { formatTime, iso } from "../../lib/time";
 import { formatNs } from "../../lib/units";
 import { Icon } from "../../ui/icons";
@@ -46,7 +46,7 @@ export function Detail({ trace, span, all, logs, colour, onClose }: DetailProps)
         {lines.length > 0 && <a class="btn small" href={href("/logs", { q: `trace:${trace.id} span:${id}`, ...around })}><Icon name="logs" /> {lines.length} log{lines.length === 1 ? "" : "s"}</a>}
         <a class="btn small" href={href("/metrics", { q: rateQuery(service, nameOf(trace, span)), ...around })}><Icon name="chart" /> Metrics</a>
         <a class="btn small" href={href(`/service/${encodeURIComponent(service)}`, around)}><Icon name="map" /> Service</a>
-        <a class="btn small" href={href("/traces", { q: `${term("service", service)} ${term("name", nameOf(trace, span))}`, ...around })}><Icon name="trace" /> Like this</a>
+        <a class="btn small" href={href("/traces", { q: `${termText("service", service)} ${termText("name", nameOf(trace, span))}`, ...around })}><Icon name="trace" /> Like this</a>
       </div>
       <dl class="kv">
         <Plain name="duration">{formatNs(trace.duration[span])}</Plain>
@@ -137,7 +137,7 @@ function Value({ name, value, noFilter }: { name: string; value: unknown; noFilt
           {isLong && !isOpen && <button class="btn small" onClick={() => setOpen(true)}>Show all {text.length} characters</button>}
         </span>
         <span class="acts">
-          {!noFilter && text.length < 300 && <a href={href("/traces", { q: term(name, value) })} title={`Traces with ${name} = this`} aria-label={`Find traces with this ${name}`}><Icon name="filter" size={13} /></a>}
+          {!noFilter && text.length < 300 && <a href={href("/traces", { q: termText(name, text) })} title={`Traces with ${name} = this`} aria-label={`Find traces with this ${name}`}><Icon name="filter" size={13} /></a>}
           <button title="Copy" aria-label={`Copy ${name}`} onClick={() => void navigator.clipboard?.writeText(text)}><Icon name="copy" size={13} /></button>
         </span>
       </dd>

@@ -2,7 +2,7 @@
 import { Bars } from "../../chart/Bars";
 import { Heatmap } from "../../chart/Heatmap";
 import { setParams } from "../../lib/router";
-import { withoutKey } from "../../lib/terms";
+import { withoutBounds } from "../../lib/terms";
 import { setSpan } from "../../lib/time";
 import { format, formatCount, formatNs, formatRatio } from "../../lib/units";
 import { durationText } from "./duration";
@@ -18,7 +18,7 @@ export function Red({ data, q, isBusy }: { data: SpanHistogram; q: string; isBus
   const seconds = (data.step_ms * data.spans.length) / 1000;
   const errors = data.errors.reduce((sum, n) => sum + n, 0);
   const high = Math.max(...data.p99_ns.map((value) => value ?? 0));
-  const rest = withoutKey(q, "duration");
+  const rest = withoutBounds(q, "duration");
   const select = (area: { start: number; end: number; low: number; high: number }) => {
     const bounds = [area.low > 0 ? `duration>${durationText(area.low)}` : "", `duration<=${durationText(area.high)}`];
     setParams({ q: [rest, ...bounds].filter(Boolean).join(" ") });

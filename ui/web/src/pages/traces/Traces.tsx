@@ -4,14 +4,14 @@ import { useLoad } from "../../lib/load";
 import { LIMITS } from "../../lib/limits";
 import { href, param, setParams } from "../../lib/router";
 import { serviceHues, serviceNames } from "../../lib/services";
-import { splitTerms, withTerm } from "../../lib/terms";
+import { chosen, toggle } from "../../lib/terms";
 import { range, zoomOut } from "../../lib/time";
 import { formatCount } from "../../lib/units";
 import { Empty, ErrorBox, Notices, Segmented, StatsLine } from "../../ui/parts";
 import { Facets } from "./Facets";
 import { List, Picked, sortBy } from "./List";
 import { Red } from "./Red";
-import { SearchBox } from "./SearchBox";
+import { SearchLine } from "./SearchLine";
 import { SORTS, askFacets, askHistogram, searchTraces, sorted, type Sort } from "./model";
 import "./traces.css";
 
@@ -25,7 +25,7 @@ export default function TracesPage() {
   const key = `${param("tenant")} ${q} ${span.start} ${span.end}`;
   const found = useLoad(`${key} ${limit}`, (signal) => searchTraces(q, span, limit, signal));
   const histogram = useLoad(key, (signal) => askHistogram(q, span, BUCKETS, signal));
-  const services = chosenServices(q);
+  const services = [...chosen(q, "service").included];
   const facets = useLoad(`${param("tenant")} ${services.join()} ${span.start} ${span.end}`, (signal) => askFacets(services, span, signal));
   const names = useLoad(param("tenant"), () => serviceNames()).data;
   const sort = SORTS.find(({ value }) => value === param("sort"))?.value ?? "newest";
@@ -36,10 +36,10 @@ export default function TracesPage() {
   const isWrong = found.error?.status === 400;
   return (
     <div class="traces">
-      <Facets facets={facets.data ?? []} q={q} hues={hues} onToggle={(term) => setParams({ q: withTerm(q, term, true) })} />
+      <Facets facets={facets.data ?? []} q={q} hues={hues} onToggle={(key, value) => setParams({ q: toggle(q, key, value, "include") })} />
       <div class="tmain">
         <div class="tlead">
-          <SearchBox applied={q} error={isWrong ? found.error : undefined} />
+          <SearchLine applied={q} error={isWrong ? found.error : undefined} facets={facets.data ?? []} />
           {histogram.data && !isWrong && <Red data={histogram.data.data} q={q} isBusy={histogram.loading} />}
           {histogram.error && !isWrong && <ErrorBox error={histogram.error} retry={histogram.reload} />}
           <Notices list={[...new Set([...(found.data?.warnings ?? []), ...(histogram.data?.warnings ?? [])])]} />
@@ -63,11 +63,6 @@ function said(count: number, limit: number, sort: Sort): string {
   const isCut = count >= limit;
   const what = isCut ? `the newest ${formatCount(count)} traces` : `${formatCount(count)} trace${count === 1 ? "" : "s"}`;
   return isCut && sort !== "newest" ? `${what}, sorted; narrow the search for older ones` : what;
-}
-
-/** The services that a search names. */
-function chosenServices(q: string): string[] {
-  return splitTerms(q).map((word) => /^service:(?:"(.*)"|(.*))$/.exec(word)).filter((m) => m !== null).map((m) => (m[1] ?? m[2]).replace(/\\(.)/g, "$1")).filter((name) => !name.includes("*"));
 }
 
 function Nothing({ q, hasSpans }: { q: string; hasSpans: boolean }) {

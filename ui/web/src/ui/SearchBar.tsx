@@ -1,26 +1,32 @@
 // The search as text, with proposals of keys and values from the live server.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ask, type ApiError } from "../../lib/api";
-import { INTRINSICS, LEVEL_VALUES, ranked, take, wantedAt, type Wanted } from "./complete";
-import { askFacets, type Question } from "./model";
-import { search } from "./state";
-import { unitAt, visible } from "./text";
+import type { ApiError } from "../lib/api";
+import { ranked, take, wantedAt, type Wanted } from "../lib/complete";
+import { unitAt, visible } from "../lib/text";
+import "./search.css";
 
-interface SearchBarProps {
+export interface SearchBarProps {
+  /** The search that is applied. */
   applied: string;
   error?: ApiError;
-  question: Question;
+  label: string;
+  placeholder: string;
+  /** Keys that are always there. */
+  keys: readonly string[];
+  /** Keys, or values of a key, that the server knows. */
+  propose: (wanted: Wanted, signal: AbortSignal) => Promise<string[]>;
+  onSearch: (text: string) => void;
 }
 
 /** How long typing rests before the server is asked for names. */
 const REST_MS = 120;
 
-export function SearchBar({ applied, error, question }: SearchBarProps) {
+export function SearchBar({ applied, error, label, placeholder, keys, propose, onSearch }: SearchBarProps) {
   const input = useRef<HTMLInputElement>(null);
   const [text, setText] = useState(applied);
   const [wanted, setWanted] = useState<Wanted | null>(null);
   const [at, setAt] = useState(-1);
-  const names = useNames(wanted, question);
+  const names = useNames(wanted, keys, propose);
   const isOpen = wanted !== null && names.length > 0;
   useEffect(() => {
     setText(applied);
@@ -42,7 +48,7 @@ export function SearchBar({ applied, error, question }: SearchBarProps) {
   };
   const submit = () => {
     setWanted(null);
-    search(text);
+    onSearch(text);
   };
   const keyed = (event: KeyboardEvent) => {
     const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
@@ -69,13 +75,13 @@ export function SearchBar({ applied, error, question }: SearchBarProps) {
         data-search
         class="input mono"
         role="combobox"
-        aria-label="Search in logs"
+        aria-label={label}
         aria-expanded={isOpen}
-        aria-controls="logs-names"
-        aria-activedescendant={isOpen && at >= 0 ? `logs-name-${at}` : undefined}
+        aria-controls="search-names"
+        aria-activedescendant={isOpen && at >= 0 ? `search-name-${at}` : undefined}
         aria-invalid={error !== undefined}
-        aria-describedby={error ? "logs-search-error" : undefined}
-        placeholder="error OR timeout   service:checkout   duration>250ms"
+        aria-describedby={error ? "search-error" : undefined}
+        placeholder={placeholder}
         spellcheck={false}
         autocomplete="off"
         autocapitalize="off"
@@ -85,9 +91,9 @@ export function SearchBar({ applied, error, question }: SearchBarProps) {
         onKeyDown={keyed}
       />
       {text.trim() !== applied && !isOpen && <kbd class="enter" aria-hidden="true">Enter</kbd>}
-      <ul id="logs-names" class="proposals" role="listbox" aria-label="Proposals" hidden={!isOpen}>
+      <ul id="search-names" class="proposals" role="listbox" aria-label="Proposals" hidden={!isOpen}>
         {isOpen && names.map((name, i) => (
-          <li key={name} id={`logs-name-${i}`} role="option" aria-selected={i === at} onPointerDown={(event) => { event.preventDefault(); use(name); }}>
+          <li key={name} id={`search-name-${i}`} role="option" aria-selected={i === at} onPointerDown={(event) => { event.preventDefault(); use(name); }}>
             <span class="clip data mono">{visible(name)}</span>
             <span class="muted">{wanted?.kind === "key" ? "key" : wanted?.key}</span>
           </li>
@@ -103,7 +109,7 @@ function Wrong({ text, error, show }: { text: string; error: ApiError; show: (st
   const start = unitAt(text, error.span?.start ?? 0);
   const end = Math.max(unitAt(text, error.span?.end ?? 0), start);
   return (
-    <div class="error" role="alert" id="logs-search-error">
+    <div class="error" role="alert" id="search-error">
       <span><strong>The search is not right.</strong> <span class="data">{error.message}</span></span>
       <button class="plainmark mono data" title="Go there" onClick={() => show(start, end)}>
         {text.slice(0, start)}<mark>{text.slice(start, end) || "▲"}</mark>{text.slice(end)}
@@ -112,21 +118,16 @@ function Wrong({ text, error, show }: { text: string; error: ApiError; show: (st
   );
 }
 
-interface Names {
-  names: { name: string }[];
-}
-
 /** Keys, or values of a key in the range that is shown. */
-function useNames(wanted: Wanted | null, question: Question): string[] {
+function useNames(wanted: Wanted | null, keys: readonly string[], propose: SearchBarProps["propose"]): string[] {
   const [names, setNames] = useState<{ key: string; list: string[] }>({ key: "", list: [] });
   const key = wanted === null ? "" : wanted.kind === "key" ? `key ${wanted.prefix}` : `value ${wanted.key}`;
   useEffect(() => {
     if (wanted === null) return;
     const abort = new AbortController();
     const timer = setTimeout(() => {
-      const asked = wanted.kind === "key" ? keysLike(wanted.prefix, abort.signal) : valuesOf(wanted.key ?? "", question, abort.signal);
       // Without names the search works as well: what failed is asked again at the next letter.
-      asked.then((list) => !abort.signal.aborted && setNames({ key, list }), () => {});
+      propose(wanted, abort.signal).then((list) => !abort.signal.aborted && setNames({ key, list }), () => {});
     }, REST_MS);
     return () => {
       clearTimeout(timer);
@@ -134,21 +135,9 @@ function useNames(wanted: Wanted | null, question: Question): string[] {
     };
   }, [key]);
   if (wanted === null) return [];
-  const known = wanted.kind === "key" ? INTRINSICS : wanted.key === "level" ? LEVEL_VALUES : [];
-  const asked = wanted.kind === "key" || names.key === key ? names.list : [];
-  const own = wanted.kind === "key" && !names.key.startsWith("key") ? [] : asked;
   // A word that is typed is mostly a word: keys are proposed from its second letter on.
   if (wanted.kind === "key" && wanted.prefix.length === 1) return [];
-  return ranked([...known, ...own], wanted.prefix).filter((name) => name !== wanted.prefix || wanted.kind === "key");
-}
-
-async function keysLike(prefix: string, signal: AbortSignal): Promise<string[]> {
-  const of = (kind: string) => ask<Names>("/api/v1/names", { kind, signal: "logs", prefix, limit: 50 }, signal).then((answer) => answer.data.names.map((one) => one.name));
-  const [own, resource] = await Promise.all([of("attribute"), of("resource")]);
-  return [...own, ...resource];
-}
-
-async function valuesOf(key: string, question: Question, signal: AbortSignal): Promise<string[]> {
-  const answer = await askFacets({ ...question, q: "" }, [key], 50, signal);
-  return answer.data.facets[0]?.values.map((one) => one.value) ?? [];
+  const isOf = wanted.kind === "key" ? names.key.startsWith("key") : names.key === key;
+  const asked = isOf ? names.list : [];
+  return ranked(wanted.kind === "key" ? [...keys, ...asked] : asked, wanted.prefix).filter((name) => name !== wanted.prefix || wanted.kind === "key");
 }
