@@ -78,7 +78,7 @@ export function Rows({ store, list, question, place }: RowsProps) {
     }
   };
   const pool = Math.ceil(innerHeight / rowHeight) + 2 * OVERSCAN + 2;
-  const grid = `164px 44px minmax(60px, 92px) ${cols.map(() => "minmax(60px, 130px)").join(" ")} minmax(120px, 1fr)`;
+  const grid = `164px 44px 92px ${cols.map(() => "130px").join(" ")} minmax(120px, 1fr)`;
   return (
     <div class={`logslist lines${lines.value}`} style={{ "--grid": grid }} onClick={pick} aria-busy={store.loading.value}>
       {cols.length > 0 && <Header cols={cols} />}
