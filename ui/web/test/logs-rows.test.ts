@@ -138,6 +138,28 @@ describe("the store", () => {
     store.stop();
   });
 
+  it("keeps the old rows until the new ones are there, and where they cannot be had", async () => {
+    const { ApiError } = await import("../src/lib/api");
+    const answer = server(100);
+    let isDown = false;
+    const store = new RowStore(async (_, ask, limit) => {
+      if (isDown) throw new ApiError(0, "network", "gone");
+      return { ...answer(ask, limit), warnings: [] };
+    });
+    store.start(question, null);
+    await settle();
+    expect([store.held, store.isFresh, store.stale.value]).toEqual([100, true, false]);
+    isDown = true;
+    store.start({ ...question, end: START + 50 }, null);
+    expect([store.held, store.stale.value]).toEqual([100, true]);
+    await settle();
+    expect([store.held, store.error.value?.status]).toEqual([100, 0]);
+    isDown = false;
+    store.start({ ...question, end: START + 50 }, null);
+    await settle();
+    expect([store.held, store.count, store.isWhole, store.error.value]).toEqual([50, 50, true, null]);
+  });
+
   it("asks for fewer rows where the server refuses, and stops at an error", async () => {
     const { ApiError } = await import("../src/lib/api");
     const limits: number[] = [];

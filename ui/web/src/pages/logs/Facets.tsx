@@ -7,7 +7,7 @@ import { formatCount } from "../../lib/units";
 import { Icon } from "../../ui/icons";
 import { ErrorBox } from "../../ui/parts";
 import { askFacets, type Facet, type Question } from "./model";
-import { filter, pinned, togglePin } from "./state";
+import { filter, pinned, togglePin, wishes } from "./state";
 import { chosen, terms, withoutKey } from "../../lib/terms";
 import { oneLine } from "../../lib/text";
 
@@ -17,7 +17,7 @@ const LIMIT = 50;
 
 export function Facets({ question }: { question: Question }) {
   const pins = pinned.value;
-  const key = `${question.q}\n${question.start}\n${question.end}\n${pins.join()}`;
+  const key = `${question.q}\n${question.start}\n${question.end}\n${wishes.value}\n${pins.join()}`;
   const { data, error, loading, reload } = useLoad(key, (signal) => load(question, pins, signal));
   const [isHeld, setHeld] = useState(false);
   const before = useRef<Facet[]>([]);

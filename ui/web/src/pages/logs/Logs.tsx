@@ -25,11 +25,11 @@ export default function Logs() {
   const list = useRef<ListHandle>(null);
   const store = useMemo(() => new RowStore(fetchPage), []);
   const { question: asked, isOld } = useQuestion(store, list);
-  const key = `${param("tenant")}\n${asked.q}\n${asked.start}\n${asked.end}`;
+  const key = `${param("tenant")}\n${asked.q}\n${asked.start}\n${asked.end}\n${wishes.value}`;
   const histogram = useLoad(key, (signal) => askHistogram(asked, BUCKETS, signal));
   useEffect(() => {
-    const isOf = histogram.data && !histogram.loading;
-    if (isOf) store.setHistogram(histogram.data!.data);
+    const isOfThis = histogram.data && !histogram.loading && !histogram.error;
+    if (isOfThis) store.setHistogram(histogram.data!.data);
   }, [histogram.data, histogram.loading]);
   const tail = useTail(store, list);
   // Going from row to row leaves the facets alone.

@@ -1,13 +1,13 @@
 // The list: every row of the range behind one scrollbar, drawn only where it is seen.
 import { Component } from "preact";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect } from "preact/hooks";
 import { zone } from "../../lib/time";
 import { Icon } from "../../ui/icons";
 import { ErrorBox } from "../../ui/parts";
 import { OVERSCAN, VirtualList, type ListHandle } from "../../ui/VirtualList";
 import { bodyOf, levelOf, levelWord, rowId, valueOf, type LogRow, type Question } from "./model";
 import { rowTime } from "./rowTime";
-import { columns, lines, select, toggleColumn } from "./state";
+import { columns, lines, refreshRows, select, toggleColumn } from "./state";
 import type { RowStore } from "./store";
 import { oneLine } from "../../lib/text";
 import { Nothing } from "./Nothing";
@@ -32,16 +32,11 @@ export function Rows({ store, list, question, place }: RowsProps) {
   const { count } = store;
   useLayoutEffect(() => {
     const { element } = list.current ?? {};
-    if (!element || store.shift === 0) return;
-    element.scrollTop += store.shift * rowHeight;
+    if (element && store.isFresh) element.scrollTop = 0;
+    else if (element && store.shift !== 0) element.scrollTop += store.shift * rowHeight;
+    store.isFresh = false;
     store.shift = 0;
   }, [version]);
-  // A new question is read from its first row on, or from the row that the link names.
-  const shown = useRef<Question | null>(null);
-  useEffect(() => {
-    if (shown.current !== question && shown.current !== null && list.current?.element) list.current.element.scrollTop = 0;
-    shown.current = question;
-  }, [question]);
   useLayoutEffect(() => {
     if (!store.wanted || store.held === 0) return;
     const place = store.find(store.wanted);
@@ -53,7 +48,9 @@ export function Rows({ store, list, question, place }: RowsProps) {
     if (place >= 0) list.current?.scrollTo(place, "center");
   }, []);
   const error = store.error.value;
-  if (error && store.held === 0) return <div class="logslist">{error.span ? <SearchHelp /> : <ErrorBox error={error} retry={() => store.retry()} />}</div>;
+  const isStale = store.stale.value;
+  const failed = error && !error.span && <ErrorBox error={error} retry={isStale ? refreshRows : () => store.retry()} />;
+  if (error && (error.span || store.held === 0)) return <div class="logslist">{error.span ? <SearchHelp /> : failed}</div>;
   if (store.isEmpty) return <div class="logslist"><Nothing question={question} /></div>;
   const pick = (event: MouseEvent) => {
     const at = placeOf(event.target);
@@ -81,13 +78,14 @@ export function Rows({ store, list, question, place }: RowsProps) {
   const grid = `164px 44px 92px ${cols.map(() => "130px").join(" ")} minmax(120px, 1fr)`;
   return (
     <div class={`logslist lines${lines.value}`} style={{ "--grid": grid }} onClick={pick} aria-busy={store.loading.value}>
+      {failed}
       {cols.length > 0 && <Header cols={cols} />}
       <VirtualList
         count={count}
         rowHeight={rowHeight}
         role="grid"
         label="Log records, newest first"
-        class="grow"
+        class={isStale && store.held > 0 ? "busy" : ""}
         version={version}
         handle={list}
         active={place >= 0 ? "log-selected" : undefined}
@@ -99,7 +97,6 @@ export function Rows({ store, list, question, place }: RowsProps) {
           return <Line key={at % pool} row={row} at={at} isSelected={at === place} cols={cols} zone={zone.value} lines={lines.value} />;
         }}
       />
-      {error && <ErrorBox error={error} retry={() => store.retry()} />}
     </div>
   );
 }
