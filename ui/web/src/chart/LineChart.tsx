@@ -214,6 +214,7 @@ function annotate(u: uPlot, props: LineChartProps) {
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
   ctx.lineWidth = ratio;
+  ctx.textAlign = "left";
   ctx.font = `${11 * ratio}px "Inter Variable", sans-serif`;
   for (const { value, label } of props.thresholds ?? []) {
     const y = u.valToPos(value, "y", true);

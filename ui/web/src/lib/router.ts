@@ -98,12 +98,21 @@ export function match(pattern: string, actual: string): Record<string, string> |
   return found;
 }
 
+/** Messages link to where Alertmanager has its pages: `/#/alerts?…`, `/#/silences/…`. */
+function fromAlertmanager() {
+  const found = /^#\/(alerts|silences)/.exec(location.hash);
+  if (!found || place.value.path !== "/") return;
+  const receiver = new URLSearchParams(location.hash.split("?", 2)[1]).get("filter") ?? "";
+  navigate("/alerts", { view: found[1] === "silences" ? "silences" : null, q: receiver.replace(/[{}"]/g, "") }, { replace: true });
+}
+
 function toTop() {
   document.getElementById("main")?.scrollTo(0, 0);
 }
 
 /** Follows clicks on links and the browser's buttons without loading the app again. */
 export function startRouter() {
+  fromAlertmanager();
   window.addEventListener("popstate", () => (place.value = read()));
   document.addEventListener("click", (event) => {
     if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
