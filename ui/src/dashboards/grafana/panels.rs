@@ -314,7 +314,10 @@ fn legend(panel: &Tree) -> Option<Value> {
             "values": values,
         }));
     }
-    let old = panel.get("legend").and_then(Value::as_object)?;
+    let Some(old) = panel.get("legend").and_then(Value::as_object) else {
+        // Who says nothing has one.
+        return Some(json!({ "position": "bottom", "mode": "list", "values": [] }));
+    };
     if old.get("show") == Some(&Value::Bool(false)) {
         return None;
     }

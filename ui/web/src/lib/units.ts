@@ -26,7 +26,7 @@ function scaled(value: number, base: number, names: string[]): string {
 
 /** A duration in ns as `12 ms`, `1.84 s`, `3 min`. */
 export function formatNs(ns: number): string {
-  if (!Number.isFinite(ns)) return "–";
+  if (!Number.isFinite(ns)) return digits(ns);
   const size = Math.abs(ns);
   if (size === 0) return "0 s";
   if (size < 1e3) return `${digits(ns)} ns`;

@@ -34,7 +34,7 @@ export function PiePanel(props: PanelProps) {
   const sum = all.reduce((total, one) => total + one.value, 0);
   const format = formatOf(treeOf(spec, "format"));
   if (sum === 0) return <p class="nodata muted">No data in this range.</p>;
-  const size = Math.max(60, Math.min(height, width / 2.2));
+  const size = Math.max(60, Math.min(height, width / 2.4));
   let from = 0;
   return (
     <div class="pie">
@@ -51,7 +51,7 @@ export function PiePanel(props: PanelProps) {
             {all.map((one) => (
               <tr key={one.name}>
                 <th scope="row" class="clip data"><i class="swatch" style={{ background: one.colour }} /> {one.name}</th>
-                <td class="num">{formatted(one.value, format)}</td>
+                {width >= 400 && <td class="num">{formatted(one.value, format)}</td>}
                 <td class="num">{Math.round((one.value / sum) * 100)} %</td>
               </tr>
             ))}

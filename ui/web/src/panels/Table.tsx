@@ -62,25 +62,25 @@ export function TablePanel({ spec, panel, data, height }: PanelProps) {
   const grid = { gridTemplateColumns: widths, minWidth: `${columns.length * 96}px` };
   const isBy = (column: Column) => by !== null && (by.column === column.name || by.column === column.header);
   return (
-    <div class="gridtable" role="table" aria-label={panel.spec.display?.name || "Table"} aria-rowcount={rows.length} tabIndex={0}>
-      <div class="gridhead" role="row" style={grid}>
+    <div class="gridtable">
+      <div class="gridhead" style={grid}>
         {columns.map((column) => (
-          <span key={column.name} role="columnheader" class={column.numeric ? "num" : ""} aria-sort={isBy(column) ? (by!.down ? "descending" : "ascending") : "none"}>
-            <button type="button" onClick={() => setSort({ column: column.name, down: isBy(column) ? !by!.down : column.numeric })}>{column.header}{isBy(column) ? (by!.down ? " ↓" : " ↑") : ""}</button>
+          <span key={column.name} class={column.numeric ? "num" : ""}>
+            <button type="button" title={`Sort by ${column.header}`} aria-pressed={isBy(column)} onClick={() => setSort({ column: column.name, down: isBy(column) ? !by!.down : column.numeric })}>{column.header}{isBy(column) ? (by!.down ? " ↓" : " ↑") : ""}</button>
           </span>
         ))}
       </div>
-      <div class="gridrows" role="rowgroup" style={{ height: `${Math.max(ROW * 2, height - 30)}px`, minWidth: grid.minWidth }}>
+      <div class="gridrows" style={{ height: `${Math.max(ROW * 2, height - 38)}px`, minWidth: grid.minWidth }}>
         <VirtualList
-          count={rows.length} rowHeight={ROW} label="Rows" role="list" version={rows}
+          count={rows.length} rowHeight={ROW} columns={columns.length} label={`${panel.spec.display?.name || "Table"}: ${columns.map((column) => column.header).join(", ")}`} version={rows}
           render={(i) => (
-            <div key={i} role="listitem" class="gridrow" style={{ gridTemplateColumns: widths, height: `${ROW}px` }}>
+            <div key={i} role="row" aria-rowindex={i + 1} class="gridrow" style={{ gridTemplateColumns: widths, height: `${ROW}px` }}>
               {columns.map((column) => {
                 const cell = rows[i][column.name];
                 const stands = mapped(cell ?? null, listOf(spec, "mappings"));
                 const state = typeof cell === "number" && column.numeric && /^Value/.test(column.name) ? stateOf(cell, treeOf(spec, "thresholds")) : undefined;
                 const colour = stands?.colour ?? (state === "--err" || state === "--warn" ? state : undefined);
-                return <span key={column.name} class={column.numeric ? "num data clip" : "mono data clip"} title={String(cell ?? "")} style={colour ? { color: `var(${colour})` } : undefined}>{stands?.text ?? shown(cell, column)}</span>;
+                return <span key={column.name} role="cell" class={column.numeric ? "num data clip" : "mono data clip"} title={String(cell ?? "")} style={colour ? { color: `var(${colour})` } : undefined}>{stands?.text ?? shown(cell, column)}</span>;
               })}
             </div>
           )}

@@ -43,7 +43,7 @@ export function TimeSeriesPanel({ spec, panel, data, width, height }: PanelProps
   const stacked = textOf(visual, "stack") === "all" || textOf(visual, "stack") === "percent";
   const aside = textOf(legend, "position") === "right" && width > 480;
   const lines = legend && series.length > 0 && height > 110 ? (aside ? series.length : Math.min(order.length, LIMITS.colours)) : 0;
-  const below = lines === 0 || aside ? 0 : Math.min(22 * Math.ceil(lines / Math.max(1, Math.floor(width / 190))), height * 0.4);
+  const below = lines === 0 || aside ? 0 : Math.min(24 * Math.ceil(lines / Math.max(1, Math.floor(width / 190))), height * 0.4);
   const limits = listOf(treeOf(spec, "thresholds"), "steps").flatMap((step) => (numberOf(step, "value") === undefined ? [] : [{ value: numberOf(step, "value")! }]));
   const name = panel.spec.display?.name || "Time series";
   const toggle = (i: number) => setPicked((old) => {

@@ -157,7 +157,7 @@ function named(rows: Matrix["series"], spec: Tree, around: Around, query: number
 
 function tableOf(rows: { labels: Labels; value: number }[], ref: string, atMs: number): Frame {
   const labels = [...new Set(rows.flatMap((row) => Object.keys(row.labels)))].sort();
-  return { ref, columns: ["Time", ...labels, "Value"], rows: rows.map((row) => ({ Time: new Date(atMs).toISOString(), ...row.labels, Value: row.value })) };
+  return { ref, columns: ["Time", ...labels, "Value"], rows: rows.map((row) => ({ Time: new Date(atMs).toISOString(), ...row.labels, Value: Number.isNaN(row.value) ? null : row.value })) };
 }
 
 function tableOfSql({ columns, rows }: SqlRows, ref: string): Frame {

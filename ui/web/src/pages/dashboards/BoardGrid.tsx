@@ -44,7 +44,7 @@ export function BoardGrid({ section, board, ready, editing, onChange, onEdit }: 
 
 function Cell({ placed, section, board, ready, editing, onChange, onEdit }: Props & { placed: Placed }) {
   const { item, index, panel, env } = placed;
-  const style = { gridColumn: `${item.x + 1} / span ${item.width}`, gridRow: `${item.y + 1} / span ${item.height}` };
+  const style = { gridColumn: `${item.x + 1} / span ${item.width}`, gridRow: `${item.y + 1} / span ${item.height}`, "--units": String(Math.min(item.height, 16)) };
   if (!panel) return <div class="boardcell panel" style={style}><Placeholder kind="(missing)" spec={{}} /></div>;
   const name = panel.spec.display?.name || "panel";
   const keys = (event: KeyboardEvent) => {

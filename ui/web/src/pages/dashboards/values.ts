@@ -1,6 +1,6 @@
 // Variables of a board: what can be chosen, and what is. The choice stands in the URL as `var-name`; what
 // can be chosen is asked of the server, in the order in which the variables depend on each other.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ask } from "../../lib/api";
 import { LIMITS } from "../../lib/limits";
 import { asError } from "../../lib/load";
@@ -116,5 +116,6 @@ export function useChoices(board: Board | undefined): Choice[] | null {
     walk().catch(() => {});
     return () => abort.abort();
   }, [board, said, start, end, tick.value]);
-  return choices;
+  // What is chosen is known at once; what can be chosen of the others follows.
+  return useMemo(() => choices?.map((one) => (one.variable.kind === "ListVariable" ? { ...one, chosen: chosenOf(one.variable, one.options, wanted(one.variable)) } : { ...one, chosen: { ...one.chosen, values: [wanted(one.variable)[0] ?? ""] } })) ?? null, [choices, said]);
 }
