@@ -88,7 +88,21 @@ function Inside({ panel, data, around, size, near, error }: InsideProps) {
   if ((panel.spec.queries ?? []).length === 0) return <p class="nodata muted">This panel asks nothing yet.</p>;
   if (!data) return <div class="waiting" role="progressbar" aria-label="Loading" />;
   if (data.unanswered.length > 0 && data.series.length + data.tables.length + data.logs.length === 0) return <p class="nodata muted">{data.unanswered[0]}</p>;
+  const nothing = data.series.length === 0 && data.logs.length === 0 && data.tables.every((table) => table.rows.length === 0);
+  if (nothing && spec.noValue === undefined) return <NoData panel={panel} />;
   return <Draw spec={spec} panel={panel} data={data} around={around} {...size} />;
+}
+
+/** An empty panel says what would fill it. */
+function NoData({ panel }: { panel: Panel }) {
+  const texts = (panel.spec.queries ?? []).map((query) => textOf(query.spec.plugin.spec, "query") ?? "");
+  const metrics = [...new Set(texts.flatMap((text) => [...text.matchAll(/([a-zA-Z_:][\w:]*)\s*[{[]/g)].map((found) => found[1])))];
+  return (
+    <p class="nodata muted">
+      No data in this range.
+      {metrics.length > 0 && <> It would show {metrics.slice(0, 3).map((metric, i) => <span key={metric}>{i > 0 && ", "}<code class="data">{metric}</code></span>)}{metrics.length > 3 && " and others"}.</>}
+    </p>
+  );
 }
 
 /** Doors: the same question on its own page, as curl, and links of the board. */
