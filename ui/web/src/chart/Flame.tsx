@@ -2,7 +2,7 @@
 // to. What is narrower than a pixel is drawn once.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
-import { token } from "../lib/theme";
+import { faded, token } from "../lib/theme";
 import { useCanvas } from "./canvas";
 import { flameRows, spanAt } from "./flameLayout";
 
@@ -15,6 +15,8 @@ export interface FlameProps {
   parent: Int32Array;
   /** A colour token. */
   colour: (span: number) => string;
+  /** Its colour is another one's, too: it is drawn with stripes. */
+  isStriped: (span: number) => boolean;
   text: (span: number) => string;
   isError: (span: number) => boolean;
   /** 1 where a search finds; the others are faded. */
@@ -102,7 +104,7 @@ function paint(ctx: CanvasRenderingContext2D, props: FlameProps, rows: ReturnTyp
     // Where less than a pixel is new, nothing would be seen; errors always are.
     if (right - until[row] < 0.7 && right - x < 0.7 && !isError && i !== selected) continue;
     until[row] = Math.max(until[row], right);
-    drawSpan(ctx, props, i, { x, y: row * ROW - top, wide: Math.max(1, right - x - 0.5), isError, faded: found != null && found[i] === 0 }, inks);
+    drawSpan(ctx, props, i, { x, y: row * ROW - top, wide: Math.max(1, right - x - 0.5), isError, isFaint: found != null && found[i] === 0 }, inks);
   }
   ctx.restore();
 }
@@ -112,14 +114,18 @@ interface Place {
   y: number;
   wide: number;
   isError: boolean;
-  faded: boolean;
+  isFaint: boolean;
 }
 
-function drawSpan(ctx: CanvasRenderingContext2D, props: FlameProps, i: number, { x, y, wide, isError, faded }: Place, inks: Map<string, string>) {
+function drawSpan(ctx: CanvasRenderingContext2D, props: FlameProps, i: number, { x, y, wide, isError, isFaint }: Place, inks: Map<string, string>) {
   const colour = token(props.colour(i));
-  ctx.globalAlpha = faded ? 0.25 : 1;
+  ctx.globalAlpha = isFaint ? 0.25 : 1;
   ctx.fillStyle = colour;
   ctx.fillRect(x, y + 1, wide, ROW - 2);
+  if (props.isStriped(i)) {
+    ctx.fillStyle = faded("--bg-1", 0.3);
+    for (let at = 3; at + 2 < wide; at += 7) ctx.fillRect(x + at, y + 1, 2, ROW - 2);
+  }
   if (isError) {
     ctx.fillStyle = token("--bg-1");
     ctx.fillRect(x, y + ROW - 5, wide, 4);

@@ -110,7 +110,7 @@ function Wrong({ text, error, show }: { text: string; error: ApiError; show: (st
   const end = Math.max(unitAt(text, error.span?.end ?? 0), start);
   return (
     <div class="error" role="alert" id="search-error">
-      <span><strong>The search is not right.</strong> <span class="data">{error.message}</span></span>
+      <span><strong>The search is not right.</strong> <span class="data">{error.message.replace(/^invalid parameter "q": /, "")}</span></span>
       <button class="plainmark mono data" title="Go there" onClick={() => show(start, end)}>
         {text.slice(0, start)}<mark>{text.slice(start, end) || "▲"}</mark>{text.slice(end)}
       </button>

@@ -43,7 +43,7 @@ export default function MapPage() {
         <>
           <div class="row">
             <Segmented<Show> label="Show" value={show} choices={[{ value: "all", label: `All ${map.nodes.length}` }, { value: "near", label: focus ? `Near ${focus}` : "Near the chosen one" }]} onChange={(value) => setParams({ show: value, focus: focus || null })} />
-            <span class="legend muted"><i class="swatch" style={{ background: "var(--ok)" }} /> under 1 % errors <i class="swatch" style={{ background: "var(--warn-fill)" }} /> ● from 1 % <i class="swatch" style={{ background: "var(--err)" }} /> ▲ from 5 %; wider lines carry more calls</span>
+            <span class="legend muted"><span><i class="swatch" style={{ background: "var(--ok)" }} /> under 1 % errors</span> <span><i class="swatch" style={{ background: "var(--warn-fill)" }} /> ● from 1 %</span> <span><i class="swatch" style={{ background: "var(--err)" }} /> ▲ from 5 %</span> <span>wider lines carry more calls</span></span>
             <span class="grow" />
             {chosen && <Chosen node={chosen} />}
           </div>

@@ -2,6 +2,7 @@
 import type { ApiError } from "../../lib/api";
 import { href, param } from "../../lib/router";
 import { ErrorBox } from "../../ui/parts";
+import "./trace.css";
 
 export function Missing({ id, error, retry }: { id: string; error: ApiError; retry: () => void }) {
   if (error.status !== 404) return <div class="page"><ErrorBox error={error} retry={retry} /></div>;
@@ -13,7 +14,7 @@ export function Missing({ id, error, retry }: { id: string; error: ApiError; ret
         <div class="body" style={{ display: "grid", gap: "8px" }}>
           <p class="mono data">{id}</p>
           <p>No span with this id is stored for the tenant <b class="data">{tenant}</b>. One of these is the reason, the most frequent first:</p>
-          <ul>
+          <ul class="why">
             <li><b>It was not sampled.</b> The sender kept its id in a log line and dropped the spans. Its SDK or Collector says so in its sampler.</li>
             <li><b>It has just begun.</b> Spans are sent when they end; look again in a few seconds.</li>
             <li><b>It is older than the retention of traces</b>, which <a href={href("/settings")}>Settings</a> shows.</li>

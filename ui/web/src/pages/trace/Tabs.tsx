@@ -29,6 +29,7 @@ export function FlameTab({ trace, fall, zoom, selected, colour, onSelect, onFoun
       <Flame
         start={trace.start} duration={trace.duration} parent={trace.parent} from={zoom.from} to={zoom.to} selected={selected} found={fall.found}
         colour={(span) => colour(serviceOf(trace, span)).token}
+        isStriped={(span) => colour(serviceOf(trace, span)).round > 0}
         text={(span) => `${serviceOf(trace, span)} ${nameOf(trace, span)}`}
         isError={(span) => (trace.flags[span] & ERROR) !== 0}
         label={`Flame graph of ${formatCount(trace.count)} spans over ${formatNs(trace.durationNs)}; the Table tab has its figures`}

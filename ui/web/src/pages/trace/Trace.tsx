@@ -1,8 +1,9 @@
 // One trace: waterfall, flame graph, map of its services, table; the span that is selected beside it.
-import { useMemo } from "preact/hooks";
+import { useMemo, useRef } from "preact/hooks";
 import { askFrame } from "../../lib/askFrame";
 import { useLoad } from "../../lib/load";
 import { param, setParams } from "../../lib/router";
+import { tick } from "../../lib/time";
 import { serviceHues, serviceNames } from "../../lib/services";
 import type { PageProps } from "../../routes";
 import { Notices } from "../../ui/parts";
@@ -25,18 +26,23 @@ import "./trace.css";
 
 export default function TracePage({ parts }: PageProps) {
   const id = parts.id;
-  const loaded = useLoad(`${param("tenant")} ${id}`, async (signal) => {
+  const loaded = useLoad(`${param("tenant")} ${id} ${tick.value}`, async (signal) => {
     const [answer, all] = await Promise.all([askFrame<TraceSummary>(`/api/v1/traces/${encodeURIComponent(id)}`, {}, signal), serviceNames()]);
     return { warnings: answer.warnings, id, trace: toTrace(answer), all };
   });
-  if (loaded.error) return <Missing id={id} error={loaded.error} retry={loaded.reload} />;
-  if (!loaded.data || loaded.data.id !== id) return <div class="progress" role="progressbar" aria-label="Loading the trace" />;
-  return <Open key={id} trace={loaded.data.trace} all={loaded.data.all} />;
+  // A refresh that brings nothing new leaves folds and the place in the list as they are.
+  const kept = useRef<Trace | null>(null);
+  const fresh = loaded.data?.id === id ? loaded.data.trace : null;
+  if (fresh && (kept.current?.id !== fresh.id || kept.current.stored !== fresh.stored)) kept.current = fresh;
+  if (loaded.error && !fresh) return <Missing id={id} error={loaded.error} retry={loaded.reload} />;
+  if (!loaded.data || !fresh || !kept.current) return <div class="progress" role="progressbar" aria-label="Loading the trace" />;
+  return <Open key={id} trace={kept.current} all={loaded.data.all} warnings={loaded.data.warnings} />;
 }
 
-function Open({ trace, all }: { trace: Trace; all: string[] }) {
+function Open({ trace, all, warnings }: { trace: Trace; all: string[]; warnings: readonly string[] }) {
   const colour = useMemo(() => serviceHues(all, trace.services), [trace, all]);
-  const said = useMemo(() => remarks(trace), [trace]);
+  // What the server counts ("…: 3") is said by the page in its own words; the rest is why spans may be missing.
+  const said = useMemo(() => [...warnings.filter((text) => !/: \d+$/.test(text)), ...remarks(trace)], [trace, warnings]);
   const logs = useLoad(trace.id, (signal) => loadLogs(trace, signal)).data?.data;
   const details = useAllDetails(trace);
   const fall = useWaterfall(trace, param("find"), param("only") === "critical", details);

@@ -30,8 +30,9 @@ export function initialFold(trace: Trace): Fold {
 }
 
 export function useWaterfall(trace: Trace, text: string, onlyPath: boolean, details: readonly Searchable[] | null): Waterfall {
-  const [state, setState] = useState<{ trace: Trace; folded: Uint8Array }>(() => ({ trace, folded: foldedBy(trace, initialFold(trace)) }));
-  const folded = state.trace === trace ? state.folded : foldedBy(trace, initialFold(trace));
+  const [state, setState] = useState<{ trace: Trace | null; folded: Uint8Array }>(() => ({ trace: null, folded: new Uint8Array(0) }));
+  const initial = useMemo(() => foldedBy(trace, initialFold(trace)), [trace]);
+  const folded = state.trace === trace ? state.folded : initial;
   const change = (next: Uint8Array) => setState({ trace, folded: next });
   const keep = useMemo(() => (onlyPath ? criticalAndErrors(trace) : null), [trace, onlyPath]);
   const rows = useMemo(() => visibleRows(trace, folded, keep), [trace, folded, keep]);
