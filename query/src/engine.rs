@@ -23,6 +23,7 @@ use tokio::runtime::Handle;
 
 use crate::govern::memory::Account;
 use crate::govern::metrics::{Language, Outcome};
+use crate::govern::roll::Roll;
 use crate::govern::tails::Tail;
 use crate::govern::{Cancel, Governor, ProcessMemory, Report, Running};
 use crate::scan::slices::ViewSource;
@@ -223,6 +224,7 @@ impl Engine {
         let limits = self.limits_of(&request.tenant);
         let timeout = shorter(request.options.timeout, limits.query_timeout);
         let running = self.admit(Language::Promql, timeout, cancel).await?;
+        running.describe(&request.tenant, &request.text);
         let result = tokio::select! {
             biased;
             () = running.expired() => Err(QueryError::Timeout),
@@ -330,6 +332,11 @@ impl Engine {
 
     pub(crate) fn follow(&self, options: FollowOptions) -> Follower {
         self.0.reader.follow(options)
+    }
+
+    /// Returns what runs, and what ran for long.
+    pub(crate) fn roll(&self) -> &Roll {
+        self.0.governor.roll()
     }
 
     pub(crate) fn view(&self) -> Arc<View> {

@@ -8,6 +8,7 @@
 
 pub(crate) mod memory;
 pub(crate) mod metrics;
+pub(crate) mod roll;
 mod slow;
 pub(crate) mod tails;
 mod watch;
@@ -19,12 +20,14 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use tarn_model::error::{Error, Result};
 use tarn_model::limits::{Limit, Limits};
+use tarn_model::tenant::TenantId;
 use tarn_model::time::Clock;
 use tarn_promql::query::Interrupt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::memory::Pool;
 use self::metrics::{Language, Metrics, Outcome};
+use self::roll::{Entry, Roll};
 pub(crate) use self::slow::Report;
 use self::tails::Tails;
 pub use self::watch::ProcessMemory;
@@ -47,6 +50,7 @@ pub(crate) struct Governor {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     pub(crate) tails: Tails,
+    roll: Roll,
 }
 
 impl Governor {
@@ -73,7 +77,13 @@ impl Governor {
             clock,
             tails: Tails::new(metrics.tails()),
             metrics,
+            roll: Roll::default(),
         }
+    }
+
+    /// Returns what runs, and what ran for long.
+    pub(crate) fn roll(&self) -> &Roll {
+        &self.roll
     }
 
     /// Watches over the memory of the process, for ever.
@@ -98,6 +108,7 @@ impl Governor {
             }
         };
         let started = self.clock.monotonic();
+        let entry = self.roll.enter(language, self.clock.now(), arrived, cancel.clone());
         self.metrics.admitted(started.saturating_sub(arrived));
         Ok(Running {
             governor: Arc::clone(self),
@@ -108,6 +119,7 @@ impl Governor {
             cancel,
             outcome: Outcome::Canceled,
             permit: Some(permit),
+            entry,
         })
     }
 
@@ -192,17 +204,25 @@ pub(crate) struct Running {
     cancel: Cancel,
     outcome: Outcome,
     permit: Option<OwnedSemaphorePermit>,
+    entry: Arc<Entry>,
 }
 
 impl Running {
     /// Makes the query's account with the memory pool; it knows the deadline too.
     pub(crate) fn account(&self) -> memory::Account {
-        memory::Account::new(
+        let account = memory::Account::new(
             Arc::clone(&self.governor.pool),
             Arc::clone(&self.governor.clock),
             self.deadline,
             self.cancel.clone(),
-        )
+        );
+        self.entry.holds(account.held());
+        account
+    }
+
+    /// Says whose query it is and what it asks, for the list of what runs.
+    pub(crate) fn describe(&self, tenant: &TenantId, text: &str) {
+        self.entry.describe(tenant, text);
     }
 
     /// Returns how much memory the query may take.
@@ -232,6 +252,7 @@ impl Running {
         self.outcome = outcome;
         self.governor.metrics.samples(report.samples);
         let (total, waited) = self.elapsed();
+        self.governor.roll.remember(&self.entry, total, outcome, report);
         if total >= self.governor.slow {
             report.log(total, waited, outcome);
         }
@@ -241,6 +262,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.permit.take();
+        self.governor.roll.leave(&self.entry);
         if self.governor.clock.monotonic() >= self.deadline + OVERDUE {
             self.governor.metrics.overdue();
         }

@@ -112,6 +112,7 @@ impl Engine {
         let timeout = shorter(request.timeout, limits.sql_timeout.min(limits.query_timeout));
         let admitted = self.admit(request.language, timeout, cancel).await;
         let running = admitted.map_err(SqlError::from)?;
+        running.describe(&request.tenant, &request.text);
         let opened = tokio::select! {
             biased;
             () = running.expired() => Err(SqlError::Timeout),

@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use tarn_model::error::Result;
 use tarn_model::labels::LabelSet;
 use tarn_model::matcher::Matcher;
-use tarn_model::sample::{Metadata, MetricType};
+use tarn_model::sample::{Exemplar, Metadata, MetricType};
 use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::TimeRange;
@@ -38,6 +38,7 @@ use crate::wal::Lsn;
 
 mod cardinality;
 mod cursor;
+mod exemplars;
 mod names;
 pub mod rows;
 mod select;
@@ -395,6 +396,21 @@ impl View {
     ) -> Result<Vec<String>> {
         let query = names::Query { tenant, selectors, range, limits };
         names::label_values(self, name, query).await
+    }
+
+    /// Returns the exemplars of the series that match any of `selectors`, in its range: by series,
+    /// sorted by labels, each in the order of time. Once there are `max` the search ends, with the
+    /// newest blocks read first.
+    ///
+    /// # Errors
+    /// As [`View::select`].
+    pub async fn exemplars(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        selectors: &[Selector],
+        max: usize,
+    ) -> Result<Vec<(LabelSet, Vec<Exemplar>)>> {
+        exemplars::find(self, tenant, selectors, max).await
     }
 
     /// Returns the metadata of the tenant's metric families, sorted by family.

@@ -7,6 +7,7 @@
 
 mod counts;
 mod logs;
+mod queries;
 mod run;
 mod service;
 mod services;
@@ -71,6 +72,10 @@ pub enum Endpoint {
     Service,
     /// Who calls whom.
     ServicesGraph,
+    /// Queries that run, and slow ones that ran.
+    Queries,
+    /// An end to a query, which the path names.
+    CancelQuery,
 }
 
 impl Endpoint {
@@ -89,6 +94,8 @@ impl Endpoint {
         Self::Services,
         Self::Service,
         Self::ServicesGraph,
+        Self::Queries,
+        Self::CancelQuery,
     ];
 
     /// Returns the path below `/api/v1`, with axum's placeholder for the id.
@@ -107,13 +114,16 @@ impl Endpoint {
             Self::Services => "/services",
             Self::Service => "/services/{name}",
             Self::ServicesGraph => "/services/graph",
+            Self::Queries => "/queries",
+            Self::CancelQuery => "/queries/{id}/cancel",
         }
     }
 
     /// Returns the methods that are answered.
     pub fn methods(self) -> &'static [Method] {
         match self {
-            Self::Trace | Self::Span => &[Method::GET],
+            Self::Trace | Self::Span | Self::Queries => &[Method::GET],
+            Self::CancelQuery => &[Method::POST],
             Self::LogsSearch
             | Self::LogsHistogram
             | Self::LogsFacets
@@ -198,6 +208,8 @@ impl Call {
             Endpoint::Services => services::list(&self, sink).await,
             Endpoint::Service => service::one(&self, path, sink).await,
             Endpoint::ServicesGraph => service::graph(&self, sink).await,
+            Endpoint::Queries => queries::list(&self, sink).await,
+            Endpoint::CancelQuery => queries::cancel(&self, path, sink).await,
         }
     }
 
@@ -253,7 +265,9 @@ impl Call {
     /// Waits for a slot.
     async fn admit(&self) -> Result<Running, Failure> {
         let timeout = self.timeout()?;
-        Ok(self.engine.admit(Language::Search, timeout, self.cancel.clone()).await?)
+        let running = self.engine.admit(Language::Search, timeout, self.cancel.clone()).await?;
+        running.describe(&self.tenant, self.params.get("q"));
+        Ok(running)
     }
 
     /// Gives the slot back.

@@ -5,13 +5,16 @@
 //! and writes the answer.
 //!
 //! - [`params`](self): parameters with upstream's error texts
-//! - `query`: query, query_range, format_query
+//! - `query`: query, query_range, format_query; `columns`: a range as a frame
+//! - `exemplars`: query_exemplars
 //! - `names`: labels, label values, series, metadata
 //! - `status`: buildinfo, runtimeinfo
 //! - `cardinality`: tsdb
 //! - [`time`]: times and durations as text
 
 mod cardinality;
+mod columns;
+mod exemplars;
 mod names;
 pub(crate) mod params;
 mod query;
@@ -29,6 +32,7 @@ use tarn_model::tenant::TenantId;
 use tarn_promql::query::QueryError;
 
 pub(crate) use self::params::Params;
+use super::frame;
 use super::reply::{self, Failure, Sink, Terms};
 use crate::engine::Engine;
 use crate::govern::Cancel;
@@ -45,6 +49,8 @@ pub enum Endpoint {
     QueryRange,
     /// An expression, laid out.
     FormatQuery,
+    /// Exemplars of the series that an expression selects.
+    QueryExemplars,
     /// Label names.
     Labels,
     /// Values of one label, which the path names.
@@ -63,10 +69,11 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Query,
         Self::QueryRange,
         Self::FormatQuery,
+        Self::QueryExemplars,
         Self::Labels,
         Self::LabelValues,
         Self::Series,
@@ -82,6 +89,7 @@ impl Endpoint {
             Self::Query => "/query",
             Self::QueryRange => "/query_range",
             Self::FormatQuery => "/format_query",
+            Self::QueryExemplars => "/query_exemplars",
             Self::Labels => "/labels",
             Self::LabelValues => "/label/{name}/values",
             Self::Series => "/series",
@@ -95,9 +103,12 @@ impl Endpoint {
     /// Returns the methods that are answered; others get 405, on which Grafana falls back to GET.
     pub fn methods(self) -> &'static [Method] {
         match self {
-            Self::Query | Self::QueryRange | Self::FormatQuery | Self::Labels | Self::Series => {
-                &[Method::GET, Method::POST]
-            }
+            Self::Query
+            | Self::QueryRange
+            | Self::FormatQuery
+            | Self::QueryExemplars
+            | Self::Labels
+            | Self::Series => &[Method::GET, Method::POST],
             Self::LabelValues
             | Self::Metadata
             | Self::BuildInfo
@@ -126,7 +137,10 @@ pub async fn handle(
         Err(failure) => return failure.response(),
     };
     let params = Params::new(&form, parts.uri.query().unwrap_or(""));
-    let call = Call { engine: engine.clone(), tenant, params, cancel: Cancel::default() };
+    let wants_frame = frame::is_wanted(&parts.headers);
+    let (engine, cancel) = (engine.clone(), Cancel::default());
+    let call = Call { engine, tenant, params, cancel, wants_frame };
+    let engine = call.engine.clone();
     let cancel = call.cancel.clone();
     let path = parts.uri.path().to_owned();
     let timeout_max = engine.limits_of(&call.tenant).query_timeout;
@@ -147,6 +161,8 @@ struct Call {
     tenant: TenantId,
     params: Params,
     cancel: Cancel,
+    /// The client takes columns where there are some.
+    wants_frame: bool,
 }
 
 impl Call {
@@ -155,6 +171,7 @@ impl Call {
             Endpoint::Query => query::instant(self, sink).await,
             Endpoint::QueryRange => query::range(self, sink).await,
             Endpoint::FormatQuery => query::format(&self, sink).await,
+            Endpoint::QueryExemplars => exemplars::query(&self, sink).await,
             Endpoint::Labels => names::labels(&self, sink).await,
             Endpoint::LabelValues => names::label_values(&self, path, sink).await,
             Endpoint::Series => names::series(&self, sink).await,

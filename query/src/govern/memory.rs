@@ -3,8 +3,8 @@
 //! The engine says what its buffers take; the account passes it on to the pool and remembers it, so
 //! that everything is given back when the query ends, however it ends.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tarn_model::time::Clock;
@@ -69,6 +69,11 @@ impl Account {
     ) -> Self {
         let taken = pool.watch.enter();
         Self { pool, taken, clock, deadline, cancel }
+    }
+
+    /// Returns what it has taken, for whoever watches.
+    pub(super) fn held(&self) -> Weak<Held> {
+        Arc::downgrade(&self.taken)
     }
 }
 

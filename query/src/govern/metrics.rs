@@ -30,7 +30,7 @@ pub(crate) enum Language {
 }
 
 impl Language {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Promql => "promql",
             Self::Labels => "labels",
@@ -56,7 +56,7 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Refused => "refused",

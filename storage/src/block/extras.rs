@@ -17,12 +17,13 @@ use tarn_model::labels::{Label, LabelSet, METRIC_NAME};
 use tarn_model::map::HashSet;
 use tarn_model::sample::{Exemplar, Metadata, MetricType};
 
+use crate::block::BlockMeta;
 use crate::block::columns::{self, LabelColumns, label_column};
-use crate::block::reader::rows::{each_entry, text};
+use crate::block::reader::rows::{Texts as TextKeys, each_entry, text};
 use crate::block::seal::{Content, NewBlock, Origin, refused, seal};
 use crate::block::table::{Columns, TextColumn, append_map, text_map};
 use crate::block::writer::open;
-use crate::schema::{SORT_NAME, column, kind};
+use crate::schema::{SORT_NAME, SeriesKey, column, kind, rank};
 
 /// Label of an exemplar that names its trace.
 const TRACE_ID: &str = "trace_id";
@@ -196,6 +197,36 @@ pub(crate) fn read_exemplars(batch: &RecordBatch) -> Option<Vec<Exemplar>> {
         }
     };
     Some((0..batch.num_rows()).map(exemplar).collect())
+}
+
+/// Returns the series of every row of a batch.
+pub(crate) fn read_keys(meta: &BlockMeta, batch: &RecordBatch) -> Vec<SeriesKey> {
+    let metric = (Arc::<str>::from(METRIC_NAME), column::METRIC.to_owned());
+    let named = meta.labels.iter().filter(|label| !label.in_map);
+    let named = named.map(|label| (label.name.as_str().into(), label_column(&label.name)));
+    let columns: Vec<(u8, Arc<str>, &TextKeys)> = std::iter::once(metric)
+        .chain(named)
+        .filter_map(|(name, own)| {
+            let texts = batch.column_by_name(&own)?.as_dictionary_opt()?;
+            Some((rank(&name).0, name, texts))
+        })
+        .collect();
+    let more = batch.column_by_name(column::LABELS_MORE).and_then(|map| map.as_map_opt());
+    let key = |row: usize| {
+        let mut pairs = Vec::new();
+        for (class, name, texts) in &columns {
+            if let Some(value) = text(texts, row) {
+                pairs.push((*class, Label { name: Arc::clone(name), value: value.into() }));
+            }
+        }
+        if let Some(map) = more {
+            each_entry(map, row, |name, value| {
+                pairs.push((rank(name).0, Label::new(name, value)));
+            });
+        }
+        SeriesKey::new(pairs)
+    };
+    (0..batch.num_rows()).map(key).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -8,23 +8,22 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray;
 use tarn_model::error::{Error, Result};
-use tarn_model::labels::{Label, LabelSet, METRIC_NAME};
+use tarn_model::labels::LabelSet;
 use tarn_model::map::HashMap;
 use tarn_model::sample::Exemplar;
 
-use crate::block::columns::{LabelColumns, label_column};
-use crate::block::extras::{ExemplarWriter, Family, read_exemplars, read_families, write_families};
-use crate::block::reader::rows::{Texts as TextColumn, each_entry, text};
+use crate::block::columns::LabelColumns;
+use crate::block::extras::{
+    ExemplarWriter, Family, read_exemplars, read_families, read_keys, write_families,
+};
 use crate::block::reader::tables::Decoding;
 use crate::block::reader::{Blocks, OpenBlock};
 use crate::compact::classes::Classes;
 use crate::compact::merge::{MergeContext, MergeJob};
 use crate::flush::cut::day_of;
 use crate::retain::erase::Erased;
-use crate::schema::{SeriesKey, column, rank};
+use crate::schema::SeriesKey;
 
 /// Rows decoded at once, of each input.
 const BATCH_ROWS: usize = 1024;
@@ -163,7 +162,7 @@ impl Stream {
             let batch = blocks.every_row(&self.block, &mut self.decoding, BATCH_ROWS).await?;
             let Some(batch) = batch else { break };
             let exemplars = read_exemplars(&batch).ok_or_else(|| damaged(&self.block))?;
-            for (key, exemplar) in keys(&self.block, &batch).into_iter().zip(exemplars) {
+            for (key, exemplar) in read_keys(&self.block.meta, &batch).into_iter().zip(exemplars) {
                 let gone = !self.erased.is_empty() && {
                     let times = self.erased.times(&key.label_set());
                     times.iter().any(|range| range.contains(exemplar.time_ms))
@@ -175,36 +174,6 @@ impl Stream {
         }
         Ok(())
     }
-}
-
-/// Returns the series of every row of a batch.
-fn keys(block: &OpenBlock, batch: &RecordBatch) -> Vec<SeriesKey> {
-    let metric = (Arc::<str>::from(METRIC_NAME), column::METRIC.to_owned());
-    let named = block.meta.labels.iter().filter(|label| !label.in_map);
-    let named = named.map(|label| (label.name.as_str().into(), label_column(&label.name)));
-    let columns: Vec<(u8, Arc<str>, &TextColumn)> = std::iter::once(metric)
-        .chain(named)
-        .filter_map(|(name, own)| {
-            let texts = batch.column_by_name(&own)?.as_dictionary_opt()?;
-            Some((rank(&name).0, name, texts))
-        })
-        .collect();
-    let more = batch.column_by_name(column::LABELS_MORE).and_then(|map| map.as_map_opt());
-    let key = |row: usize| {
-        let mut pairs = Vec::new();
-        for (class, name, texts) in &columns {
-            if let Some(value) = text(texts, row) {
-                pairs.push((*class, Label { name: Arc::clone(name), value: value.into() }));
-            }
-        }
-        if let Some(map) = more {
-            each_entry(map, row, |name, value| {
-                pairs.push((rank(name).0, Label::new(name, value)));
-            });
-        }
-        SeriesKey::new(pairs)
-    };
-    (0..batch.num_rows()).map(key).collect()
 }
 
 /// Outputs under way: exemplars are few, so those of all days and classes are open at once.

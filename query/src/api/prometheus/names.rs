@@ -194,21 +194,21 @@ fn label_name(path: &str) -> Result<String, Failure> {
 }
 
 /// What a question about names reads from.
-struct Scan {
-    view: Arc<View>,
-    tenant: TenantId,
-    limits: ScanLimits,
+pub(super) struct Scan {
+    pub(super) view: Arc<View>,
+    pub(super) tenant: TenantId,
+    pub(super) limits: ScanLimits,
 }
 
 /// Rows, why some may be missing, and the memory they take until they are sent.
-struct Found<T> {
-    rows: Vec<T>,
+pub(super) struct Found<T> {
+    pub(super) rows: Vec<T>,
     partial: Option<String>,
     _account: Account,
 }
 
 /// What can be listed.
-trait Row {
+pub(super) trait Row {
     /// Returns what the row holds on the heap; what it shares with the store does not count.
     fn bytes(&self) -> usize;
 }
@@ -232,7 +232,10 @@ impl Row for (String, Metadata) {
 }
 
 /// Asks a view, with a slot and within the time limit.
-async fn look<T, F>(call: &Call, ask: impl FnOnce(Scan) -> F) -> Result<Found<T>, Failure>
+pub(super) async fn look<T, F>(
+    call: &Call,
+    ask: impl FnOnce(Scan) -> F,
+) -> Result<Found<T>, Failure>
 where
     T: Row,
     F: Future<Output = Result<Vec<T>, Error>>,
@@ -273,6 +276,19 @@ where
 async fn list<T: Send + Sync>(
     found: Result<Found<T>, Failure>,
     limit: Option<usize>,
+    sink: Sink,
+    write: impl Fn(&mut Vec<u8>, &T) + Send,
+) -> Result<(), Gone> {
+    let limit = limit.unwrap_or(usize::MAX);
+    let is_cut = found.as_ref().is_ok_and(|found| found.rows.len() > limit);
+    send(found, limit, is_cut, sink, write).await
+}
+
+/// Sends the first rows, and whether there are more.
+pub(super) async fn send<T: Send + Sync>(
+    found: Result<Found<T>, Failure>,
+    limit: usize,
+    is_cut: bool,
     mut sink: Sink,
     write: impl Fn(&mut Vec<u8>, &T) + Send,
 ) -> Result<(), Gone> {
@@ -281,8 +297,7 @@ async fn list<T: Send + Sync>(
         Err(failure) => return sink.fail(&failure).await,
     };
     let mut remarks = Remarks::default();
-    let limit = limit.unwrap_or(usize::MAX);
-    if rows.len() > limit {
+    if is_cut {
         remarks.warnings.push(TRUNCATED.to_owned());
     }
     say_partial(partial, &mut remarks, &mut sink);

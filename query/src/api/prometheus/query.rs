@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tarn_promql::query::QueryValue;
 
-use super::Call;
 use super::params::Params;
+use super::{Call, columns};
 use crate::api::json;
 use crate::api::json::answer::{self, Steps};
 use crate::api::reply::{Failure, Gone, Remarks, Sink};
@@ -91,12 +91,17 @@ async fn respond(call: Call, asked: Result<Asked, Failure>, sink: Sink) -> Resul
         options: asked.options,
     };
     match call.engine.query(request, call.cancel).await {
-        Ok(answer) => write(answer, &asked, sink).await,
+        Ok(answer) => write(answer, &asked, call.wants_frame, sink).await,
         Err(error) => sink.fail(&error.into()).await,
     }
 }
 
-async fn write(mut answer: Answer, asked: &Asked, mut sink: Sink) -> Result<(), Gone> {
+async fn write(
+    mut answer: Answer,
+    asked: &Asked,
+    wants_frame: bool,
+    mut sink: Sink,
+) -> Result<(), Gone> {
     let mut remarks = Remarks::of(&answer.annotations);
     if asked.stats == Stats::Odd {
         remarks.warnings.push("unknown value of parameter \"stats\", use true or all".to_owned());
@@ -107,6 +112,12 @@ async fn write(mut answer: Answer, asked: &Asked, mut sink: Sink) -> Result<(), 
     if let Some(why) = &answer.partial {
         remarks.warnings.push(why.clone());
         sink.mark_partial();
+    }
+    if let QueryValue::Matrix(series) = &answer.value
+        && wants_frame
+        && asked.steps.step_ms > 0
+    {
+        return columns::write(&answer, series, asked.steps, remarks, sink).await;
     }
     sink.open();
     sink.out.push(b'{');
