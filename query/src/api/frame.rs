@@ -98,11 +98,6 @@ impl Head {
         out.append(&mut self.json);
         out
     }
-
-    /// Returns how many bytes of values follow.
-    pub(crate) fn value_bytes(&self) -> u64 {
-        self.offset
-    }
 }
 
 /// Appends the values of a column.

@@ -80,7 +80,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::LogsSearch,
         Self::LogsHistogram,
         Self::LogsFacets,

@@ -146,3 +146,36 @@ async fn a_query_that_does_not_look_up_is_counted_as_overdue() {
         assert!(metric(&registry, &format!("tarn_query_overdue_total {overdue}")), "{moved} s");
     }
 }
+
+#[tokio::test]
+async fn who_runs_is_listed_and_can_be_ended() {
+    let (governor, _registry) = governor(&Limits::default());
+    let (own, other) = (TenantId::default_tenant(), TenantId::parse("other").expect("a tenant"));
+    let cancel = Cancel::default();
+    let hour = Duration::from_secs(3600);
+    let running = governor.admit(Language::Sql, hour, cancel.clone()).await.expect("admitted");
+    let now = || governor.clock.monotonic();
+    let roll = governor.roll();
+    assert!(roll.running(&own, now()).is_empty(), "nobody's yet");
+    running.describe(&own, "SELECT 1");
+    let account = running.account();
+    assert!(account.reserve(4096));
+    let listed = roll.running(&own, now()).pop().expect("it runs");
+    assert_eq!((listed.text.as_str(), listed.bytes), ("SELECT 1", 4096));
+    assert!(roll.running(&other, now()).is_empty(), "of another tenant");
+    assert!(!roll.cancel(&other, listed.id) && cancel.interrupted().is_none());
+    assert!(roll.cancel(&own, listed.id) && cancel.interrupted().is_some());
+    assert!(account.interrupted().is_some());
+
+    MOVED.set(MOVED.get() + Duration::from_secs(2));
+    let report = Report { tenant: &own, text: "SELECT 1", series: 0, samples: 7, bytes_peak: 9 };
+    running.finish(Outcome::Canceled, &report);
+    assert!(roll.running(&own, now()).is_empty() && !roll.cancel(&own, listed.id));
+    let slow = roll.slow(&own).pop().expect("two seconds are remembered");
+    assert_eq!((slow.rows, slow.listed.bytes, slow.outcome), (7, 9, Outcome::Canceled));
+    assert!(slow.listed.elapsed >= Duration::from_secs(2) && roll.slow(&other).is_empty());
+    let quick = admit(&governor).await.expect("admitted");
+    quick.describe(&own, "up");
+    quick.finish(Outcome::Ok, &report);
+    assert_eq!(roll.slow(&own).len(), 1, "quick ones are not");
+}

@@ -1,7 +1,9 @@
 //! The HTTP API, request by request, over a real store in a temporary folder.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where its world breaks")]
+#![expect(clippy::print_stdout, reason = "figures of large traces are shown")]
 
+mod columns;
 mod counts;
 mod hostile;
 mod names;

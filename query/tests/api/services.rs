@@ -264,3 +264,109 @@ async fn who_only_logs_is_a_service_too() {
         assert_eq!(answer.status, 400, "{wrong}: {}", answer.body);
     }
 }
+
+/// Stores what ingest makes of calls: 720 from `web` to `cart`, of which every tenth fails, and as
+/// many from `cart` to a database.
+async fn store_edges(world: &World) {
+    world
+        .write(|a| {
+            for (client, server, connection) in
+                [("web", "cart", ""), ("cart", "orders", "database")]
+            {
+                let ends =
+                    [("client", client), ("connection_type", connection), ("server", server)];
+                let named = |name| [&[("__name__", name)][..], &ends].concat();
+                let (mut all, mut failed) = (Vec::new(), Vec::new());
+                for tick in 0..=240_i64 {
+                    let at_ms = NOW_MS - 3_600_000 + tick * 15_000;
+                    all.push((at_ms, (tick * 3) as f64));
+                    failed.push((at_ms, (tick * 3 / 10) as f64));
+                    let spans = Span { service: client, kind: 3, status: 0, at_ms, ms: 40 };
+                    let spans = vec![&spans; tick as usize * 3];
+                    let seconds = named("traces_service_graph_request_client_seconds");
+                    histogram(a, &seconds, at_ms, latency(&spans));
+                }
+                float(a, &named("traces_service_graph_request_total"), &all);
+                float(a, &named("traces_service_graph_request_failed_total"), &failed);
+            }
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn one_service_with_all_that_is_known_of_it() {
+    let world = World::new().await;
+    let spans = shop();
+    world.rows(rows(&spans)).await;
+    store_series(&world, &spans).await;
+    store_edges(&world).await;
+    let half = format!("start={}&points=30", NOW_MS / 1000 - 1800);
+    for place in ["memory", "blocks"] {
+        let answer = world.native(&format!("/services/cart?{half}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let answer = answer.json();
+        let data = &answer["data"];
+        assert_eq!((&data["name"], &data["measured_by"]), (&json!("cart"), &json!("entry_spans")));
+        near(&data["spans_per_second"], 0.2, 0.05);
+        near(&data["errors_ratio"], 0.25, 0.05);
+        assert_eq!(data["series"]["rate"].as_array().unwrap().len(), 30);
+        assert_eq!(data["operations"].as_array().unwrap().len(), 1, "{place}");
+        let operation = &data["operations"][0];
+        assert_eq!((&operation["name"], &operation["kind"]), (&json!("handle"), &json!("server")));
+        near(&operation["spans_per_second"], 0.2, 0.05);
+        let (up, down) = (&data["upstream"], &data["downstream"]);
+        assert_eq!((&up[0]["service"], &up[1]), (&json!("web"), &Value::Null));
+        near(&up[0]["errors_ratio"], 0.1, 0.1);
+        near(&up[0]["p99_ns"], 40e6, 0.1);
+        assert_eq!(down[0]["service"], "orders");
+        assert_eq!(down[0]["connection_type"], "database");
+        let deploys: Vec<(&Value, &Value)> = data["deploys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|deploy| (&deploy["version"], &deploy["before_start"]))
+            .collect();
+        assert_eq!(deploys, [(&json!("1.0"), &json!(true)), (&json!("1.1"), &json!(false))]);
+        assert_eq!(data["deploys"][1]["first_seen_ms"], NOW_MS - 1_800_000 + 100);
+        assert_eq!(data["instances"][0]["id"], "cart-1");
+        assert_eq!(data["resource"]["service.name"], "cart");
+        assert_eq!(data["resource"].get("service.version"), None, "they differ in it");
+        let error = &data["top_errors"][0];
+        assert_eq!((&error["message"], &error["count"]), (&json!("card declined"), &json!(89)));
+        let id = error["trace_id"].as_str().unwrap();
+        let stored = world.native(&format!("/traces/stored?id={id}")).await.json();
+        assert_eq!(stored["data"]["stored"], json!([id]), "there is something to look at");
+        world.flush().await;
+    }
+    let nobody = world.native("/services/no%20body").await.json();
+    assert_eq!(nobody["data"]["name"], "no body");
+    assert_eq!((&nobody["data"]["series"], &nobody["data"]["deploys"]), (&Value::Null, &json!([])));
+    let quoted = world.native("/services/a%22%5C%7D%2B%2F").await;
+    assert_eq!(quoted.status, 200, "{}", quoted.body);
+    assert_eq!(quoted.json()["data"]["name"], "a\"\\}+/");
+}
+
+#[tokio::test]
+async fn who_calls_whom() {
+    let world = World::new().await;
+    let spans = shop();
+    store_series(&world, &spans).await;
+    store_edges(&world).await;
+    let answer = world.native("/services/graph").await.json();
+    let data = &answer["data"];
+    let nodes: Vec<(&str, &str)> = data["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| (node["name"].as_str().unwrap(), node["kind"].as_str().unwrap()))
+        .collect();
+    let expected =
+        [("batch", "service"), ("cart", "service"), ("orders", "database"), ("web", "service")];
+    assert_eq!(nodes, expected);
+    let edges = data["edges"].as_array().unwrap();
+    assert_eq!(edges.len(), 2);
+    let to_cart = edges.iter().find(|edge| edge["server"] == "cart").unwrap();
+    near(&to_cart["per_second"], 0.2, 0.05);
+    near(&to_cart["errors_ratio"], 0.1, 0.1);
+    near(&to_cart["p99_ns"], 40e6, 0.1);
+}

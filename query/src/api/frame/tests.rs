@@ -8,7 +8,6 @@ fn a_frame_byte_by_byte() {
     let mut head = Head::new();
     head.column(&Column { name: "time", unit: "ms", length: 2, ..Column::default() });
     head.column(&Column { name: "value", labels: Some(&labels), length: 2, ..Column::default() });
-    assert_eq!(head.value_bytes(), 32);
     head.members(|object| object.text("note", "ü"));
     let mut out = head.finish();
     values(&mut out, [1000.0, 2000.0].into_iter());

@@ -66,11 +66,11 @@ async fn draw(
 ) -> Result<(), Gone> {
     let mut remarks = answer.remarks(call, &mut sink);
     remarks.warnings.extend(answer.value.remarks());
-    sink.content_type(frame::CONTENT_TYPE);
-    let mut drawing = answer.value.draw(trace_id);
-    if let Err(failure) = answer.hold(drawing.head.value_bytes()) {
+    if let Err(failure) = answer.hold(answer.value.drawn_bytes()) {
         return sink.fail(&failure).await;
     }
+    sink.content_type(frame::CONTENT_TYPE);
+    let mut drawing = answer.value.draw(trace_id);
     let rows = answer.value.spans().count();
     drawing.head.members(|object| {
         json::strings(object.member("warnings"), &remarks.warnings);

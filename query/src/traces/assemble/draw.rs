@@ -41,6 +41,13 @@ pub(crate) struct Drawing {
 }
 
 impl Trace {
+    /// Returns about how many bytes the drawing takes.
+    pub(crate) fn drawn_bytes(&self) -> u64 {
+        let events: usize = self.spans().map(|(span, _)| span.events.len()).sum();
+        let values = self.places.len() * SPAN_COLUMNS + (events + self.path.len()) * 3;
+        (values * size_of::<f64>()) as u64
+    }
+
     /// Draws the trace.
     pub(crate) fn draw(&self, trace_id: &[u8; 16]) -> Drawing {
         let start_ns = self.start_ns();
