@@ -3,6 +3,7 @@ import { Bars } from "../../chart/Bars";
 import { useLoad } from "../../lib/load";
 import { href, param } from "../../lib/router";
 import { termText } from "../../lib/terms";
+import { oneLine, visible } from "../../lib/text";
 import { ago, formatTime, range } from "../../lib/time";
 import { formatCount } from "../../lib/units";
 import { ErrorBox } from "../../ui/parts";
@@ -19,7 +20,7 @@ export function TopErrors({ name, list }: { name: string; list: readonly TopErro
         {list.slice(0, 10).map((one) => (
           <li key={one.message}>
             <b class="bad">▲ {formatCount(one.count)}</b>
-            <span class="grow data">{one.message || "(no message)"}</span>
+            <span class="grow data">{visible(one.message || "(no message)")}</span>
             <span class="muted">{ago(one.last_seen_ms)}</span>
             {stored?.has(one.trace_id) && <a href={href(`/traces/${one.trace_id}`, { span: one.span_id })}>example trace</a>}
           </li>
@@ -52,7 +53,7 @@ export function ServiceLogs({ name }: { name: string }) {
         {rows.slice(0, 8).map((row) => (
           <li key={row.timestamp_unix_nano}>
             <span class="mono muted">{formatTime(Number(BigInt(row.timestamp_unix_nano) / 1_000_000n)).slice(5)}</span>
-            <span class="grow mono data line1">{typeof row.body === "string" ? row.body : JSON.stringify(row.body)}</span>
+            <span class="grow mono data line1">{oneLine(typeof row.body === "string" ? row.body : JSON.stringify(row.body))}</span>
             {row.trace_id && stored?.has(row.trace_id) && <a href={href(`/traces/${row.trace_id}`, { span: row.span_id })}>trace</a>}
           </li>
         ))}

@@ -5,6 +5,7 @@ import type { Hues } from "../../lib/services";
 import { LIMITS } from "../../lib/limits";
 import { href } from "../../lib/router";
 import { termText } from "../../lib/terms";
+import { visible } from "../../lib/text";
 import { formatTime, iso } from "../../lib/time";
 import { formatNs } from "../../lib/units";
 import { Icon } from "../../ui/icons";
@@ -38,10 +39,10 @@ export function Detail({ trace, span, all, logs, colour, onClose }: DetailProps)
   return (
     <aside class="sidepane" aria-label="Span" tabIndex={0}>
       <div class="row">
-        <h2 class="grow"><i class="swatch" style={{ background: colour(service).css }} /><span class="data">{service}</span> <span class="name data">{nameOf(trace, span)}</span></h2>
+        <h2 class="grow"><i class="swatch" style={{ background: colour(service).css }} /><span class="data">{visible(service)}</span> <span class="name data">{visible(nameOf(trace, span))}</span></h2>
         <button class="btn plain icon" aria-label="Close the panel" title="Close (Esc)" onClick={onClose}><Icon name="close" /></button>
       </div>
-      {isError && <div class="row"><Badge state="err">error</Badge>{detail?.status_message && <span class="data">{detail.status_message}</span>}</div>}
+      {isError && <div class="row"><Badge state="err">error</Badge>{detail?.status_message && <span class="data">{visible(detail.status_message)}</span>}</div>}
       <div class="row">
         {lines.length > 0 && <a class="btn small" href={href("/logs", { q: `trace:${trace.id} span:${id}`, ...around })}><Icon name="logs" /> {lines.length} log{lines.length === 1 ? "" : "s"}</a>}
         <a class="btn small" href={href("/metrics", { q: rateQuery(service, nameOf(trace, span)), ...around })}><Icon name="chart" /> Metrics</a>
@@ -66,7 +67,7 @@ export function Detail({ trace, span, all, logs, colour, onClose }: DetailProps)
           <h3>Logs</h3>
           <div class="loglines">
             {lines.slice(0, 8).map(({ offset, row }, i) => (
-              <div key={i}><span class="muted">+{formatNs(offset)}</span><span class={row.severity_number >= 17 ? "bad" : "muted"}>{levelOf(row.severity_number)}</span><span class="data">{bodyText(row.body).slice(0, 400)}</span></div>
+              <div key={i}><span class="muted">+{formatNs(offset)}</span><span class={row.severity_number >= 17 ? "bad" : "muted"}>{levelOf(row.severity_number)}</span><span class="data">{visible(bodyText(row.body).slice(0, 400))}</span></div>
             ))}
           </div>
         </section>
@@ -133,7 +134,7 @@ function Value({ name, value, noFilter }: { name: string; value: unknown; noFilt
       <dt>{name}</dt>
       <dd>
         <span class="v data">
-          {isLong && !isOpen ? `${text.slice(0, LIMITS.valueChars)}… ` : text}
+          {visible(isLong && !isOpen ? `${text.slice(0, LIMITS.valueChars)}… ` : text)}
           {isLong && !isOpen && <button class="btn small" onClick={() => setOpen(true)}>Show all {text.length} characters</button>}
         </span>
         <span class="acts">
@@ -154,8 +155,8 @@ function Event({ event, start }: { event: SpanEvent; start: string }) {
         <b class="data">{isException && type !== undefined ? String(type) : event.name}</b>
         <span class="muted mono">+{formatNs(Number(BigInt(event.timestamp_unix_nano) - BigInt(start)))}</span>
       </div>
-      {message !== undefined && <div class="data">{String(message)}</div>}
-      {stack !== undefined && <pre tabIndex={0} aria-label="Stack trace" class="data">{String(stack)}</pre>}
+      {message !== undefined && <div class="data">{visible(String(message))}</div>}
+      {stack !== undefined && <pre tabIndex={0} aria-label="Stack trace" class="data">{visible(String(stack))}</pre>}
       {stack !== undefined && <div class="row"><Copy text={String(stack)} label="Copy the stack" /></div>}
       {Object.keys(rest).length > 0 && <dl class="kv">{Object.entries(rest).map(([name, value]) => <Value key={name} name={name} value={value} noFilter />)}</dl>}
     </div>

@@ -3,6 +3,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { Hues } from "../../lib/services";
 import { preference } from "../../lib/prefs";
+import { visible } from "../../lib/text";
 import { formatCount, formatNs } from "../../lib/units";
 import { VirtualList, type ListHandle } from "../../ui/VirtualList";
 import type { TraceLogs } from "./logs";
@@ -100,7 +101,7 @@ function rowOfSpan(props: LanesProps, row: number) {
         <i class="swatch" style={{ background }} />
         {isError && <span class="bad" title="error">▲<span class="sr">error</span></span>}
         {(flags & ODD) !== 0 && <span class="odd" title={oddities(trace, at).join("; ")}>◆<span class="sr">{oddities(trace, at).join("; ")}</span></span>}
-        <b class="data">{service}</b> <span class="data">{nameOf(trace, at)}</span>
+        <b class="data">{visible(service)}</b> <span class="data">{visible(nameOf(trace, at))}</span>
         {isFolded && <span class="more">+{formatCount(hidden)}{trace.errorsBelow[at] > 0 ? <span class="bad"> ▲ {formatCount(trace.errorsBelow[at])}</span> : ""}</span>}
       </div>
       <div class="lane" role="gridcell"><div class="in">{bar(trace, at, zoom, background, isError)}{(flags & CRITICAL) !== 0 && path(trace, at, zoom)}{marks(trace, at, zoom, (flags & EVENTS) !== 0, logs)}</div></div>

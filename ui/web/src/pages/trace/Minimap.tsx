@@ -11,6 +11,8 @@ import type { Zoom } from "./zoom";
 const HEIGHT = 56;
 /** How near an edge of the zoom is taken hold of, px. */
 const GRIP = 6;
+/** Errors that are marked where they are. */
+const ERRORS_MAX = 120;
 
 export function Minimap({ trace, zoom, colour }: { trace: Trace; zoom: Zoom; colour: Hues }) {
   const [drag, setDrag] = useState<[number, number] | null>(null);
@@ -82,7 +84,7 @@ function paint(ctx: CanvasRenderingContext2D, trace: Trace, width: number, heigh
   const thick = Math.max(1, row * 0.7);
   const colours = trace.services.map((service) => token(colour(service).token));
   let last = { x: -1, y: -1, to: -1 };
-  let errors: [number, number][] = [];
+  const errors: [number, number][] = [];
   for (let i = 0; i < trace.count; i++) {
     const x = (trace.start[i] / whole) * width;
     const to = x + Math.max(1, (trace.duration[i] / whole) * width);
@@ -94,6 +96,14 @@ function paint(ctx: CanvasRenderingContext2D, trace: Trace, width: number, heigh
     ctx.fillRect(x, y, to - x, thick);
   }
   ctx.fillStyle = token("--err");
-  errors = errors.length > 2000 ? errors.filter((_, i) => i % Math.ceil(errors.length / 2000) === 0) : errors;
-  for (const [x, y] of errors) ctx.fillRect(x - 1, y - 1, 3, 3);
+  // Many errors would cover the picture: they become ticks at its foot.
+  const isMany = errors.length > ERRORS_MAX;
+  const drawn = new Set<number>();
+  for (const [x, y] of errors) {
+    const at = Math.round(x);
+    if (isMany && drawn.has(at)) continue;
+    drawn.add(at);
+    if (isMany) ctx.fillRect(at, height - 4, 1, 4);
+    else ctx.fillRect(x - 1, y - 1, 3, 3);
+  }
 }

@@ -3,6 +3,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { addShortcuts } from "../../lib/keys";
 import { href, navigate, setParams } from "../../lib/router";
 import type { Hues } from "../../lib/services";
+import { visible } from "../../lib/text";
 import { formatTime } from "../../lib/time";
 import { formatCount, formatNs } from "../../lib/units";
 import { VirtualList, type ListHandle } from "../../ui/VirtualList";
@@ -70,7 +71,7 @@ export function List({ list, hues, picked, onPick }: { list: readonly Found[]; h
               <span role="gridcell" class="mono">{formatTime(startMs(one), true).slice(5)}</span>
               <span role="gridcell" class="clip root">
                 <i class="swatch" style={{ background: hues(root?.service ?? "").css }} />
-                <a tabIndex={-1} href={href(`/traces/${one.trace_id}`)}><b class="data">{root?.service || "(no service)"}</b> <span class="data">{root?.name}</span></a>
+                <a tabIndex={-1} href={href(`/traces/${one.trace_id}`)}><b class="data">{visible(root?.service || "(no service)")}</b> <span class="data">{visible(root?.name ?? "")}</span></a>
                 {!one.root && <span class="muted" title="The root span is not stored: the first span is shown"> no root</span>}
               </span>
               <span role="gridcell" class="dur"><i class={one.error_count > 0 ? "bad" : ""} style={{ width: `calc((100% - 66px) * ${(one.duration_ns / longest).toFixed(4)})` }} /><b class="mono">{formatNs(one.duration_ns)}</b></span>
