@@ -63,7 +63,7 @@ export default function Alert({ parts: { id } }: PageProps) {
           <section class="panel" aria-label="Rule">
             <header><h2>Rule</h2><Copy text={rule.query} label="Copy the expression" /></header>
             <div class="body">
-              <pre class="data">{rule.query}</pre>
+              <pre class="data" tabIndex={0}>{rule.query}</pre>
               <dl class="kv">
                 <dt>for</dt><dd>{formatNs((rule.duration ?? 0) * 1e9)}</dd>
                 {(rule.keepFiringFor ?? 0) > 0 && <><dt>keep firing for</dt><dd>{formatNs(rule.keepFiringFor! * 1e9)}</dd></>}
@@ -84,7 +84,8 @@ export default function Alert({ parts: { id } }: PageProps) {
 
 function Measured({ query, row, busy }: { query: string; row?: Row; busy: boolean }) {
   const parts = split(query);
-  const drawn = parts?.left ?? query;
+  // The rules of an objective look at many windows: its burn rate is what they are about.
+  const drawn = row?.labels.slo ? `slo:current_burn_rate:ratio{slo=${JSON.stringify(row.labels.slo)}}` : (parts?.left ?? query);
   const key = `${drawn} ${from.value} ${to.value} ${tick.value} ${param("tenant")}`;
   const { data, error, reload } = useLoad(key, (signal) => queryRange(drawn, range.value, stepFor(range.value, 300), signal));
   const matrix = data?.data;
@@ -160,7 +161,7 @@ function ToldOf({ name, labels, at }: { name: string; labels?: Labels; at: strin
   return (
     <section class="panel" aria-label="Who was told">
       <header><h2>Who was told</h2><a class="muted" href={href("/alerts", { view: "deliveries", of: null })}>all deliveries</a></header>
-      {list.length > 0 ? <DeliveryTable list={list} /> : <p class="muted legend">Nobody: it did not fire lately, is kept quiet, or no route leads to a receiver.</p>}
+      {list.length > 0 ? <DeliveryTable list={list} /> : <p class="muted legend">Nothing was sent about it since Tarn started: it was told before, is kept quiet, or no route leads to a receiver.</p>}
     </section>
   );
 }

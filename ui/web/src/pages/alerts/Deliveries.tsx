@@ -28,7 +28,7 @@ export function Deliveries({ at }: { at: string }) {
       {data && data.dead.length > 0 && <DeadLetters letters={data.dead} reload={reload} />}
       <section class="panel" aria-label="Deliveries">
         <header><h2>Deliveries</h2><span class="muted">{data ? `the last ${data.deliveries.length}, newest first` : "…"}</span></header>
-        {data && data.deliveries.length === 0 && <Empty title="Nobody was told anything yet."><p>Receivers and routes stand in <code>alerting.alertmanager_config</code>; without it alerts are shown here and told nobody.</p></Empty>}
+        {data && data.deliveries.length === 0 && <Empty title="Nothing was sent since Tarn started."><p>Receivers and routes stand in <code>alerting.alertmanager_config</code>; without it alerts are shown here and told nobody.</p></Empty>}
         {data && data.deliveries.length > 0 && <DeliveryTable list={data.deliveries} />}
       </section>
     </>

@@ -41,7 +41,7 @@ export function Rules({ groups }: { groups: readonly RuleGroup[] }) {
                       <td><Badge state={state}>{word}</Badge></td>
                       <td class="data name">{rule.type === "alerting" ? <a href={href(`/alerts/${encodeURIComponent(rule.name)}`, { q: null, view: null })}>{rule.name}</a> : rule.name}</td>
                       <td class="expr">
-                        <a class="mono data" href={href("/metrics", { q: rule.query, view: null })}>{rule.query}</a>
+                        <a class="mono data" title={rule.query.length > 300 ? "The whole expression is on the page of the rule" : undefined} href={href("/metrics", { q: rule.query, view: null })}>{rule.query}</a>
                         {rule.lastError && <div class="bad data">{rule.lastError}</div>}
                       </td>
                       <td class="num">{formatNs(rule.evaluationTime * 1e9)}</td>
