@@ -15,7 +15,7 @@ const NAMES = "cart catalog checkout email frontend payment shipping ads currenc
 describe("colours of services", () => {
   it("do not depend on what is shown", () => {
     const hues = serviceHues(NAMES, []);
-    for (const shown of [["cart"], [...NAMES].reverse()]) for (const name of NAMES) expect(serviceHues(NAMES, shown)(name)).toEqual(hues(name));
+    for (const shown of [["cart"], [...NAMES].reverse(), ["a database", "0", "cart"]]) for (const name of NAMES) expect(serviceHues(NAMES, shown)(name)).toEqual(hues(name));
   });
 
   it("are plain for the first eight, striped for the next", () => {

@@ -40,7 +40,9 @@ const STRIPES = ["", "repeating-linear-gradient(135deg, var(#) 0 3px, color-mix(
 export function serviceHues(all: readonly string[], shown: readonly string[]): Hues {
   const hues = new Map<string, Hue>();
   const rounds: number[] = [];
-  for (const [name, slot] of assignColours([...all, ...shown])) {
+  // Names that are no services of the tenant (databases, services of a moment ago) come after them, so that they move nobody.
+  const known = new Set(all);
+  for (const [name, slot] of [...assignColours(all), ...assignColours(shown.filter((one) => !known.has(one)))]) {
     const round = (rounds[slot] = (rounds[slot] ?? -1) + 1);
     const token = colourToken(slot);
     hues.set(name, { token, round, css: round === 0 ? `var(${token})` : STRIPES[Math.min(round, 2)].replaceAll("#", token) });

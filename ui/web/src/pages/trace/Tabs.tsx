@@ -49,7 +49,7 @@ export function MapTab({ trace, colour }: { trace: Trace; colour: Hues }) {
     return {
       nodes: [...shares(trace)].sort((a, b) => Number(b.service === trace.root.service) - Number(a.service === trace.root.service)).map((share) => ({
         id: share.service, title: share.service || "(no service)", mark: colour(share.service).token ? `var(${colour(share.service).token})` : undefined,
-        sub: `${formatCount(share.spans)} span${share.spans === 1 ? "" : "s"} · self ${formatNs(share.selfNs)}${share.errors > 0 ? ` · ${share.errors} err` : ""}`,
+        sub: `${share.errors > 0 ? `${formatCount(share.errors)} of ` : ""}${formatCount(share.spans)} span${share.spans === 1 ? "" : "s"} · self ${formatNs(share.selfNs)}`,
         state: share.errors > 0 ? ("err" as const) : ("none" as const),
       })),
       edges: list.map((call) => ({
