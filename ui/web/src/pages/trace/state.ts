@@ -6,6 +6,8 @@ import { criticalAndErrors, findSpans, foldBelow, foldServices, reveal, visibleR
 
 /** Traces with more spans begin folded inside each service. */
 export const FOLD_FROM = 5_000;
+/** …where at least so many rows are left. */
+const ROWS_LEFT = 30;
 
 export type Fold = "none" | "services" | "all";
 
@@ -26,7 +28,9 @@ function foldedBy(trace: Trace, how: Fold): Uint8Array {
 export function initialFold(trace: Trace): Fold {
   const wanted = param("fold");
   if (wanted === "none" || wanted === "services" || wanted === "all") return wanted;
-  return trace.count > FOLD_FROM ? "services" : "none";
+  if (trace.count <= FOLD_FROM) return "none";
+  // A trace of one or two services would be folded to nothing.
+  return visibleRows(trace, foldServices(trace), null).span.length >= ROWS_LEFT ? "services" : "none";
 }
 
 export function useWaterfall(trace: Trace, text: string, onlyPath: boolean, details: readonly Searchable[] | null): Waterfall {
