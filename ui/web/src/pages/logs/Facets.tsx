@@ -33,8 +33,11 @@ export function Facets({ question }: { question: Question }) {
   );
 }
 
+/** Keys that the server counts no values of: a request for them would only fail. */
+const UNCOUNTED = new Set(["trace", "span", "body", "timestamp"]);
+
 async function load(question: Question, pins: readonly string[], signal: AbortSignal): Promise<Facet[]> {
-  const filtered = [...new Set(terms(question.q).flatMap((term) => [term, ...(term.inner ?? [])]).map((term) => term.key))].filter((key): key is string => key !== undefined && withoutKey(question.q, key) !== question.q.trim());
+  const filtered = [...new Set(terms(question.q).flatMap((term) => [term, ...(term.inner ?? [])]).map((term) => term.key))].filter((key): key is string => key !== undefined && !UNCOUNTED.has(key) && withoutKey(question.q, key) !== question.q.trim());
   const [best, own, ...others] = await Promise.all([
     askFacets(question, [], LIMIT, signal).then((answer) => answer.data.facets),
     pins.length > 0 ? askFacets(question, pins, LIMIT, signal).then((answer) => answer.data.facets, () => []) : [],
