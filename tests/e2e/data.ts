@@ -21,6 +21,12 @@ export const HOSTILE_TRACE = "00000000000000000000000000000bad";
 export const LONG_BYTES = 256 * 1024;
 export const LONG_MARK = "a line of 256 KiB";
 
+/** Rows of a time that does not pass, for pictures. */
+export const FIXED_FROM = "2026-01-05T10:00:00Z";
+export const FIXED_TO = "2026-01-05T10:10:00Z";
+export const FIXED_TRACE = "0000000000000000000000000000f1ed";
+export const FIXED_SERVICE = "e2e-fixed";
+
 const text = (key: string, value: string) => ({ key, value: { stringValue: value } });
 const span = (n: number) => n.toString(16).padStart(16, "0");
 
@@ -35,6 +41,7 @@ export async function seed(url: string) {
   const ns = (ms: number) => `${Math.round(ms * 1000)}000`;
   await knownTrace(url, now, ns);
   await hostile(url, now, ns);
+  await fixed(url, ns);
   await post(`${url}/v1/logs`, { resourceLogs: [{ resource: { attributes: [text("service.name", "e2e-long")] }, scopeLogs: [{ logRecords: [{ timeUnixNano: ns(now), severityNumber: 9, severityText: "INFO", body: { stringValue: `${LONG_MARK} ${"x".repeat(LONG_BYTES)}` } }] }] }] });
   await expect.poll(async () => {
     const q = encodeURIComponent(`service:"${CALLEE}"`);
@@ -63,6 +70,22 @@ async function knownTrace(url: string, now: number, ns: (ms: number) => string) 
   await post(`${url}/v1/traces`, { resourceSpans: [made(CALLER, [1, 2, 3, 4, 5, 6]), made(CALLEE, [7, 8, 9, 10, 11, 12])] });
   const records = [5, 9].map((n) => ({ timeUnixNano: ns(now + n * 10 + 5), severityNumber: 17, severityText: "ERROR", body: { stringValue: `step ${n} failed: no answer from the gateway` }, traceId: TRACE, spanId: span(n) }));
   await post(`${url}/v1/logs`, { resourceLogs: [{ resource: { attributes: [text("service.name", CALLEE)] }, scopeLogs: [{ logRecords: records }] }] });
+}
+
+async function fixed(url: string, ns: (ms: number) => string) {
+  const from = Date.parse(FIXED_FROM);
+  const resource = { attributes: [text("service.name", FIXED_SERVICE), text("service.version", "1.2.3")] };
+  const levels: [number, string][] = [[5, "DEBUG"], [9, "INFO"], [9, "INFO"], [13, "WARN"], [17, "ERROR"]];
+  const logRecords = Array.from({ length: 120 }, (_, i) => {
+    const [severityNumber, severityText] = levels[(i * 7) % levels.length];
+    return { timeUnixNano: ns(from + i * 4_500), severityNumber, severityText, body: { stringValue: `order ${1000 + i} ${i % 9 ? "was placed" : "has no address"} in ${(i * 37) % 400} ms` }, attributes: [text("region", i % 3 ? "eu-1" : "us-1")] };
+  });
+  await post(`${url}/v1/logs`, { resourceLogs: [{ resource, scopeLogs: [{ logRecords }] }] });
+  const spans = Array.from({ length: 14 }, (_, k) => {
+    const i = k + 1;
+    return { traceId: FIXED_TRACE, spanId: span(i), parentSpanId: i === 1 ? "" : span(Math.floor(i / 2)), name: i === 1 ? "POST /checkout" : `step ${i}`, kind: i === 1 ? 2 : 1, startTimeUnixNano: ns(from + i * 9), endTimeUnixNano: ns(from + 500 - i * 16), status: i === 11 ? { code: 2, message: "no answer" } : {}, attributes: [text("region", "eu-1")] };
+  });
+  await post(`${url}/v1/traces`, { resourceSpans: [{ resource, scopeSpans: [{ spans }] }] });
 }
 
 async function hostile(url: string, now: number, ns: (ms: number) => string) {
