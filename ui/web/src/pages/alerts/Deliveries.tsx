@@ -37,7 +37,7 @@ export function Deliveries({ at }: { at: string }) {
 
 export function DeliveryTable({ list }: { list: readonly Delivery[] }) {
   return (
-    <div class="scroll-x">
+    <div class="scroll-x" tabIndex={0}>
       <table class="table deliveries">
         <thead><tr><th>When</th><th>Receiver</th><th>About</th><th>Why</th><th>Result</th><th>The receiver said</th></tr></thead>
         <tbody>{list.map((one) => <DeliveryRow key={one.id} one={one} />)}</tbody>
@@ -99,7 +99,7 @@ function DeadLetters({ letters, reload }: { letters: readonly DeadLetter[]; relo
     <section class="panel dead" aria-label="Given up">
       <header><h2>{letters.length} given up</h2><span class="muted">nobody was told; mend the receiver, then send again</span></header>
       {failed && <ErrorBox error={failed} />}
-      <div class="scroll-x">
+      <div class="scroll-x" tabIndex={0}>
         <table class="table">
           <thead><tr><th>Given up</th><th>Receiver</th><th>About</th><th>Why</th><th><span class="sr">Actions</span></th></tr></thead>
           <tbody>

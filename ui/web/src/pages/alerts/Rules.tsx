@@ -30,7 +30,7 @@ export function Rules({ groups }: { groups: readonly RuleGroup[] }) {
       {shown.map((group) => (
         <section class="panel" key={`${group.file};${group.name}`} aria-label={group.name}>
           <header><h2 class="data">{group.name}</h2><span class="muted data">{group.file} · every {formatNs(group.interval * 1e9)}</span></header>
-          <div class="scroll-x">
+          <div class="scroll-x" tabIndex={0}>
             <table class="table rules">
               <thead><tr><th>State</th><th>Rule</th><th>Expression</th><th class="num">Took</th><th class="num">Evaluated</th></tr></thead>
               <tbody>

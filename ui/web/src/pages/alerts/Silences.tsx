@@ -28,7 +28,7 @@ export function Silences({ at }: { at: string }) {
       <header><h2>{list.filter((s) => s.status.state === "active").length} active</h2><span class="muted">silences survive restarts; amtool and Grafana see the same ones</span></header>
       {(error ?? failed) && <ErrorBox error={(error ?? failed)!} retry={reload} />}
       {list.length > 0 ? (
-        <div class="scroll-x">
+        <div class="scroll-x" tabIndex={0}>
           <table class="table">
             <thead><tr><th>State</th><th>Quiet are alerts with</th><th>Why</th><th>By</th><th>Until</th><th><span class="sr">Actions</span></th></tr></thead>
             <tbody>

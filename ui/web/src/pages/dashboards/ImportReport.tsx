@@ -52,7 +52,7 @@ export function ImportReport({ imported, onClose }: { imported: Imported; onClos
       {wrong.length > 0 && (
         <section class="panel" aria-label="Queries">
           <header><h2>Queries without an answer</h2><span class="muted">{wrong.length}</span></header>
-          <div class="scroll-x">
+          <div class="scroll-x" tabIndex={0}>
             <table class="table">
               <thead><tr><th>Of</th><th>Query</th><th>Why</th></tr></thead>
               <tbody>{wrong.map((query, i) => <tr key={i}><td class="data">{query.of} {query.reference}</td><td class="mono data"><Marked text={query.text} span={query.span} /></td><td class="data">{query.message}</td></tr>)}</tbody>
@@ -77,7 +77,7 @@ function Lines({ title, lines }: { title: string; lines: readonly Line[] }) {
   return (
     <section class="panel" aria-label={title}>
       <header><h2>{title}</h2><span class="muted">{lines.length}</span></header>
-      <div class="scroll-x">
+      <div class="scroll-x" tabIndex={0}>
         <table class="table">
           <thead><tr><th>Name</th><th>Was</th><th>Becomes</th><th>How</th><th>What is other</th></tr></thead>
           <tbody>

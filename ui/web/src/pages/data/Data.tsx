@@ -130,7 +130,7 @@ function Tenants({ tenants }: { tenants: readonly SignalUsage[] }) {
   return (
     <section class="panel" aria-label="By tenant and signal">
       <header><h2>By tenant and signal</h2><span class="muted">what is in blocks; level 0 is as it was written, 1 and 2 are merged and smaller</span></header>
-      <div class="scroll-x">
+      <div class="scroll-x" tabIndex={0}>
         <table class="table">
           <thead><tr><th>Tenant</th><th>Signal</th><th class="num">Size</th><th class="num">Rows</th><th class="num">Bytes each</th><th class="num">Blocks</th><th>By level</th><th>From</th><th>To</th></tr></thead>
           <tbody>

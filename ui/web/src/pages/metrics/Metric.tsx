@@ -61,7 +61,7 @@ export default function Metric({ parts }: PageProps) {
       <section class="panel" aria-label="Labels">
         <header><h2>Labels</h2><span class="muted">{labels.length} · most values first: these make the series many</span></header>
         {labels.length === 0 ? <Empty title="No labels in this range." /> : (
-          <div class="scroll-x">
+          <div class="scroll-x" tabIndex={0}>
             <table class="table">
               <thead><tr><th>Label</th><th class="num">Values</th><th>Some of them</th><th><span class="sr">Ask</span></th></tr></thead>
               <tbody>

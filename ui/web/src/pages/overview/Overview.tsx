@@ -108,7 +108,7 @@ function ConcernCard({ concern }: { concern: Concern }) {
 
 function Services({ list }: { list: readonly ServiceHealth[] }) {
   return (
-    <div class="scroll-x">
+    <div class="scroll-x" tabIndex={0}>
       <table class="table services">
         <thead>
           <tr>

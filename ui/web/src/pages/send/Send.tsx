@@ -93,7 +93,7 @@ function Sources() {
         <span class="muted">{list ? `${list.length} source${list.length === 1 ? "" : "s"} so far` : ""}</span>
       </header>
       {list && list.length > 0 && (
-        <div class="scroll-x">
+        <div class="scroll-x" tabIndex={0}>
           <table class="table">
             <thead><tr><th>Source</th><th>Signal</th><th class="num">Rows</th><th>First</th><th>Last</th><th><span class="sr">Look</span></th></tr></thead>
             <tbody>

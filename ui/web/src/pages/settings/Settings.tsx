@@ -28,7 +28,7 @@ export default function Settings() {
         <header><h2>The server's</h2><span class="muted">what differs from the defaults, and who said so</span></header>
         {error && <ErrorBox error={error} retry={reload} />}
         {data && (Object.keys(data.settings).length === 0 ? <Empty title="Everything is at its default."><p>Nothing had to be set. <code>tarn config reference</code> lists what can be.</p></Empty> : (
-          <div class="scroll-x">
+          <div class="scroll-x" tabIndex={0}>
             <table class="table">
               <thead><tr><th>Setting</th><th>Value</th><th>From</th></tr></thead>
               <tbody>

@@ -58,7 +58,7 @@ export default function Status() {
       {nodes.data && (
         <section class="panel" aria-label="Writers of this bucket">
           <header><h2>Writers of this bucket</h2></header>
-          <div class="scroll-x">
+          <div class="scroll-x" tabIndex={0}>
             <table class="table">
               <thead><tr><th>Name</th><th>State</th><th>Id</th></tr></thead>
               <tbody>{nodes.data.map((node) => <tr key={node.id}><td class="data">{node.label}{node.own ? " (this one)" : ""}</td><td>{node.state}</td><td class="mono data">{node.id}</td></tr>)}</tbody>

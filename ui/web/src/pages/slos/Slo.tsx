@@ -98,7 +98,7 @@ function Tiers({ slo, budget }: { slo: Objective; budget: SloBudget }) {
   return (
     <section class="panel" aria-label="Alerts of this objective">
       <header><h2>What pages when</h2><span class="muted">a tier fires while both windows burn faster than its rate</span></header>
-      <div class="scroll-x">
+      <div class="scroll-x" tabIndex={0}>
         <table class="table">
           <thead><tr><th>Tier</th><th>Windows</th><th class="num">fires above</th><th class="num">now, long</th><th class="num">now, short</th><th>State</th></tr></thead>
           <tbody>

@@ -41,7 +41,7 @@ export default function Slos() {
           {all.length > 8 && <input class="input search" type="search" placeholder="Search objectives" aria-label="Search objectives" value={param("q")} onInput={(e) => setParams({ q: e.currentTarget.value }, { replace: true })} />}
         </header>
         {items.length > 0 ? (
-          <div class="scroll-x">
+          <div class="scroll-x" tabIndex={0}>
             <table class="table slos">
               <thead>
                 <tr>

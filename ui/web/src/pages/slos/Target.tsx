@@ -31,7 +31,7 @@ export function Target({ slo, budget, at }: { slo: Slo; budget: SloBudget; at: s
         <span class="grow" />
         <label class="row muted">try <input class="input short" inputMode="decimal" placeholder="99.7" value={param("target")} onInput={(e) => setParams({ target: e.currentTarget.value }, { replace: true })} /> %</label>
       </header>
-      <div class="scroll-x">
+      <div class="scroll-x" tabIndex={0}>
         <table class="table">
           <thead><tr><th>Target</th><th class="num">Budget left</th><th class="num">Pages</th><th class="num">Tickets</th><th class="num">Paging for</th></tr></thead>
           <tbody>

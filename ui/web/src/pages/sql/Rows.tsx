@@ -30,7 +30,7 @@ export function Rows({ data }: { data: SqlRows }) {
   return (
     <>
       {data.rows.length > LIMITS.tableRows && <Notices>The first {formatCount(LIMITS.tableRows)} of {formatCount(data.rows.length)} rows are shown; CSV has all of them.</Notices>}
-      <div class="scroll-x">
+      <div class="scroll-x" tabIndex={0}>
         <div class="sqlhead" style={template}>
           {columns.map((name, i) => (
             <button key={`${name}${i}`} class={`clip data ${NUMERIC.test(types[i]) ? "num" : ""}`} title={`${name}: ${types[i]}`} onClick={() => setSort((old) => (old?.by === i ? (old.up ? { by: i, up: false } : null) : { by: i, up: true }))}>
