@@ -42,6 +42,7 @@ pub(crate) mod admin;
 mod alerts;
 mod calls;
 mod erase;
+mod openapi;
 mod pages;
 mod trace;
 
@@ -114,6 +115,7 @@ pub(crate) enum Handler {
     Prometheus(Endpoint),
     Native(native::Endpoint),
     Sql,
+    OpenApi,
     Rules(alerting_api::prometheus::Endpoint),
     Ruler(ruler::Endpoint),
     Alerting(alerting_api::native::Endpoint),
@@ -223,6 +225,8 @@ pub(crate) static ROUTES: &[Route] = &[
     route("/api/v1/logs/facets", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::LogsFacets)),
     route("/api/v1/logs/context", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::LogsContext)),
     route("/api/v1/logs/tail", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::LogsTail)),
+    route("/api/v1/names", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::Names)),
+    route("/api/v1/sql/of", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::SqlOf)),
     route("/api/v1/traces/search", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::TracesSearch)),
     route("/api/v1/traces/{id}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Native(native::Endpoint::Trace)),
     route("/api/v1/traces/histogram", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::TracesHistogram)),
@@ -269,6 +273,7 @@ pub(crate) static ROUTES: &[Route] = &[
     route("/api/v1/dashboards/{name}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Dashboards(boards::Endpoint::Board)),
     route("/api/v1/dashboards/{name}", Methods::Put, Role::Admin, BodyLimit::Board, Handler::Dashboards(boards::Endpoint::Board)),
     route("/api/v1/dashboards/{name}", Methods::Delete, Role::Admin, BodyLimit::None, Handler::Dashboards(boards::Endpoint::Board)),
+    route(openapi::PATH, Methods::Get, Role::Viewer, BodyLimit::None, Handler::OpenApi),
     route("/api/v1/sql", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Sql),
 ];
 
@@ -277,12 +282,20 @@ impl Route {
     pub(crate) fn paths(&self) -> Vec<String> {
         let mut paths = vec![self.path.to_owned()];
         use Handler::{
-            Alerting, Alertmanager, Dashboards, Erase, Native, Reload, Slos, Tombstones, Usage,
-            UsageJobs,
+            Alerting, Alertmanager, Dashboards, Erase, Native, OpenApi, Reload, Slos, Tombstones,
+            Usage, UsageJobs,
         };
         let is_own = matches!(
             self.handler,
-            Native(_) | Usage | UsageJobs | Erase | Tombstones | Alerting(_) | Slos | Dashboards(_)
+            Native(_)
+                | Usage
+                | UsageJobs
+                | Erase
+                | Tombstones
+                | Alerting(_)
+                | Slos
+                | Dashboards(_)
+                | OpenApi
         );
         let is_prometheus = ["/api/v1/", "/config/v1/"].iter().any(|p| self.path.starts_with(p));
         if is_prometheus && !is_own {
@@ -476,6 +489,7 @@ async fn handle(app: Arc<App>, route: &'static Route, request: Request) -> Respo
         Handler::GrpcHealth => calls::health(&app, request).await,
         Handler::Prometheus(endpoint) => admin::prometheus(&app, endpoint, request).await,
         Handler::Native(endpoint) => admin::native(&app, endpoint, request).await,
+        Handler::OpenApi => openapi::openapi(),
         Handler::Sql => admin::sql(&app, request).await,
         Handler::Rules(endpoint) => alerts::prometheus(&app, endpoint, &request),
         Handler::Ruler(endpoint) => alerts::ruler(&app, endpoint, request).await,

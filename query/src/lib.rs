@@ -32,6 +32,7 @@ pub mod api;
 mod engine;
 mod govern;
 mod logs;
+mod names;
 mod records;
 mod rows;
 mod scan;

@@ -38,6 +38,7 @@ pub mod plan;
 mod print;
 mod quantity;
 pub(crate) mod scan;
+pub(crate) mod to_sql;
 
 #[cfg(test)]
 mod tests;

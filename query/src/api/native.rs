@@ -7,10 +7,12 @@
 
 mod counts;
 mod logs;
+mod names;
 mod queries;
 mod run;
 mod service;
 mod services;
+mod sql_of;
 mod tail;
 mod trace;
 mod traces;
@@ -33,6 +35,9 @@ use super::reply::{self, Failure, Gone, Remarks, Sink, Terms};
 use crate::engine::{Engine, names_outcome};
 use crate::govern::metrics::{Language, Outcome};
 use crate::govern::{Cancel, Report, Running};
+use crate::logs::page::Direction;
+use crate::search::SearchError;
+use crate::search::ast::Query;
 use crate::search::parse::{ParseLimits, parse};
 use crate::search::plan::{Plan, plan};
 use crate::search::scan::{Cost, End, Range};
@@ -56,6 +61,10 @@ pub enum Endpoint {
     LogsContext,
     /// Log records that a search finds, as they are stored.
     LogsTail,
+    /// Names that begin as somebody has begun to write.
+    Names,
+    /// The SQL that finds the rows of a search.
+    SqlOf,
     /// Traces that a search finds.
     TracesSearch,
     /// How many spans that a search finds there are when, by duration.
@@ -86,6 +95,8 @@ impl Endpoint {
         Self::LogsFacets,
         Self::LogsContext,
         Self::LogsTail,
+        Self::Names,
+        Self::SqlOf,
         Self::TracesSearch,
         Self::TracesHistogram,
         Self::TracesStored,
@@ -106,6 +117,8 @@ impl Endpoint {
             Self::LogsFacets => "/logs/facets",
             Self::LogsContext => "/logs/context",
             Self::LogsTail => "/logs/tail",
+            Self::Names => "/names",
+            Self::SqlOf => "/sql/of",
             Self::TracesSearch => "/traces/search",
             Self::TracesHistogram => "/traces/histogram",
             Self::TracesStored => "/traces/stored",
@@ -129,6 +142,8 @@ impl Endpoint {
             | Self::LogsFacets
             | Self::LogsContext
             | Self::LogsTail
+            | Self::Names
+            | Self::SqlOf
             | Self::TracesSearch
             | Self::TracesHistogram
             | Self::TracesStored
@@ -200,6 +215,8 @@ impl Call {
             Endpoint::LogsContext => logs::context(&self, sink).await,
             // Answered without a task of its own; see `handle`.
             Endpoint::LogsTail => Ok(()),
+            Endpoint::Names => names::list(&self, sink).await,
+            Endpoint::SqlOf => sql_of::sql_of(&self, sink).await,
             Endpoint::TracesSearch => traces::search(&self, sink).await,
             Endpoint::TracesHistogram => traces::histogram(&self, sink).await,
             Endpoint::TracesStored => trace::stored(&self, sink).await,
@@ -219,15 +236,30 @@ impl Call {
         Ok(self.params.timeout()?.map_or(max, |timeout| timeout.min(max)))
     }
 
+    /// Reads a search.
+    fn parsed(&self) -> Result<Query, Failure> {
+        let limits = ParseLimits::from(&*self.engine.limits_of(&self.tenant));
+        parse(self.params.get("q"), limits).map_err(|error| self.mistake(&error))
+    }
+
+    /// Tells what is wrong with a search, and where.
+    fn mistake(&self, error: &SearchError) -> Failure {
+        let message = error.describe(self.params.get("q"));
+        Failure::parameter("q", message).with_span(error.span.start, error.span.end)
+    }
+
+    /// Returns in which direction pages follow each other.
+    fn direction(&self) -> Result<Direction, Failure> {
+        let text = self.params.get("direction");
+        Direction::parse(text).ok_or_else(|| {
+            Failure::parameter("direction", format!("{text:?} is not backward or forward"))
+        })
+    }
+
     /// Reads the parameters of a search.
     fn asked(&self, table: Table) -> Result<Asked, Failure> {
         let text = self.params.get("q").to_owned();
-        let limits = ParseLimits::from(&*self.engine.limits_of(&self.tenant));
-        let planned = parse(&text, limits).and_then(|query| plan(&query, table));
-        let plan = planned.map_err(|error| {
-            let message = error.describe(&text);
-            Failure::parameter("q", message).with_span(error.span.start, error.span.end)
-        })?;
+        let plan = plan(&self.parsed()?, table).map_err(|error| self.mistake(&error))?;
         let limit = self.number("limit", LIMIT, 1..=LIMIT_MAX)?;
         Ok(Asked { text, plan, range: self.range()?, limit })
     }

@@ -4,11 +4,14 @@
 //! up once per batch; the JSON of a resource is read once for all rows that share it. What a key
 //! means is what it means in a search: `key:value` finds the rows that were counted.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use arrow_array::{Array as _, RecordBatch};
 use tarn_model::error::Result;
 use tarn_model::map::HashMap;
 use tarn_storage::schema::tables::{Table, column};
-use tarn_storage::view::rows::{RowColumn, RowOrder, field};
+use tarn_storage::view::rows::{RowColumn, RowOrder, RowScan, field};
 
 use super::levels::{LEVELS, level};
 use super::tally::Tally;
@@ -64,6 +67,11 @@ impl Facet {
             (None, Owner::Scope) => Source::Member(column::SCOPE, key.name),
         };
         Ok(Self { name: text.to_owned(), tally: Tally::default(), source })
+    }
+
+    /// Makes the facet of a column of text.
+    pub(crate) fn column(name: &'static str) -> Self {
+        Self { name: name.to_owned(), tally: Tally::default(), source: Source::Text(name) }
     }
 
     fn columns(&self) -> Vec<RowColumn> {
@@ -246,12 +254,42 @@ pub(crate) async fn run(
     range: Range,
     facets: Vec<Facet>,
 ) -> Result<(Facets, End)> {
-    let mut facets = Facets::new(table, facets);
+    let facets = Facets::new(table, facets);
     let mut scan = row_scan(table, facets.columns(), plan, range)?;
     scan.order = RowOrder::Any;
+    count(scanner, scan, facets, u64::MAX).await
+}
+
+/// Counts the values of a column in the newest `rows`, or some more.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) async fn newest(
+    scanner: &mut Scanner<'_>,
+    table: Table,
+    range: Range,
+    facet: Facet,
+    rows: u64,
+) -> Result<(Facets, End)> {
+    let facets = Facets::new(table, vec![facet]);
+    let scan = row_scan(table, facets.columns(), &Plan::default(), range)?;
+    count(scanner, scan, facets, rows).await
+}
+
+async fn count(
+    scanner: &mut Scanner<'_>,
+    scan: RowScan,
+    mut facets: Facets,
+    rows: u64,
+) -> Result<(Facets, End)> {
+    let floor_us = Arc::clone(&scan.floor_us);
     let end = scanner
         .run(scan, |batch| {
-            facets.see(batch)?;
+            if facets.rows < rows {
+                facets.see(batch)?;
+            } else {
+                floor_us.store(i64::MAX, Ordering::Relaxed);
+            }
             Ok(facets.bytes())
         })
         .await?;

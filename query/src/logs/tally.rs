@@ -55,6 +55,11 @@ impl Tally {
         self.counts.extend(all);
     }
 
+    /// Returns all values that are known.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.counts.iter().map(|(value, count)| (&**value, *count))
+    }
+
     /// Returns the rows that had a value.
     pub(crate) fn rows(&self) -> u64 {
         self.rows
@@ -72,7 +77,7 @@ impl Tally {
 
     /// Returns the most frequent values, those of one count by name.
     pub(crate) fn top(&self, limit: usize) -> Vec<(&str, u64)> {
-        let mut all: Vec<(&str, u64)> = self.counts.iter().map(|(v, n)| (&**v, *n)).collect();
+        let mut all: Vec<(&str, u64)> = self.all().collect();
         all.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
         all.truncate(limit);
         all

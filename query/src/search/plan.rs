@@ -19,7 +19,8 @@ use datafusion::logical_expr::{Expr, lit};
 use tarn_storage::schema::tables::Table;
 use tarn_storage::view::rows::RowPrune;
 
-pub(crate) use self::intrinsic::Intrinsic;
+pub(crate) use self::field::literal;
+pub(crate) use self::intrinsic::{Intrinsic, code, levels};
 use super::SearchError;
 use super::ast::{Query, Term, TermKind};
 use super::filter;
@@ -28,8 +29,8 @@ use super::matcher::REGEX_BYTES_MAX;
 /// Regular expressions of one search, each of which may take [`REGEX_BYTES_MAX`].
 const REGEXES_MAX: usize = 100;
 
-/// A search over one table.
-#[derive(Debug)]
+/// A search over one table. The default finds everything.
+#[derive(Debug, Default)]
 pub struct Plan {
     /// All must hold; cheap ones first.
     pub conditions: Vec<Expr>,
@@ -63,6 +64,12 @@ pub(crate) fn trace_id(text: &str) -> Option<[u8; 16]> {
 /// Reads a span id from hex digits; left out zeros in front are zeros.
 pub(crate) fn span_id(text: &str) -> Option<[u8; 8]> {
     intrinsic::id(text, 8)?.try_into().ok()
+}
+
+/// Reads an id of `width` bytes from hex digits, and writes it with all of them.
+pub(crate) fn id_text(text: &str, width: usize) -> Option<String> {
+    let bytes = intrinsic::id(text, width)?;
+    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 struct Planner {

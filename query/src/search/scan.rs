@@ -143,6 +143,11 @@ impl<'a> Scanner<'a> {
         Ok(first.zip(parts.iter().map(|part| part.time_max_us).max()))
     }
 
+    /// Returns the names of promoted columns that blocks of a range have.
+    pub(crate) fn promoted(&self, table: Table, range: Range) -> Vec<String> {
+        self.view.row_schema(self.tenant, table, range.start_us, range.end_us).promoted
+    }
+
     /// Shows `see` every batch of a scan, until its time is over. `see` returns what it
     /// holds then, in bytes.
     pub(crate) async fn run(

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "figures of large traces are shown")]
 
 mod columns;
+mod completion;
 mod counts;
 mod hostile;
 mod names;

@@ -51,7 +51,7 @@ fn logs(range: std::ops::Range<i64>) -> TableRows {
 }
 
 /// One span of trace `trace`, `at_ms` after now.
-struct Span {
+pub(crate) struct Span {
     trace: u8,
     id: u8,
     parent: Option<u8>,
@@ -62,7 +62,7 @@ struct Span {
     status: i32,
 }
 
-fn spans(list: &[Span]) -> TableRows {
+pub(crate) fn spans(list: &[Span]) -> TableRows {
     let mut rows = SpanRows::default();
     let scope = rows.scope("{}");
     for span in list {
@@ -106,7 +106,7 @@ fn spans(list: &[Span]) -> TableRows {
 }
 
 /// Three traces: 1 is whole and has an error below its root, 2 lacks its root, 3 is one span.
-const SPANS: [Span; 5] = [
+pub(crate) const SPANS: [Span; 5] = [
     Span {
         trace: 1,
         id: 1,

@@ -12,7 +12,7 @@ use crate::api::json::object::Object;
 use crate::api::reply::{Failure, Gone, Sink};
 use crate::logs::context::{self, Context};
 use crate::logs::fields::Fields;
-use crate::logs::page::{Cursor, Direction, Page};
+use crate::logs::page::{Cursor, Page};
 use crate::logs::search::{self, Request};
 
 /// Rows before and after a record, unless a request says otherwise.
@@ -64,15 +64,11 @@ async fn find(call: &Call) -> Result<Answer<Page>, Failure> {
             Failure::parameter("cursor", format!("{text:?} is not a cursor of an answer"))
         })?),
     };
-    let direction = call.params.get("direction");
-    let direction = Direction::parse(direction).ok_or_else(|| {
-        Failure::parameter("direction", format!("{direction:?} is not backward or forward"))
-    })?;
     let request = Request {
         plan: asked.plan,
         filters: Vec::new(),
         range: asked.range,
-        direction,
+        direction: call.direction()?,
         limit: asked.limit,
         after,
         columns: fields.columns(),

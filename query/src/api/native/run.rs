@@ -48,6 +48,20 @@ impl Run<'_> {
         Scanner::new(&self.view, &self.call.tenant, &self.running, &self.account)
     }
 
+    /// Returns what is read.
+    pub(super) fn view(&self) -> &Arc<View> {
+        &self.view
+    }
+
+    /// Waits for work, `None` where its time is over before.
+    pub(super) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.running.expired() => None,
+            done = work => Some(done),
+        }
+    }
+
     /// Gives the slot back.
     pub(super) fn end<T>(
         self,

@@ -146,7 +146,7 @@ impl Planner {
 }
 
 /// Returns the text of a value that is no pattern.
-pub(super) fn literal(value: &Value) -> Option<&str> {
+pub(crate) fn literal(value: &Value) -> Option<&str> {
     match value {
         Value::Word(glob) => glob.as_literal(),
         Value::Phrase(text) => Some(text),

@@ -75,7 +75,7 @@ impl Intrinsic {
 }
 
 /// Returns the severity numbers of a word (`error`: 17 to 20; `error2`: 18) or number.
-pub(super) fn levels(text: &str) -> Option<(i32, i32)> {
+pub(crate) fn levels(text: &str) -> Option<(i32, i32)> {
     if let Ok(number) = text.parse::<i32>() {
         return (1..=24).contains(&number).then_some((number, number));
     }
@@ -94,7 +94,7 @@ pub(super) fn levels(text: &str) -> Option<(i32, i32)> {
 }
 
 /// Returns the number that a word or number means.
-pub(super) fn code(names: &[(&str, i32)], text: &str) -> Option<i32> {
+pub(crate) fn code(names: &[(&str, i32)], text: &str) -> Option<i32> {
     let named = names.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
     named.map(|(_, number)| *number).or_else(|| text.parse().ok().filter(|n| *n >= 0))
 }
