@@ -23,6 +23,7 @@ mod grafana_alerting;
 mod hostile_doors;
 mod hostile_rows;
 mod limits;
+mod logs_page;
 mod noise;
 mod otlp;
 mod otlp_metrics;

@@ -98,8 +98,8 @@ impl Keys {
     }
 
     fn bytes(&self) -> u64 {
-        let size = |(key, seen): (&Box<str>, &Seen)| key.len() + 64 + 16 * seen.values.len();
-        self.attributes.iter().chain(&self.resource).map(size).sum::<usize>() as u64
+        let all = self.attributes.iter().chain(&self.resource);
+        all.map(|(key, seen)| key.len() + 64 + 16 * seen.values.len()).sum::<usize>() as u64
     }
 
     /// Returns the keys that tell rows apart best, the best one first: those that many rows have, with

@@ -99,6 +99,9 @@ pub(crate) struct Page {
     pub(crate) time_max_us: i64,
 }
 
+/// Rows of a page of the time column, with the earliest and the latest time where they are known.
+type TimePage = (Range<u32>, Option<(i64, i64)>);
+
 /// What is left of the pages of some row groups.
 #[derive(Debug, Default)]
 pub(crate) struct Chosen {
@@ -169,12 +172,7 @@ impl OpenBlock {
 
     /// Returns the pages of the time column with the earliest and the latest time of each, where they
     /// are known.
-    fn time_pages(
-        &self,
-        group: usize,
-        rows: &Range<u32>,
-        time: &str,
-    ) -> Vec<(Range<u32>, Option<(i64, i64)>)> {
+    fn time_pages(&self, group: usize, rows: &Range<u32>, time: &str) -> Vec<TimePage> {
         let Some(leaf) = self.leaf(time) else { return vec![(rows.clone(), None)] };
         let pages = self.page_rows(group, leaf, rows);
         let known = match self.column_index(group, leaf) {
