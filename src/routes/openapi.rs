@@ -38,6 +38,8 @@ const ROUTES_DESCRIBED: &[Described] = &[
     ("/api/v1/services", "Services with their rates, errors and durations.", &["start", "end", "points", "timeout"]),
     ("/api/v1/services/graph", "Which service calls which, how often and how fast.", &["start", "end", "timeout"]),
     ("/api/v1/services/{name}", "One service: its operations, neighbours, deployments and errors.", &["start", "end", "points", "timeout"]),
+    ("/api/v1/queries", "Queries that run, and slow ones that ran.", &[]),
+    ("/api/v1/queries/{id}/cancel", "Ends a query that runs.", &[]),
     ("/api/v1/sql", "The answer to a query in SQL.", &["query", "format", "timeout"]),
     ("/api/v1/dashboards", "The boards that there are.", &[]),
     ("/api/v1/dashboards/{name}", "A board: reads, replaces or deletes it.", &["board_format"]),

@@ -89,7 +89,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::LogsSearch,
         Self::LogsHistogram,
         Self::LogsFacets,
