@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{Instrument as _, info, info_span, warn};
 
 use crate::boards::{self, Folders};
 use crate::clock::{SystemClock, SystemRng};
@@ -325,7 +325,7 @@ impl Running {
     /// Completes with the error for which the process must stop: the log cannot be replayed, or
     /// another process has taken the identity of the data folder. Else never.
     pub(crate) async fn broken(&self) -> Error {
-        match self.app.storage.replayed().await {
+        match self.app.storage.replayed().instrument(info_span!("replay the log")).await {
             Ok(()) => {
                 info!("the log is replayed, writes are taken");
                 self.app.storage.failed().await

@@ -36,6 +36,8 @@ mod shutdown;
 mod telemetry;
 mod tenant;
 
+use tracing::Instrument as _;
+
 use crate::cli::client::block_on;
 use crate::cli::{Cli, Command, Settings};
 use crate::shutdown::Exit;
@@ -103,7 +105,8 @@ async fn serve(
         Some(bucket) => format!("{bucket}, its log in {data}"),
         None => data.to_string(),
     };
-    let running = Box::pin(app::start(config, caught, query)).await?;
+    let start = app::start(config, caught, query).instrument(tracing::info_span!("start"));
+    let running = Box::pin(start).await?;
     let addresses = running.addresses();
     cli::welcome(addresses, &data);
     let app::Addresses { http, otlp_grpc, otlp_http } = addresses;

@@ -1,4 +1,4 @@
-//! What happened, as log records of the tenant: `service_name` `tarn.alerting`, `event_name`
+//! What happened, as log records of the tenant: `service_name` `tarn`, scope `tarn.alerting`, `event_name`
 //! `tarn.alert.<kind>`. History, noise reports and audits are then plain SQL.
 //!
 //! Events wait in memory for a moment and are written together. They tell what was decided and are
@@ -20,8 +20,8 @@ use tarn_storage::append::{RequestMark, Writer};
 use tokio::sync::Notify;
 
 /// Name of the service in the records.
-const SERVICE: &str = "tarn.alerting";
-const RESOURCE: &str = "{\"attributes\":{\"service.name\":\"tarn.alerting\"}}";
+const SERVICE: &str = "tarn";
+const RESOURCE: &str = "{\"attributes\":{\"service.name\":\"tarn\"}}";
 const SCOPE: &str = "{\"name\":\"tarn.alerting\"}";
 /// How long an event waits at most: soon enough to be looked at, seldom enough to share a sync.
 const INTERVAL: Duration = Duration::from_millis(500);

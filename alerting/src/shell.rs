@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
@@ -95,9 +95,24 @@ pub(crate) struct Shared {
     pub(crate) slots: Semaphore,
     /// How long the replay of the log took, in microseconds; 0 after the start.
     restored_us: AtomicU64,
+    /// When the last evaluation began that is a span of Tarn's own traces, ms.
+    traced_ms: AtomicI64,
 }
 
+/// One evaluation in so many ms becomes a span: with a few groups each one does, with thousands of
+/// them a sample.
+const SPAN_EVERY_MS: i64 = 1_000;
+
 impl Shared {
+    /// Returns whether an evaluation that begins at a time becomes a span.
+    pub(crate) fn is_traced(&self, now_ms: i64) -> bool {
+        let last_ms = self.traced_ms.load(Ordering::Relaxed);
+        now_ms.saturating_sub(last_ms) >= SPAN_EVERY_MS
+            && (self.traced_ms)
+                .compare_exchange(last_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
     /// Returns how long it took to get the states of the run before.
     pub(crate) fn restore_seconds(&self) -> f64 {
         self.restored_us.load(Ordering::Relaxed) as f64 / 1e6
@@ -182,6 +197,7 @@ impl Alerting {
             events,
             slots: Semaphore::new(EVALUATIONS_MAX),
             restored_us: AtomicU64::new(0),
+            traced_ms: AtomicI64::new(0),
             started_ms: clock.now().as_millis(),
             options,
             clock,

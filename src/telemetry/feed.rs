@@ -16,7 +16,7 @@ use tarn_model::metrics::TELEMETRY_DROPPED_ROWS;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::Clock;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{Instrument as _, debug, info_span, warn};
 
 use super::{OwnRow, exposition};
 use crate::app::App;
@@ -81,7 +81,9 @@ impl Feed {
         while !stop.is_cancelled() {
             let ready = app.readiness().ingest.is_none();
             if ready {
-                self.send(&app).await;
+                // Named apart from this folder, of which nothing is caught: one span a round.
+                let span = info_span!(target: "tarn::own_metrics", "store own metrics");
+                self.send(&app).instrument(span).await;
             }
             let wait = if ready { self.interval } else { self.interval.min(RETRY) };
             // Either the time is over or the stop came; the loop looks which.

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tarn_model::labels::LabelSet;
 use tarn_query::promql::query::SampleValue;
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{Instrument as _, Span, info, info_span};
 
 use super::cell::{Cell, CellView};
 use super::expand::{Surroundings, step_expanded};
@@ -151,7 +151,12 @@ impl Group {
         let late = shared.clock.now().as_millis().saturating_sub(due.slot_ms);
         let late = Duration::from_millis(u64::try_from(late).unwrap_or(0));
         observe(&shared.metrics.stages.wait, late);
-        self.evaluate(shared, tenant, self.not_back(due.slot_ms)).await;
+        let span = if shared.is_traced(shared.clock.now().as_millis()) {
+            info_span!("evaluate rules", group = &*self.key, rules = self.cells.len() as u64)
+        } else {
+            Span::none()
+        };
+        self.evaluate(shared, tenant, self.not_back(due.slot_ms)).instrument(span).await;
     }
 
     /// Evaluates some of the rules between slots: rows have come that concern them.

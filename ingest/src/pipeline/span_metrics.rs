@@ -8,7 +8,7 @@
 //! each has its own position (`span_metrics/TENANT`); the generator's own is that of the slowest.
 //!
 //! - [`names`]: span names, bounded in number, without ids
-//! - [`fold`]: batches of spans → groups and edges
+//! - [`fold`]: batches of spans → groups and edges; [`late`]: spans of the past, at their own time
 //! - [`graph`]: the two spans of a call, paired
 //! - [`series`]: groups → samples; [`restore`]: the other way
 //!
@@ -38,8 +38,10 @@ use tarn_storage::wal::Lsn;
 use self::fold::Tenant;
 use crate::metrics::register;
 
+mod columns;
 mod fold;
 mod graph;
+mod late;
 mod latency;
 mod names;
 mod restore;
@@ -47,6 +49,10 @@ mod series;
 
 /// The name under which the generator follows the log.
 pub const FOLLOWER: &str = "span_metrics";
+
+/// Samples of a tenant whose first spans have come are appended this soon: whoever has just started
+/// looks whether they have.
+const FIRST: Duration = Duration::from_secs(1);
 
 /// When the last values of the series are looked for again, where that fails.
 const RESUME_RETRY: Duration = Duration::from_secs(5);
@@ -150,7 +156,15 @@ impl SpanMetrics {
             };
             let position = follower.position();
             match woken {
-                Woken::Told(Followed::Rows(batch)) => self.fold(&batch)?,
+                Woken::Told(Followed::Rows(batch)) => {
+                    let tenants = self.tenants.len();
+                    if self.fold(&batch)? {
+                        self.append(position).await;
+                    }
+                    if self.tenants.len() > tenants {
+                        due = due.min(self.clock.monotonic() + FIRST);
+                    }
+                }
                 Woken::Told(Followed::Lagged { from, to }) => self.missed(from, to),
                 // Without any spans the log is let go all the same.
                 Woken::Told(Followed::Cut(_)) if self.is_dirty || self.tenants.is_empty() => {
@@ -188,16 +202,17 @@ impl SpanMetrics {
         Ok(())
     }
 
-    fn fold(&mut self, batch: &RowBatch) -> Result<()> {
+    /// Counts spans; returns whether so much of the past waits that samples are due.
+    fn fold(&mut self, batch: &RowBatch) -> Result<bool> {
         let now_ms = self.clock.now().as_millis();
         let tenant = self.tenants.entry(batch.tenant().clone()).or_default();
         // Its record was written, those of tenants behind it were not.
         if batch.lsn() <= tenant.covered {
-            return Ok(());
+            return Ok(false);
         }
-        tenant.fold(batch.rows(), now_ms, self.options.groups_max)?;
+        tenant.fold(batch.rows(), now_ms, &self.options)?;
         self.is_dirty = true;
-        Ok(())
+        Ok(tenant.is_full())
     }
 
     fn missed(&self, from: Lsn, to: Lsn) {
@@ -219,7 +234,7 @@ impl SpanMetrics {
         let mut whole = true;
         for (id, tenant) in &mut self.tenants {
             last -= 1;
-            self.metrics.unpaired.inc_by(tenant.expire(now_ms, self.options.groups_max));
+            self.metrics.unpaired.inc_by(tenant.expire(now_ms, &self.options));
             let done = async {
                 let mut appender = self.writer.appender(id)?;
                 let rejected = tenant.write(&mut appender, &self.options, now_ms);

@@ -21,6 +21,7 @@ use tarn_model::signal::Signal;
 use tarn_model::tasks::Tasks;
 use tarn_model::time::Clock;
 use tokio::runtime::Handle;
+use tracing::Instrument as _;
 
 use crate::block::BlockMeta;
 use crate::catalog::{CommitError, Draft, Identity, State};
@@ -90,7 +91,12 @@ impl Compactor {
     pub(crate) async fn round(&self, store: &Shared) -> Result<CompactReport> {
         let mut turn = self.turn.lock().await;
         let mut report = CompactReport::default();
-        while self.queue(store, &mut turn, None) && self.work_off(store, &mut report).await? {}
+        while self.queue(store, &mut turn, None) {
+            let span = tracing::info_span!("compact");
+            if !self.work_off(store, &mut report).instrument(span).await? {
+                break;
+            }
+        }
         Ok(report)
     }
 

@@ -59,6 +59,8 @@ pub(super) struct Edge {
     pub(super) failed: bool,
     pub(super) weight: f64,
     pub(super) trace_id: u128,
+    /// When the call ended.
+    pub(super) end_ms: i64,
 }
 
 /// Which side of a call a span is.
@@ -90,6 +92,7 @@ pub(super) struct Half {
     pub(super) seconds: f64,
     pub(super) failed: bool,
     pub(super) weight: f64,
+    pub(super) end_ms: i64,
 }
 
 /// Spans that wait for their other half.
@@ -98,12 +101,20 @@ pub(super) struct Calls {
     waiting: HashMap<CallId, Half>,
     /// With the time at which each is given up.
     order: VecDeque<(i64, CallId)>,
+    /// The same for spans of the past, by their own time.
+    late: VecDeque<(i64, CallId)>,
     unpaired: u64,
 }
 
 impl Calls {
-    /// Takes a span in; returns the edge that it completes.
-    pub(super) fn take(&mut self, id: CallId, half: Half, now_ms: i64) -> Option<Edge> {
+    /// Takes a span in; returns the edge that it completes. One of the past waits by its own time.
+    pub(super) fn take(
+        &mut self,
+        id: CallId,
+        half: Half,
+        now_ms: i64,
+        is_late: bool,
+    ) -> Option<Edge> {
         let alone = match &half.side {
             Side::Client { database: Some(name), .. } => {
                 Some((half.own.clone(), Peer::named(name), "database"))
@@ -121,12 +132,14 @@ impl Calls {
         match self.waiting.remove(&id).filter(|_| pairs) {
             Some(other) if half.is_client() => Some(Half::pair(&half, &other, id.0)),
             Some(other) => Some(Half::pair(&other, &half, id.0)),
-            None if self.order.len() >= WAITING_MAX => {
+            None if self.order.len() + self.late.len() >= WAITING_MAX => {
                 self.unpaired += 1;
                 None
             }
             None => {
-                self.order.push_back((now_ms.saturating_add(WAIT_MS), id));
+                let (order, since_ms) =
+                    if is_late { (&mut self.late, half.end_ms) } else { (&mut self.order, now_ms) };
+                order.push_back((since_ms.saturating_add(WAIT_MS), id));
                 self.waiting.insert(id, half);
                 None
             }
@@ -136,20 +149,35 @@ impl Calls {
     /// Gives up who has waited too long: returns the edges to peers that send no spans, and how many
     /// halves stay alone.
     pub(super) fn expire(&mut self, now_ms: i64) -> (Vec<Edge>, u64) {
+        let edges = Self::give_up(&mut self.order, &mut self.waiting, &mut self.unpaired, now_ms);
+        (edges, std::mem::take(&mut self.unpaired))
+    }
+
+    /// Gives up who has waited too long by the clock of the past.
+    pub(super) fn expire_late(&mut self, clock_ms: i64) -> Vec<Edge> {
+        Self::give_up(&mut self.late, &mut self.waiting, &mut self.unpaired, clock_ms)
+    }
+
+    fn give_up(
+        order: &mut VecDeque<(i64, CallId)>,
+        waiting: &mut HashMap<CallId, Half>,
+        unpaired: &mut u64,
+        now_ms: i64,
+    ) -> Vec<Edge> {
         let mut edges = Vec::new();
-        while let Some((_, id)) = self.order.front().copied().filter(|(due, _)| *due <= now_ms) {
-            self.order.pop_front();
-            let Some(half) = self.waiting.remove(&id) else { continue };
+        while let Some((_, id)) = order.front().copied().filter(|(due, _)| *due <= now_ms) {
+            order.pop_front();
+            let Some(half) = waiting.remove(&id) else { continue };
             match &half.side {
                 Side::Client { peer: Some(peer), .. } => {
                     let (client, server) = (half.own.clone(), Peer::named(peer));
                     let key = EdgeKey { client, server, connection: "virtual_node" };
                     edges.push(half.whole(key, id.0));
                 }
-                _ => self.unpaired += 1,
+                _ => *unpaired += 1,
             }
         }
-        (edges, std::mem::take(&mut self.unpaired))
+        edges
     }
 
     /// Returns whether nobody waits.
@@ -170,8 +198,9 @@ impl Half {
     }
 
     fn whole(&self, key: EdgeKey, trace_id: u128) -> Edge {
-        let (seconds, failed, weight) = (self.seconds, self.failed, self.weight);
-        Edge { key, client_seconds: seconds, server_seconds: seconds, failed, weight, trace_id }
+        let Self { seconds, failed, weight, end_ms, .. } = *self;
+        let (client_seconds, server_seconds) = (seconds, seconds);
+        Edge { key, client_seconds, server_seconds, failed, weight, trace_id, end_ms }
     }
 
     fn pair(client: &Self, server: &Self, trace_id: u128) -> Edge {
@@ -184,6 +213,7 @@ impl Half {
             failed: client.failed || server.failed,
             weight: client.weight,
             trace_id,
+            end_ms: client.end_ms.max(server.end_ms),
         }
     }
 }

@@ -87,6 +87,12 @@ pub(super) struct Group {
     pub(super) last_ms: i64,
     /// It has samples in the store.
     pub(super) is_known: bool,
+    /// The record that is being written begins it.
+    pub(super) is_begun: bool,
+    /// Its samples stand in the past: see [`late`](super::late).
+    pub(super) is_late: bool,
+    /// Spans were counted since its last samples.
+    pub(super) is_counted: bool,
     series: Vec<Option<SeriesRef>>,
 }
 
@@ -94,9 +100,10 @@ pub(super) struct Group {
 #[derive(Debug)]
 pub(super) struct Output<'a> {
     pub(super) appender: &'a mut Appender,
-    pub(super) now_ms: i64,
-    /// Time of the zeros before a new group.
-    pub(super) before_ms: i64,
+    /// Time of the samples.
+    pub(super) time_ms: i64,
+    /// So long before them stand the zeros of a new group.
+    pub(super) interval_ms: i64,
     pub(super) classic: bool,
     pub(super) rejected: u64,
 }
@@ -146,8 +153,9 @@ impl Group {
     /// Writes the samples of spans.
     pub(super) fn write_spans(&mut self, key: &SpanKey, mode: Mode, output: &mut Output<'_>) {
         let (labels, exemplar) = (Labels::of_spans(key), self.exemplar.map(Seen::exemplar));
-        let mut row =
-            Row { series: &mut self.series, at: 0, is_known: self.is_known, mode, output };
+        let is_known = self.is_known || self.is_begun;
+        self.is_begun = true;
+        let mut row = Row { series: &mut self.series, at: 0, is_known, mode, output };
         row.float(&labels, (CALLS, "", None), self.count);
         row.latency(&labels, LATENCY, &self.latency, exemplar.as_ref());
     }
@@ -155,8 +163,9 @@ impl Group {
     /// Writes the samples of calls.
     pub(super) fn write_edge(&mut self, key: &EdgeKey, mode: Mode, output: &mut Output<'_>) {
         let (labels, exemplar) = (Labels::of_edge(key), self.exemplar.map(Seen::exemplar));
-        let mut row =
-            Row { series: &mut self.series, at: 0, is_known: self.is_known, mode, output };
+        let is_known = self.is_known || self.is_begun;
+        self.is_begun = true;
+        let mut row = Row { series: &mut self.series, at: 0, is_known, mode, output };
         row.float(&labels, (REQUESTS, "", None), self.count);
         row.float(&labels, (FAILED, "", None), self.failed);
         row.latency(&labels, CLIENT_SECONDS, &self.latency, exemplar.as_ref());
@@ -170,10 +179,38 @@ impl Group {
         }
     }
 
+    /// Begins one of now, or one whose samples stand in the past.
+    pub(super) fn begin(is_late: bool) -> Self {
+        Self { is_late, ..Self::default() }
+    }
+
     /// Says that its samples are stored.
     pub(super) fn written(&mut self) {
-        self.is_known = true;
+        // A late group may have had none to write.
+        self.is_known |= self.is_begun;
+        self.is_begun = false;
+        self.is_counted = false;
         self.exemplar = None;
+    }
+
+    /// Returns its values as they are now, to be written later.
+    pub(super) fn past(&mut self) -> Self {
+        self.is_counted = false;
+        Self {
+            count: self.count,
+            failed: self.failed,
+            latency: self.latency.clone(),
+            server: self.server.clone(),
+            exemplar: self.exemplar.take(),
+            ..Self::default()
+        }
+    }
+
+    /// Lends its series to values of its past, or takes them back.
+    pub(super) fn swap_series(&mut self, past: &mut Self) {
+        std::mem::swap(&mut self.series, &mut past.series);
+        std::mem::swap(&mut self.is_begun, &mut past.is_begun);
+        past.is_known = self.is_known;
     }
 }
 
@@ -222,27 +259,27 @@ impl Row<'_, '_> {
         value: f64,
     ) -> Option<SeriesRef> {
         let series = self.series(labels, name)?;
-        let Output { now_ms, before_ms, .. } = *self.output;
+        let Output { time_ms, interval_ms, .. } = *self.output;
         if !self.is_known {
             // Refused where the series has been there before, and that is as good.
-            drop(self.output.appender.float(series, before_ms, 0.0, 0));
+            drop(self.output.appender.float(series, time_ms - interval_ms, 0.0, 0));
         }
         let value = if self.mode == Mode::Ended { stale_nan() } else { value };
-        let taken = self.output.appender.float(series, now_ms, value, 0);
+        let taken = self.output.appender.float(series, time_ms, value, 0);
         self.count(taken);
         Some(series)
     }
 
     fn histogram(&mut self, series: SeriesRef, latency: &Latency) {
-        let Output { now_ms, before_ms, .. } = *self.output;
+        let Output { time_ms, interval_ms, .. } = *self.output;
         if !self.is_known {
             let empty = Latency::default().histogram();
-            drop(self.output.appender.histogram(series, before_ms, empty, 0));
+            drop(self.output.appender.histogram(series, time_ms - interval_ms, empty, 0));
         }
         let taken = if self.mode == Mode::Ended {
-            self.output.appender.float(series, now_ms, stale_nan(), 0)
+            self.output.appender.float(series, time_ms, stale_nan(), 0)
         } else {
-            self.output.appender.histogram(series, now_ms, latency.histogram(), 0)
+            self.output.appender.histogram(series, time_ms, latency.histogram(), 0)
         };
         self.count(taken);
     }
