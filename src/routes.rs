@@ -44,6 +44,7 @@ mod calls;
 mod erase;
 mod openapi;
 mod pages;
+mod sources;
 mod trace;
 
 #[cfg(test)]
@@ -104,6 +105,7 @@ pub(crate) enum Handler {
     Forget,
     Usage,
     UsageJobs,
+    Sources,
     DeleteSeries,
     CleanTombstones,
     Erase,
@@ -192,6 +194,7 @@ pub(crate) static ROUTES: &[Route] = &[
     route("/api/v1/nodes", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Nodes),
     route("/api/v1/usage", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Usage),
     route("/api/v1/usage/jobs", Methods::Get, Role::Viewer, BodyLimit::None, Handler::UsageJobs),
+    route("/api/v1/sources", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Sources),
     route("/api/v1/admin/tsdb/delete_series", Methods::PostAndPut, Role::Admin, BodyLimit::Form, Handler::DeleteSeries),
     route("/api/v1/admin/tsdb/clean_tombstones", Methods::PostAndPut, Role::Admin, BodyLimit::None, Handler::CleanTombstones),
     route("/api/v1/erase", Methods::Post, Role::Admin, BodyLimit::Form, Handler::Erase),
@@ -283,6 +286,7 @@ impl Route {
         let mut paths = vec![self.path.to_owned()];
         use Handler::{
             Alerting, Alertmanager, Dashboards, Erase, Native, OpenApi, Reload, Slos, Tombstones,
+            Alerting, Alertmanager, Dashboards, Erase, Native, Reload, Slos, Sources, Tombstones,
             Usage, UsageJobs,
         };
         let is_own = matches!(
@@ -290,6 +294,7 @@ impl Route {
             Native(_)
                 | Usage
                 | UsageJobs
+                | Sources
                 | Erase
                 | Tombstones
                 | Alerting(_)
@@ -478,6 +483,7 @@ async fn handle(app: Arc<App>, route: &'static Route, request: Request) -> Respo
         Handler::Nodes => admin::nodes(&app),
         Handler::Forget => admin::forget(&app, request.uri().query()).await,
         Handler::Usage => admin::usage(&app),
+        Handler::Sources => sources::list(&app, &request),
         Handler::UsageJobs => axum::Json(app.storage.jobs()).into_response(),
         Handler::DeleteSeries => erase::delete_series(&app, request).await,
         Handler::CleanTombstones => erase::clean_tombstones(&app, request.headers()).await,

@@ -74,6 +74,11 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
+    /// Returns whether it is one of Prometheus' own.
+    fn is_remote_write(self) -> bool {
+        matches!(self, Self::RemoteWrite1 | Self::RemoteWrite2)
+    }
+
     /// Returns the value of the `protocol` label.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -96,6 +101,8 @@ pub(crate) struct Batch<'c, S> {
     pub(crate) learned: Learned,
     /// Keys that were not in the cache.
     pub(crate) misses: u64,
+    /// Job of the first series.
+    pub(crate) job: Option<String>,
     protocol: Protocol,
     memory: &'c Memory,
     permit: &'c mut Permit,
@@ -138,6 +145,7 @@ impl<'c, S: RowSink> Batch<'c, S> {
             problems: Problems::default(),
             learned: Learned::default(),
             misses: 0,
+            job: None,
             protocol,
             memory,
             permit,
@@ -156,6 +164,9 @@ impl<'c, S: RowSink> Batch<'c, S> {
         number: usize,
         rows: u64,
     ) -> Result<Open<'r, R>> {
+        if number == 0 && self.protocol.is_remote_write() {
+            self.note_job(raw)?;
+        }
         let key = raw.key(&self.space);
         let mut open = Open { raw, key, number, series: None };
         match self.memory.series.get(key) {
@@ -169,6 +180,16 @@ impl<'c, S: RowSink> Batch<'c, S> {
             _ => open.series = self.resolve(raw, key, number, rows)?,
         }
         Ok(open)
+    }
+
+    /// Notes who sends: one look at one series tells it of most requests.
+    fn note_job<R: RawLabels>(&mut self, raw: &R) -> Result<()> {
+        let job = &mut self.job;
+        raw.each(&mut |name, value| {
+            if name == b"job" {
+                *job = Some(String::from_utf8_lossy(value).into_owned());
+            }
+        })
     }
 
     /// Parses labels and asks storage for their series.

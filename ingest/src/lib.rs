@@ -50,6 +50,7 @@ use crate::batch::Memory;
 use crate::decode::key_cache::KeyCache;
 use crate::idempotency::InFlight;
 use crate::metrics::Metrics;
+use crate::sources::{Source, Sources};
 
 pub mod admit;
 mod batch;
@@ -62,6 +63,7 @@ pub mod own;
 pub mod pipeline;
 pub mod receive;
 mod reply;
+pub mod sources;
 mod validate;
 
 pub use decode::otlp::metrics::{Options as OtlpMetrics, Promote};
@@ -106,6 +108,7 @@ struct Inner {
     memory: Memory,
     inflight: Arc<InFlight>,
     metrics: Metrics,
+    sources: Sources,
     /// Monotonic second from which the next warning may be logged.
     warn_from: AtomicU64,
 }
@@ -178,9 +181,15 @@ impl Ingest {
             memory,
             inflight: Arc::default(),
             metrics,
+            sources: Sources::default(),
             warn_from: AtomicU64::new(0),
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// Returns who sent rows of a tenant at or after a time in ms, the newest sender first.
+    pub fn sources(&self, tenant: &TenantId, since_ms: i64) -> Vec<Source> {
+        self.inner.sources.since(tenant, since_ms)
     }
 
     /// Returns the admission of bytes in flight, for bodies that other crates' handlers take.

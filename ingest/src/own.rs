@@ -9,10 +9,13 @@ use tarn_model::tenant::TenantId;
 use tarn_storage::append::RequestMark;
 use tarn_storage::append::rows::{LogRows, SpanRows, TableRows};
 
-use crate::Ingest;
 use crate::batch::{Batch, BatchContext, Float, Protocol, RawLabels, RowSink};
 use crate::decode::key_cache::KeySpace;
 use crate::reply::Written;
+use crate::{Ingest, Inner};
+
+/// Name of this process among the sources.
+const OWN_SOURCE: &str = "tarn";
 
 /// Samples of one series.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +68,7 @@ impl Ingest {
         appender.commit().await?;
         learned.keep(&inner.memory);
         inner.metrics.rows("metrics", protocol.as_str(), written.rows(), problems.rejected());
+        inner.note_own(tenant, Signal::Metrics, written.rows());
         let text = problems.fail().then(|| problems.text(written.rows()));
         Ok(Accepted { written, rejected: problems.failing_rows(), problems: text })
     }
@@ -93,7 +97,16 @@ impl Ingest {
         let count = rows.len() as u64;
         inner.writer.append_rows(tenant, rows, RequestMark::default()).await?;
         inner.metrics.rows(signal.as_str(), Protocol::Own.as_str(), count, &[]);
+        inner.note_own(tenant, signal, count);
         Ok(())
+    }
+}
+
+impl Inner {
+    /// Notes this process among the sources.
+    fn note_own(&self, tenant: &TenantId, signal: Signal, rows: u64) {
+        let noted = [(OWN_SOURCE.to_owned(), rows)];
+        self.sources.note(tenant, (signal, true), &noted, self.clock.now().as_millis());
     }
 }
 

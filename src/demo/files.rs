@@ -42,7 +42,7 @@ const RULES: &str = r#"groups:
         / sum by (gateway) (rate(shop_payments_total[5m]))
   - alert: PaymentsFail
     expr: shop:payments_failed:ratio > 0.03
-    for: 1m
+    for: 30s
     keep_firing_for: 5m
     labels: { severity: page, service: payment, team: money }
     annotations:

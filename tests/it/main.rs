@@ -16,6 +16,7 @@ mod crash_ledger;
 mod crash_loop;
 mod crash_rows;
 mod dashboards;
+mod demo;
 mod erase;
 mod first_steps;
 mod full_disk;

@@ -96,9 +96,28 @@ pub(crate) struct Report {
     /// Rows taken that do not say when they were: they got the time of arrival. Two equal requests
     /// with such rows are two, and not one sent again.
     pub(crate) untimed: u64,
+    /// Name of the service of each resource, with the rows taken before its own.
+    sources: Vec<(String, u64)>,
 }
 
 impl Report {
+    /// Notes that the rows from here on come from a service.
+    fn source(&mut self, service: String) {
+        self.sources.push((service, self.accepted));
+    }
+
+    /// Takes the services, each with the number of its rows.
+    pub(crate) fn take_sources(&mut self) -> Vec<(String, u64)> {
+        let mut sources = std::mem::take(&mut self.sources);
+        let mut end = self.accepted;
+        for (_, rows) in sources.iter_mut().rev() {
+            let begin = *rows;
+            *rows = end.saturating_sub(begin);
+            end = begin;
+        }
+        sources
+    }
+
     /// Counts a row that is not taken.
     pub(crate) fn reject(&mut self, reason: &'static str, detail: impl FnOnce() -> String) {
         self.rejected += 1;

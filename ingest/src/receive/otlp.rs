@@ -181,7 +181,7 @@ async fn on_thread<T: Send + 'static>(
 
 /// Makes what was decoded durable and visible.
 async fn commit(inner: &Inner, signal: Signal, door: Door, decoded: Decoded) -> Result<Outcome> {
-    let Decoded { rows, report, unknown, .. } = decoded;
+    let Decoded { rows, mut report, tenant, unknown, .. } = decoded;
     match rows {
         Rows::Encoded(rows) => {
             rows.commit().await?;
@@ -191,6 +191,8 @@ async fn commit(inner: &Inner, signal: Signal, door: Door, decoded: Decoded) -> 
             learned.keep(&inner.memory);
         }
     }
+    let now_ms = inner.clock.now().as_millis();
+    inner.sources.note(&tenant, (signal, false), &report.take_sources(), now_ms);
     let (signal, rejected) = (signal.as_str(), report.problems.rejected());
     inner.metrics.rows(signal, door.as_str(), report.accepted, rejected);
     inner.metrics.mended(signal, report.truncated, report.repaired);

@@ -12,6 +12,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, Response};
 use tarn_model::error::{Error, Result};
 use tarn_model::limits::{Limit, Limits};
+use tarn_model::signal::Signal;
 use tarn_model::tenant::TenantId;
 use tarn_storage::append::Appender;
 
@@ -134,8 +135,14 @@ async fn take(
     inner.metrics.misses(decoded.misses);
     decoded.appender.commit().await?;
     decoded.learned.keep(&inner.memory);
+    let noted = [(decoded.job.unwrap_or_else(|| UNKNOWN_JOB.to_owned()), decoded.written.rows())];
+    let now_ms = inner.clock.now().as_millis();
+    inner.sources.note(tenant, (Signal::Metrics, false), &noted, now_ms);
     Ok((decoded.written, decoded.problems))
 }
+
+/// Name of a sender whose series have no job.
+const UNKNOWN_JOB: &str = "unknown";
 
 /// Decompressing and decoding, on whatever thread.
 struct Work {
@@ -156,6 +163,7 @@ struct Decoded {
     written: Written,
     problems: Problems,
     misses: u64,
+    job: Option<String>,
     /// Held until the rows have left the appender.
     _permit: Permit,
 }
@@ -176,8 +184,8 @@ impl Work {
         };
         let mut batch = Batch::new(appender, context);
         decode(&body, protocol, &mut batch)?;
-        let Batch { sink: appender, learned, written, problems, misses, .. } = batch;
-        Ok(Decoded { appender, learned, written, problems, misses, _permit: permit })
+        let Batch { sink: appender, learned, written, problems, misses, job, .. } = batch;
+        Ok(Decoded { appender, learned, written, problems, misses, job, _permit: permit })
     }
 }
 

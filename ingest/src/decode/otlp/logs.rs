@@ -56,6 +56,7 @@ impl<'a> Decoder<'a, '_, '_> {
         let resource = Resource::of(group, limits)?;
         let (json, service) = resource.texts(limits, &mut self.report)?;
         let row = self.rows.resource(&json, &service);
+        self.report.source(service);
         self.account.after(0, self.rows.bytes(), self.context)?;
         Ok(row)
     }

@@ -40,6 +40,7 @@ use tarn_model::otel_names::{LabelRules, Translation};
 
 use super::Report;
 use super::frame::{RESOURCES, ROWS, Resource, SCOPES, Scope, each};
+use super::value::Changes;
 use crate::batch::{Batch, Float, RowSink};
 use crate::decode::wire::{DEPTH_MAX, Reader, WireError};
 use crate::validate::{Invalid, Reason, shown};
@@ -148,13 +149,15 @@ pub(crate) fn decode<S: RowSink>(
         time_ms: 0,
         span: None,
         targets: HashSet::default(),
+        sources: Vec::new(),
     };
     each(Reader::new(body), RESOURCES, |group| walk.resource(group))
         .map_err(|e: Error| e.context("decode OTLP metrics"))?;
     let (accepted, rejected) = (walk.points - walk.rejected, walk.rejected);
+    let sources = walk.sources;
     let mut problems = std::mem::take(&mut batch.problems);
     problems.recount(rejected);
-    Ok(Report { accepted, rejected, problems, ..Report::default() })
+    Ok(Report { accepted, rejected, problems, sources, ..Report::default() })
 }
 
 /// A request being decoded.
@@ -174,11 +177,16 @@ struct Walk<'w, 'c, S> {
     span: Option<(i64, i64)>,
     /// Samples of `target_info` of this request.
     targets: HashSet<(u128, i64)>,
+    /// Name of the service of each resource, with the points taken before its own.
+    sources: Vec<(String, u64)>,
 }
 
 impl<S: RowSink> Walk<'_, '_, S> {
     fn resource(&mut self, group: Reader<'_>) -> Result<()> {
         let resource = Resource::of(group, self.batch.limits)?;
+        let (mut scratch, mut changes) = (String::new(), Changes::default());
+        let service = resource.service_name(self.batch.limits, &mut scratch, &mut changes)?;
+        self.sources.push((service.to_owned(), self.points - self.rejected));
         let key = self.key_of_first_field(group)?;
         self.span = None;
         each(group, SCOPES, |group| self.scope(group, &resource, key))?;

@@ -30,6 +30,8 @@ pub(super) enum Rows {
 pub(super) struct Decoded {
     pub(super) rows: Rows,
     pub(super) report: Report,
+    /// Who sent it.
+    pub(super) tenant: TenantId,
     /// Names in JSON that the protocol does not have.
     pub(super) unknown: Vec<String>,
     /// Held until the rows have gone.
@@ -61,12 +63,14 @@ pub(super) fn decode(inner: &Inner, request: Request, hash: u128) -> Result<Deco
         }
         Signal::Metrics => {
             let (rows, report) = samples(inner, (tenant, limits), &body, hash, &mut permit)?;
-            return Ok(Decoded { rows, report, unknown, _permit: permit });
+            let tenant = tenant.clone();
+            return Ok(Decoded { rows, report, tenant, unknown, _permit: permit });
         }
     };
     drop(body);
     let rows = inner.writer.encode_rows(tenant, rows, mark(hash, &report))?;
-    Ok(Decoded { rows: Rows::Encoded(rows), report, unknown, _permit: permit })
+    let (rows, tenant) = (Rows::Encoded(rows), tenant.clone());
+    Ok(Decoded { rows, report, tenant, unknown, _permit: permit })
 }
 
 fn samples(
