@@ -285,9 +285,8 @@ impl Route {
     pub(crate) fn paths(&self) -> Vec<String> {
         let mut paths = vec![self.path.to_owned()];
         use Handler::{
-            Alerting, Alertmanager, Dashboards, Erase, Native, OpenApi, Reload, Slos, Tombstones,
-            Alerting, Alertmanager, Dashboards, Erase, Native, Reload, Slos, Sources, Tombstones,
-            Usage, UsageJobs,
+            Alerting, Alertmanager, Dashboards, Erase, Native, OpenApi, Reload, Slos, Sources,
+            Tombstones, Usage, UsageJobs,
         };
         let is_own = matches!(
             self.handler,

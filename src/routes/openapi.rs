@@ -51,6 +51,7 @@ const ROUTES_DESCRIBED: &[Described] = &[
     ("/api/v1/alerting/deliveries", "Notifications that were tried.", &["limit"]),
     ("/api/v1/alerting/dead_letters", "Notifications that were given up.", &[]),
     ("/api/v1/alerting/replay", "Sends a notification that was given up once more.", &["id"]),
+    ("/api/v1/sources", "Who sends, by signal, since the process began.", &[]),
     ("/api/v1/nodes", "The processes that write to the store.", &[]),
     ("/api/v1/usage", "What tenants store, and what queries ask for.", &[]),
     ("/api/v1/usage/jobs", "What each job sends.", &[]),
