@@ -77,14 +77,14 @@ impl Import<'_> {
                     let expr = text(target, "expr").unwrap_or_default();
                     self.query_line(title, target, Some(Language::Logql), expr);
                     let spec = json!({ "query": expr, "language": "logql" });
-                    queries.add(target, plugin("LogQuery", "TarnLogQuery", spec));
+                    queries.add(target, plugin("LogQuery", "TarnLogQuery", &spec));
                     queries.say("LogQL is kept, and not answered yet");
                 }
                 Source::Tempo => {
                     let query = text(target, "query").unwrap_or_default();
                     self.query_line(title, target, None, query);
                     let spec = json!({ "query": query, "language": "traceql" });
-                    queries.add(target, plugin("TraceQuery", "TarnTraceQuery", spec));
+                    queries.add(target, plugin("TraceQuery", "TarnTraceQuery", &spec));
                     queries.say("TraceQL is kept, and not answered yet");
                 }
                 Source::Panel(id) => {
@@ -231,7 +231,7 @@ impl Queries {
     }
 }
 
-fn plugin(kind: &str, plugin: &str, spec: Value) -> Value {
+fn plugin(kind: &str, plugin: &str, spec: &Value) -> Value {
     json!({ "kind": kind, "spec": { "plugin": { "kind": plugin, "spec": spec } } })
 }
 
@@ -255,7 +255,7 @@ fn prometheus(target: &Tree, expr: &str) -> Value {
     if let Some(letter) = text(target, "refId") {
         spec.insert("refId".into(), letter.into());
     }
-    plugin("TimeSeriesQuery", "PrometheusTimeSeriesQuery", spec.into())
+    plugin("TimeSeriesQuery", "PrometheusTimeSeriesQuery", &spec.into())
 }
 
 /// Guesses: a selector followed by a filter or a parser, which PromQL does not have.

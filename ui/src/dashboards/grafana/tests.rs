@@ -16,11 +16,13 @@ impl CheckQuery for Any {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "made where it is given")]
 fn imported(board: Value) -> (Value, Report) {
     let (board, report) = import(&board, &Any).unwrap();
     (board.into_value(), report)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "made where it is given")]
 fn one(panel: Value) -> (Value, Line) {
     let (board, report) = imported(json!({ "title": "B", "panels": [panel] }));
     let panels = board["spec"]["panels"].as_object().unwrap();
@@ -66,9 +68,9 @@ fn sixteen_kinds_become_panels_and_others_placeholders() {
     }
 }
 
-#[test]
-fn a_time_series_keeps_how_it_looks() {
-    let (spec, line) = one(json!({
+/// A panel that says how everything looks.
+fn cpu_panel() -> Value {
+    json!({
         "id": 1, "type": "timeseries", "title": "CPU", "description": "busy",
         "links": [{ "title": "docs", "url": "https://example.org", "targetBlank": true }],
         "targets": [
@@ -96,7 +98,12 @@ fn a_time_series_keeps_how_it_looks() {
                 { "matcher": { "id": "byValue", "options": {} }, "properties": [] },
             ],
         },
-    }));
+    })
+}
+
+#[test]
+fn a_time_series_keeps_how_it_looks() {
+    let (spec, line) = one(cpu_panel());
     assert_eq!(line.outcome, Approximated);
     assert_eq!(line.reasons, ["overrides of byValue are passed over"]);
     let plugin = &spec["plugin"]["spec"];
@@ -297,6 +304,10 @@ fn seven_kinds_of_variables() {
             json!({ "kind": becomes, "spec": wanted })
         );
     }
+}
+
+#[test]
+fn variables_are_typed_kept_or_not_needed() {
     let (board, report) = imported(json!({ "title": "V", "panels": [], "templating": { "list": [
         { "type": "datasource", "name": "ds", "query": "prometheus" },
         { "type": "textbox", "name": "t", "query": "x", "current": { "value": "y" } },

@@ -71,11 +71,11 @@ impl Import<'_> {
             "custom" => {
                 let values = custom(variable);
                 let spec = json!({ "values": values });
-                Made::exact("StaticListVariable", listed(variable, "StaticListVariable", spec))
+                Made::exact("StaticListVariable", listed(variable, "StaticListVariable", &spec))
             }
             "interval" => {
                 let made =
-                    listed(variable, "StaticListVariable", json!({ "values": steps(variable) }));
+                    listed(variable, "StaticListVariable", &json!({ "values": steps(variable) }));
                 Made::exact("StaticListVariable", made)
             }
             "textbox" => Made::exact("TextVariable", worded(variable, false)),
@@ -128,20 +128,20 @@ impl Import<'_> {
                     Some(selector.as_str()).filter(|s| !s.is_empty()).into_iter().collect();
                 let spec = json!({ "labelName": label, "matchers": matchers });
                 let kind = "PrometheusLabelValuesVariable";
-                Made::exact(kind, listed(variable, kind, spec))
+                Made::exact(kind, listed(variable, kind, &spec))
             }
             Definition::LabelNames { selector } => {
                 let matchers: Vec<&str> =
                     Some(selector.as_str()).filter(|s| !s.is_empty()).into_iter().collect();
                 let kind = "PrometheusLabelNamesVariable";
-                Made::exact(kind, listed(variable, kind, json!({ "matchers": matchers })))
+                Made::exact(kind, listed(variable, kind, &json!({ "matchers": matchers })))
             }
             Definition::Promql(expr) => {
                 self.query_line(name, &Map::new(), Some(Language::Promql), &expr);
                 let kind = "PrometheusPromQLVariable";
                 // Grafana's text of a whole sample; its expression for a part is kept below.
                 let spec = json!({ "expr": expr, "format": "sample" });
-                Made::exact(kind, listed(variable, kind, spec))
+                Made::exact(kind, listed(variable, kind, &spec))
             }
             Definition::Nothing => out("asks nothing that is known"),
         }
@@ -149,7 +149,7 @@ impl Import<'_> {
 }
 
 /// Makes a variable that is chosen from a list.
-fn listed(variable: &Tree, plugin: &str, plugin_spec: Value) -> Value {
+fn listed(variable: &Tree, plugin: &str, plugin_spec: &Value) -> Value {
     let mut spec = named(variable);
     spec.insert("allowMultiple".into(), flag(variable, "multi").into());
     spec.insert("allowAllValue".into(), flag(variable, "includeAll").into());

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
+#[expect(clippy::needless_pass_by_value, reason = "made where it is given")]
 fn board(spec: Value) -> Value {
     json!({ "kind": "Dashboard", "metadata": { "name": "b" }, "spec": spec })
 }
