@@ -16,8 +16,8 @@ export function Head({ trace }: { trace: Trace }) {
       </div>
       <dl class="figures">
         <Figure name="duration" value={formatNs(trace.durationNs)} />
-        <Figure name="spans" value={formatCount(trace.count)} />
-        <Figure name="services" value={formatCount(trace.services.length)} />
+        <Figure name={trace.count === 1 ? "span" : "spans"} value={formatCount(trace.count)} />
+        <Figure name={trace.services.length === 1 ? "service" : "services"} value={formatCount(trace.services.length)} />
         <Figure name={trace.errors === 1 ? "error" : "errors"} value={formatCount(trace.errors)} isBad={trace.errors > 0} />
       </dl>
       <Segmented label="View" value={tab()} choices={TABS} onChange={(value) => setParams({ view: value === "waterfall" ? null : value })} />

@@ -36,8 +36,11 @@ export function Lanes(props: LanesProps) {
   const { trace, fall, zoom, selected, onSelect } = props;
   const list = useRef<ListHandle | null>(null);
   const ticks = axis(zoom, 6);
+  const moved = useRef(false);
   useEffect(() => {
-    if (selected >= 0) list.current?.scrollTo(rowOf(fall.rows, selected));
+    // A link to a span opens with it in the middle; later moves scroll no further than they must.
+    if (selected >= 0) list.current?.scrollTo(rowOf(fall.rows, selected), moved.current ? "nearest" : "center");
+    moved.current = true;
   }, [selected, fall.rows]);
   const click = (event: MouseEvent) => {
     const row = (event.target as Element).closest<HTMLElement>("[data-span]");
