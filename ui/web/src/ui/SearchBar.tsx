@@ -57,7 +57,7 @@ export function SearchBar({ applied, error, label, placeholder, keys, propose, o
       setAt((old) => (old + step + names.length + 1) % (names.length + 1));
     } else if (event.key === "ArrowDown") {
       event.preventDefault();
-      document.querySelector<HTMLElement>(".logslist .vlist")?.focus();
+      document.querySelector<HTMLElement>("main .vlist")?.focus();
     } else if (event.key === "Enter" || (event.key === "Tab" && isOpen && at >= 0)) {
       event.preventDefault();
       if (isOpen && at >= 0 && at < names.length) use(names[at]);
