@@ -37,8 +37,10 @@ export function Head({ question, store, histogram, markMs, tail, isOld }: HeadPr
   const toSql = async () => {
     setFailed(null);
     try {
-      const answer = await ask<{ sql: string }>("/api/v1/sql/of", { signal: "logs", ...bounds(question), limit: 1000 });
-      navigate(href("/sql", { q: answer.data.sql }));
+      const answer = await ask<{ sql: string; notes?: string[] }>("/api/v1/sql/of", { signal: "logs", ...bounds(question), limit: 1000 });
+      // In what the rows may differ stands above the query.
+      const notes = (answer.data.notes ?? []).map((note) => `-- ${note}\n`).join("");
+      navigate(href("/sql", { q: notes + answer.data.sql }));
     } catch (error) {
       setFailed(asError(error));
     }

@@ -46,7 +46,7 @@ export default function Logs() {
     if (!row && (document.activeElement === document.body || document.activeElement === null)) list.current?.element?.focus({ preventScroll: true });
   }, [row]);
   return (
-    <div class={`logs ${row ? "detailed" : ""}`}>
+    <div class={`logs ${row ? "detailed" : ""} ${isContext.value && row ? "incontext" : ""}`}>
       <aside class="facets wideonly" aria-label="Facets">
         <Guard reset={key}>{facets}</Guard>
       </aside>
