@@ -31,7 +31,7 @@ export function Context({ id, row }: { id: string; row: LogRow | undefined }) {
   const newer = data?.data.after ?? [];
   const line = (one: LogRow, isAnchor = false) => (
     <li key={`${rowId(one)}${isAnchor}`} class={`logrow l-${levelOf(one)}`} aria-current={isAnchor || undefined}>
-      <time>{rowTime(one)}</time>
+      <time><span class="date">{rowTime(one).slice(0, 11)}</span>{rowTime(one).slice(11)}</time>
       <span class="lvl">{levelWord(one)}</span>
       <span class="clip data svc">{oneLine(one.service ?? "")}</span>
       <span class="data bod">{oneLine(bodyOf(one))}</span>
