@@ -1,6 +1,7 @@
 // Frames over 100,000 log rows, a trace of 20,000 spans and a chart of 1,000 series, one line per figure:
-// name, p50 and p95 of the milliseconds that the page's thread works in a frame, frames, and the longest
-// task. A frame has 16.7 ms at 60 Hz. `TARN_URL` names a server that runs already.
+// name, p50 and p95 of the milliseconds from the begin of a frame until its layout is done, processor time
+// of the page's thread per frame (which a busy machine does not change), frames, and the longest task. A
+// frame has 16.7 ms at 60 Hz. `TARN_URL` names a server that runs already.
 import { type Page, test } from "@playwright/test";
 import { type Tarn, start } from "./tarn.ts";
 import { settled } from "./watch.ts";
@@ -56,6 +57,20 @@ test("chart", async ({ page }) => {
 interface Work {
   frames: number[];
   longest: number;
+  /** Processor time of the page's thread, in ms. */
+  cpu: number;
+}
+
+/** Counts the processor time of the page's thread; it counts while the session is open. */
+async function clockOf(page: Page): Promise<() => Promise<number>> {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Performance.enable", { timeDomain: "threadTicks" });
+  const ms = async () => {
+    const { metrics } = await session.send("Performance.getMetrics");
+    return (metrics.find(({ name }) => name === "TaskDuration")?.value ?? 0) * 1000;
+  };
+  const before = await ms();
+  return async () => (await ms()) - before;
 }
 
 /** Opens a page; returns the work of its thread until what is looked for is there. */
@@ -85,13 +100,14 @@ async function scroll(page: Page, selector: string, px: number): Promise<Work> {
 
 async function frames(page: Page, act: () => Promise<unknown>): Promise<Work> {
   await taken(page);
+  const cpu = await clockOf(page);
   await act();
-  return taken(page);
+  return { ...(await taken(page)), cpu: await cpu() };
 }
 
 /** Runs in the page: from the begin of each frame until its script, styles and layout are done. */
 function record() {
-  const work = { frames: [] as number[], longest: 0 };
+  const work = { frames: [] as number[], longest: 0, cpu: 0 };
   (window as unknown as { work: typeof work }).work = work;
   const channel = new MessageChannel();
   let began = 0;
@@ -114,14 +130,14 @@ function taken(page: Page): Promise<Work> {
     const { frames, longest } = work;
     work.frames = [];
     work.longest = 0;
-    return { frames, longest };
+    return { frames, longest, cpu: 0 };
   });
 }
 
-function report(name: string, { frames: all, longest }: Work) {
+function report(name: string, { frames: all, longest, cpu }: Work) {
   const sorted = [...all].sort((a, b) => a - b);
   const at = (share: number) => (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0).toFixed(1);
-  console.log(`${name.padEnd(20)} p50 ${at(0.5)} ms  p95 ${at(0.95)} ms  frames ${sorted.length}  longest task ${longest.toFixed(0)} ms`);
+  console.log(`${name.padEnd(20)} p50 ${at(0.5)} ms  p95 ${at(0.95)} ms${cpu > 0 ? `  processor ${(cpu / Math.max(1, sorted.length)).toFixed(1)} ms` : ""}  frames ${sorted.length}  longest task ${longest.toFixed(0)} ms`);
 }
 
 const text = (key: string, value: string) => ({ key, value: { stringValue: value } });
