@@ -190,9 +190,9 @@ async fn found_by_queries(http: &Http) -> Result<()> {
         ON l.trace_id = s.trace_id AND l.span_id = s.span_id \
         WHERE l.severity_number = 17 AND s.name = 'acquire connection' AND s.status = 2";
     ensure!(number(&rows(http, joined).await?[0][0])? >= failed, "errors without their spans");
-    let slow = "SELECT attributes['db.collection.name'], avg(duration_ns) / 1e6 FROM spans \
+    let slow = "SELECT attributes['db.collection.name'], avg(duration_ns) FROM spans \
         WHERE attributes['db.system.name'] IS NOT NULL GROUP BY 1 ORDER BY 2 DESC LIMIT 1";
-    ensure!(number(&rows(http, slow).await?[0][1])? > 50.0, "no slow table");
+    ensure!(number(&rows(http, slow).await?[0][1])? > 5e7, "no slow table");
     Ok(())
 }
 
@@ -224,7 +224,7 @@ async fn counted_at_their_own_time(http: &Http, started: i64) -> Result<()> {
         let all = values.clone();
         values.sort_by(f64::total_cmp);
         let (median, most) = (values[values.len() / 2], values[values.len() - 1]);
-        ensure!(values.len() >= 24 && median > 0.0, "{query}: {all:?}");
+        ensure!(values.len() >= 16 && median > 0.0, "{query}: {all:?}");
         ensure!(most < 4.0 * median, "{query}: a step of {most} beside {median}: {all:?}");
     }
     Ok(())
