@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a build is told by its environment")]
 fn embed() -> Result<(), String> {
     let folder = |name: &str| {
         let path = var_os(name).ok_or_else(|| format!("cargo did not set {name}"))?;

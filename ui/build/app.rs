@@ -5,6 +5,8 @@
 //! built by hand: there the times of the files decide. A lock file keeps builds of two target folders
 //! out of each other's way.
 
+#![expect(clippy::disallowed_methods, reason = "files of the build, in folders of cargo and npm")]
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,6 +1,8 @@
 //! The table of files, as Rust that the crate includes. Files are copied beside it first: a build of
 //! the app that runs meanwhile changes nothing under the compiler's eyes.
 
+#![expect(clippy::disallowed_methods, reason = "files of the build, in folders of cargo and npm")]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! The choice of pages, with a folder of sources and a stand-in for npm.
 
+#![expect(clippy::disallowed_methods, reason = "a folder of this test's own")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
