@@ -139,16 +139,7 @@ pub(crate) async fn start(
         rng: Arc::clone(&rng),
         tasks: Arc::<ProcessTasks>::clone(&tasks),
     };
-    let parts = tarn_alerting::Parts {
-        reader: storage.reader(),
-        engine: engine.clone(),
-        writer: storage.writer(),
-        journal: Arc::new(storage.alert_log()),
-        documents: storage.documents(),
-    };
-    let own_address = addresses.http.to_string();
-    let options = config.alerting.clone();
-    let alerting = Alerting::new(options, &own_address, alerting, parts, &mut registry);
+    let alerting = make_alerting(&config, addresses, &storage, &engine, alerting, &mut registry);
     let feed = Feed::register(&config, addresses.http, Arc::clone(&clock), &mut registry);
     let boards = Folders::new(config.ui.dashboards.clone());
     let stopping = AtomicBool::new(false);
@@ -192,6 +183,26 @@ fn engine_options(config: &Config) -> EngineOptions {
         revision: env!("TARN_BUILD_REVISION").to_owned(),
         ..EngineOptions::default()
     }
+}
+
+/// Makes what evaluates rules and notifies.
+fn make_alerting(
+    config: &Config,
+    addresses: Addresses,
+    storage: &Storage,
+    engine: &Engine,
+    handles: tarn_alerting::Handles,
+    registry: &mut Registry,
+) -> Alerting {
+    let parts = tarn_alerting::Parts {
+        reader: storage.reader(),
+        engine: engine.clone(),
+        writer: storage.writer(),
+        journal: Arc::new(storage.alert_log()),
+        documents: storage.documents(),
+    };
+    let own_address = addresses.http.to_string();
+    Alerting::new(config.alerting.clone(), &own_address, handles, parts, registry)
 }
 
 /// Evaluates rules from the moment on at which the log is replayed: before that no answer is whole.
