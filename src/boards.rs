@@ -222,7 +222,7 @@ fn stored(document: Document) -> Result<Stored, StoreError> {
 
 fn failure(error: &Error) -> StoreError {
     let unavailable = matches!(error.kind(), ErrorKind::Unavailable { .. });
-    StoreError { unavailable, message: error.message().to_string() }
+    StoreError { unavailable, message: error.message().clone() }
 }
 
 /// Answers for boards.

@@ -76,7 +76,7 @@ pub(crate) struct DemoArgs {
 }
 
 fn history(text: &str) -> Result<Duration, String> {
-    let parsed = parse_duration(text).map_err(|e| e.message().to_owned())?;
+    let parsed = parse_duration(text).map_err(|e| e.message().clone())?;
     if parsed > Duration::from_secs(24 * 3600) {
         return Err("at most 24h: the server counts no older spans at their own time".to_owned());
     }

@@ -2,6 +2,7 @@
 //! counts once, and no position is acknowledged before it does.
 #![expect(clippy::unwrap_used, reason = "a test ends where its world breaks")]
 #![expect(clippy::disallowed_methods, reason = "real time and real tasks: the parts are real")]
+#![expect(clippy::future_not_send, reason = "a test runs on one thread")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -8,12 +8,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use http::{HeaderMap, StatusCode, header};
+use http_body_util::{BodyExt as _, Limited};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -114,9 +114,10 @@ async fn show(State(taken): State<Arc<Mutex<Taken>>>, headers: HeaderMap) -> Res
 
 async fn take(State(taken): State<Arc<Mutex<Taken>>>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
-    let Ok(bytes) = to_bytes(request.into_body(), BODY_BYTES_MAX).await else {
+    let Ok(body) = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
+    let bytes = body.to_bytes();
     let Ok(body) = serde_json::from_slice::<Value>(&bytes) else {
         return (StatusCode::BAD_REQUEST, "invalid_payload").into_response();
     };

@@ -231,6 +231,7 @@ async fn counted_at_their_own_time(http: &Http, started: i64) -> Result<()> {
 }
 
 /// Waits for the page, in the shapes of Slack and PagerDuty.
+#[expect(clippy::print_stdout, reason = "tells how long the page took")]
 async fn paged(receiver: &str) -> Result<()> {
     let http = Http::new(receiver);
     let begun = Instant::now();

@@ -1,6 +1,10 @@
 //! The choice of pages, with a folder of sources and a stand-in for npm.
 
-#![expect(clippy::disallowed_methods, reason = "a folder of this test's own")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test of a build script, which reads and writes files as it does"
+)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -61,7 +61,7 @@ pub fn tiers(objective: &Objective) -> Vec<Tier> {
             Severity::Page => alerting.page.disable,
             Severity::Ticket => alerting.ticket.disable,
         };
-        !disabled && !(no_outage && tier.name == burn::OUTAGE_TIER)
+        !disabled && (!no_outage || tier.name != burn::OUTAGE_TIER)
     });
     tiers
 }

@@ -1,5 +1,7 @@
 //! The page that is in this binary, app or not.
 
+#![expect(clippy::string_slice, reason = "places that `find` told are between characters")]
+
 use super::{BASE, NONCE, Page};
 use crate::base::BasePath;
 

@@ -54,6 +54,9 @@ struct Service {
     failing: Vec<Failing>,
 }
 
+/// The services at the ends of an edge: this one, the other one.
+type Ends = fn(&Edge) -> (&str, &str);
+
 /// One service.
 pub(super) async fn one(call: &Call, path: &str, sink: Sink) -> Result<(), Gone> {
     let begun = call.engine.clock().monotonic();
@@ -153,7 +156,7 @@ fn write(out: &mut Vec<u8>, name: &str, service: &Service, window: &Window) {
         object.text("kind", &kind(&one.kind));
         figures(object, &one.figures);
     });
-    let sides: [(&str, fn(&Edge) -> (&str, &str)); 2] = [
+    let sides: [(&str, Ends); 2] = [
         ("upstream", |edge| (&edge.server, &edge.client)),
         ("downstream", |edge| (&edge.client, &edge.server)),
     ];
