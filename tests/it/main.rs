@@ -35,6 +35,7 @@ mod ruler;
 mod rules_command;
 mod sdks;
 mod search_commands;
+mod services;
 mod slo;
 mod span_metrics;
 mod stop;
