@@ -107,8 +107,8 @@ async fn a_mistake_in_what_is_set_is_told_with_its_place_and_changes_nothing() -
     // A rule file's group is none that can be replaced here.
     let rules = tarn.http.get("/api/v1/rules", &[]).await?.json()?;
     let shipped = rules["data"]["groups"].as_array().into_iter().flatten();
-    let file = shipped.filter_map(|g| Some((g["file"].as_str()?, g["name"].as_str()?)));
-    let (file, name) = file.filter(|(file, _)| *file != "shop").next_back().unwrap_or_default();
+    let mut file = shipped.filter_map(|g| Some((g["file"].as_str()?, g["name"].as_str()?)));
+    let (file, name) = file.rfind(|(file, _)| *file != "shop").unwrap_or_default();
     let path = format!("/config/v1/rules/{}", file.replace('/', "%2F").replace(' ', "%20"));
     let answer = post(&tarn, &path, &format!("name: {name:?}\nrules: []\n")).await?;
     ensure!(answer.status == 400, "{file} {name}: {}", answer.text());
