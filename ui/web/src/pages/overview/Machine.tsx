@@ -20,7 +20,7 @@ const GAUGES: Gauge[] = [
   { title: "CPU", query: '1 - sum(rate(system_cpu_time_seconds_total{cpu_mode="idle"}[1m])) / sum(rate(system_cpu_time_seconds_total[1m]))', unit: "ratio", color: "--c1", max: 1 },
   { title: "Load, 1 min", query: "system_cpu_load_average_1m", unit: "none", color: "--c1" },
   { title: "Memory", query: 'sum(system_memory_usage_bytes{system_memory_state="used"}) / sum(system_memory_limit_bytes)', unit: "ratio", color: "--c3", max: 1 },
-  { title: "Disk, fullest", query: 'max(1 - sum by (system_filesystem_mountpoint) (system_filesystem_usage_bytes{system_filesystem_state="free"}) / sum by (system_filesystem_mountpoint) (system_filesystem_usage_bytes))', unit: "ratio", color: "--c5", max: 1 },
+  { title: "Disk, fullest", query: 'max(sum by (system_filesystem_mountpoint) (system_filesystem_usage_bytes{system_filesystem_state="used"}) / sum by (system_filesystem_mountpoint) (system_filesystem_usage_bytes{system_filesystem_state=~"used|free"}))', unit: "ratio", color: "--c5", max: 1 },
   { title: "Disk, read and written", query: "sum(rate(system_disk_io_bytes_total[1m]))", unit: "bytes/s", color: "--c5" },
   { title: "Network", query: "sum(rate(system_network_io_bytes_total[1m]))", unit: "bytes/s", color: "--c7" },
 ];
