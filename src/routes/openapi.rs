@@ -51,7 +51,7 @@ const ROUTES_DESCRIBED: &[Described] = &[
     ("/api/v1/alerting/deliveries", "Notifications that were tried.", &["limit"]),
     ("/api/v1/alerting/dead_letters", "Notifications that were given up.", &[]),
     ("/api/v1/alerting/replay", "Sends a notification that was given up once more.", &["id"]),
-    ("/api/v1/sources", "Who sends, by signal, since the process began.", &[]),
+    ("/api/v1/sources", "Who sends, by signal, since the process began.", &["since"]),
     ("/api/v1/nodes", "The processes that write to the store.", &[]),
     ("/api/v1/usage", "What tenants store, and what queries ask for.", &[]),
     ("/api/v1/usage/jobs", "What each job sends.", &[]),
@@ -64,6 +64,7 @@ const ROUTES_DESCRIBED: &[Described] = &[
 const PARAMETERS: &[(&str, &str, &str)] = &[
     ("q", "string", "A search, such as `declined service:checkout level>=warn`; empty: everything."),
     ("query", "string", "One query; parameter `q` does as well."),
+    ("since", "string", "Those with a row at this time or later: RFC 3339, or seconds since 1970."),
     ("start", "string", "Rows at this time or later: RFC 3339, or seconds since 1970."),
     ("end", "string", "Rows before this time."),
     ("limit", "integer", "How many at most."),
@@ -100,7 +101,7 @@ pub(super) fn openapi() -> Response<Body> {
 /// Returns whether a route is of our own API.
 pub(super) fn is_own(route: &Route) -> bool {
     use Handler::{
-        Alerting, Dashboards, Erase, Native, Nodes, OpenApi, Slos, Sql, Tombstones, Usage,
+        Alerting, Dashboards, Erase, Native, Nodes, OpenApi, Slos, Sources, Sql, Tombstones, Usage,
         UsageJobs,
     };
     matches!(
@@ -111,6 +112,7 @@ pub(super) fn is_own(route: &Route) -> bool {
             | Slos
             | Alerting(_)
             | Nodes
+            | Sources
             | Usage
             | UsageJobs
             | Erase
