@@ -26,6 +26,11 @@ use crate::host;
 /// How soon to look again while writes are refused: the first rows come as soon as the log is replayed.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How often rows are sent at first, and for how long: a rate needs two of them, and whoever opens a page in
+/// the first seconds sees one.
+const FIRST: Duration = Duration::from_secs(2);
+const FIRST_FOR: Duration = Duration::from_secs(20);
+
 /// Returns whose data own rows are.
 pub(crate) fn tenant(config: &Config) -> TenantId {
     let own = if config.tenants.required { "_tarn" } else { "default" };
@@ -76,8 +81,9 @@ impl Feed {
         self.dropped.clone()
     }
 
-    /// Sends every interval until the stop.
+    /// Sends every interval until the stop, and more often at first.
     pub(crate) async fn run(self, app: Arc<App>, stop: CancellationToken) {
+        let begun = self.clock.monotonic();
         while !stop.is_cancelled() {
             let ready = app.readiness().ingest.is_none();
             if ready {
@@ -85,7 +91,12 @@ impl Feed {
                 let span = info_span!(target: "tarn::own_metrics", "store own metrics");
                 self.send(&app).instrument(span).await;
             }
-            let wait = if ready { self.interval } else { self.interval.min(RETRY) };
+            let is_first = self.clock.monotonic().saturating_sub(begun) < FIRST_FOR;
+            let wait = match (ready, is_first) {
+                (false, _) => self.interval.min(RETRY),
+                (true, true) => self.interval.min(FIRST),
+                (true, false) => self.interval,
+            };
             // Either the time is over or the stop came; the loop looks which.
             stop.run_until_cancelled(self.clock.sleep(wait)).await;
         }

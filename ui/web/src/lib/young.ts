@@ -1,6 +1,7 @@
 // A server that has been storing for minutes only: an hour would be an empty chart with a line at its edge.
 import { ask } from "./api";
-import { defaultFrom } from "./time";
+import { path } from "./router";
+import { defaultFrom, refresh } from "./time";
 
 interface Head {
   headStats: { minTime: number };
@@ -10,12 +11,24 @@ interface Usage {
   stored: { blocks: number };
 }
 
+/** In the first minute of a server its Overview fills by itself. */
+const FILLS_FOR_MS = 60_000;
+const FILLS_EVERY_MS = 4_000;
+
+function fill(until: number) {
+  const timer = setInterval(() => {
+    if (Date.now() > until) clearInterval(timer);
+    else if (path.value === "/" && !document.hidden) refresh();
+  }, FILLS_EVERY_MS);
+}
+
 /** Makes the range that nobody chose as short as what is stored. */
 export async function fitDefaultRange() {
   try {
     const [head, usage] = await Promise.all([ask<Head>("/api/v1/status/tsdb"), ask<Usage>("/api/v1/usage")]);
     const age = Date.now() - head.data.headStats.minTime;
     if (usage.data.stored.blocks > 0 || !(age > 0)) return;
+    if (age < FILLS_FOR_MS) fill(Date.now() + FILLS_FOR_MS);
     if (age < 4 * 60_000) defaultFrom.value = "now-5m";
     else if (age < 15 * 60_000) defaultFrom.value = "now-15m";
   } catch {
