@@ -99,7 +99,8 @@ async fn the_shop_is_stored_whole_tells_its_story_and_pages() -> Result<()> {
     let url = format!("http://{}", tarn.address);
     let other = temporary.path().join("other");
     let started = now_ms();
-    let args = ["--once", "--history", "10m", "--rate", "3"];
+    // Enough payments that the share of those that fail is no accident.
+    let args = ["--once", "--history", "12m", "--rate", "8"];
     let run = demo(&other, &url, "127.0.0.1:0", &args);
     let done = tokio::task::spawn_blocking(move || { run }.output()).await??;
     stored_whole(&tarn.http, &done).await?;

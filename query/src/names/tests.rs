@@ -24,7 +24,7 @@ fn what_begins_so_comes_first_and_alone() {
         ("route", &["http.route"]),
         ("htpt.s", &["http.status"]),
         ("sname", &["service.name"]),
-        ("grösse", &[]),
+        ("grösse", &["größe"]),
         ("grö", &["größe"]),
         ("zzzzzz", &[]),
     ];

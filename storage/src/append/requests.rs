@@ -31,6 +31,8 @@ pub(crate) struct Requests {
     clock: Arc<dyn Clock>,
     max: usize,
     ring: Mutex<Ring>,
+    /// Held while the file is written: several flushes may come to it at once.
+    saving: Mutex<()>,
     pub(crate) window_gauge: Gauge,
 }
 
@@ -62,7 +64,7 @@ impl Requests {
         let ring = Ring { known_from: i64::MIN, ..Ring::default() };
         let (ring, window_gauge) = (Mutex::new(ring), Gauge::default());
         window_gauge.set(WINDOW.as_secs() as i64);
-        Self { clock, max, ring, window_gauge }
+        Self { clock, max, ring, saving: Mutex::default(), window_gauge }
     }
 
     /// Returns what the client of a stored request was told.

@@ -12,7 +12,7 @@ use std::io;
 use std::path::Path;
 
 use super::{Requests, Stored, WINDOW};
-use crate::file::{Disk, OpenHow};
+use crate::file::{self, Disk, OpenHow};
 use crate::paths::DataDir;
 use crate::wal::ReplyCounts;
 
@@ -29,17 +29,9 @@ const ENTRY_MAX: usize = 16 + 5 * 10;
 /// # Errors
 /// What the disk says; the file is as before then.
 pub(crate) fn save(requests: &Requests, dir: &DataDir, disk: &dyn Disk) -> io::Result<()> {
-    let bytes = encode(requests);
-    let temp = dir.wal_requests_temp();
-    match disk.remove(&temp) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        _ => {}
-    }
-    let file = disk.open(&temp, OpenHow::CreateNew)?;
-    file.write_at(&bytes, 0)?;
-    file.sync_data()?;
-    disk.rename(&temp, &dir.wal_requests())?;
-    disk.sync_dir(&dir.wal())
+    // Who comes later writes what is known later.
+    let _turn = requests.saving.lock();
+    file::replace(disk, &dir.wal_requests_temp(), &dir.wal_requests(), &encode(requests))
 }
 
 /// Takes over what an earlier life has written.

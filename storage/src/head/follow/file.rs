@@ -12,7 +12,7 @@ use std::io;
 
 use super::hub::Hub;
 use super::named::Positions;
-use crate::file::{Disk, OpenHow};
+use crate::file::{self, Disk, OpenHow};
 use crate::paths::DataDir;
 use crate::wal::Lsn;
 
@@ -25,17 +25,10 @@ const BYTES_MAX: usize = 1 << 20;
 /// # Errors
 /// What the disk says; the file is as before then.
 pub(crate) fn save(hub: &Hub, dir: &DataDir, disk: &dyn Disk) -> io::Result<()> {
+    // Who comes later writes what is known later.
+    let _turn = hub.saving.lock();
     let Some(positions) = hub.named().export() else { return Ok(()) };
-    let temp = dir.wal_followers_temp();
-    match disk.remove(&temp) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        _ => {}
-    }
-    let file = disk.open(&temp, OpenHow::CreateNew)?;
-    file.write_at(&encode(&positions), 0)?;
-    file.sync_data()?;
-    disk.rename(&temp, &dir.wal_followers())?;
-    disk.sync_dir(&dir.wal())
+    file::replace(disk, &dir.wal_followers_temp(), &dir.wal_followers(), &encode(&positions))
 }
 
 /// Takes over what an earlier life has written.

@@ -38,6 +38,8 @@ pub(crate) struct Hub {
     named: Named,
     /// Once the log takes appends.
     files: OnceLock<LogFiles>,
+    /// Held while the positions are written: several flushes may come to it at once.
+    pub(super) saving: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -72,6 +74,7 @@ impl Hub {
             bytes_max,
             named: Named::default(),
             files: OnceLock::new(),
+            saving: Mutex::default(),
         }
     }
 
