@@ -10,6 +10,7 @@ const { narrowed } = await import("../src/pages/metrics/Result");
 const { changes, summarise } = await import("../src/pages/metrics/change");
 const { heatmapOf, heatmapQuery } = await import("../src/pages/metrics/heatmap");
 const { expandMacros } = await import("../src/lib/promql");
+const { panelOf } = await import("../src/pages/metrics/AddToBoard");
 const { ruleOf } = await import("../src/pages/metrics/AlertOnThis");
 
 describe("metrics by their names", () => {
@@ -47,6 +48,11 @@ describe("questions changed by clicks", () => {
   });
   it("expands Grafana's durations", () => {
     expect(expandMacros("rate(m[$__rate_interval]) + ${__interval}", { start: 0, end: 3_600_000 }, 15)).toBe("rate(m[60s]) + 15s");
+  });
+  it("makes panels that ask it", () => {
+    const panel = panelOf("up == 0", "Down");
+    expect([panel.spec.display?.name, JSON.stringify(panel.spec.queries).includes('"query":"up == 0"')]).toEqual(["Down", true]);
+    expect(panelOf("a", "A")).not.toEqual(panel);
   });
   it("writes rules that are YAML", () => expect(ruleOf("rate(m[$__rate_interval])", 'A "b"', ">", 1, "1m")).toContain('expr: "(rate(m[5m])) > 1"'));
 });

@@ -11,6 +11,7 @@ import { navigate, href, param, setParams } from "../../lib/router";
 import { from, range, stepFor, tick, to } from "../../lib/time";
 import { formatCount, formatRatio, unitOfQuery, type Unit } from "../../lib/units";
 import { Copy, Empty, ErrorBox, Notices, Segmented, StatsLine } from "../../ui/parts";
+import { lazy } from "../../ui/lazy";
 import { AlertOnThis } from "./AlertOnThis";
 import { changes, type Change } from "./change";
 import { useExemplars, ExemplarList } from "./exemplars";
@@ -18,6 +19,9 @@ import { heatmapOf, heatmapQuery, type Buckets } from "./heatmap";
 import { metricIn } from "./names";
 import { SeriesTable } from "./SeriesTable";
 import { SplitBy } from "./SplitBy";
+
+/** Boards are known to those who want one. */
+const AddToBoard = lazy(() => import("./AddToBoard").then((m) => m.AddToBoard));
 
 type View = "chart" | "heatmap" | "table";
 const VIEWS = [{ value: "chart", label: "Chart" }, { value: "heatmap", label: "Heatmap" }, { value: "table", label: "Table" }] as const;
@@ -37,7 +41,7 @@ export function Result({ query }: { query: string }) {
         <span class="grow" />
         <SplitBy query={query} />
         <AlertOnThis query={query} />
-        <a class="btn small" href={href("/dashboards/new", { query })}>Add to dashboard</a>
+        <AddToBoard query={query} />
         <Copy label="curl" text={() => curl("/api/v1/query_range", { query: text, start: String(range.value.start / 1000), end: String(range.value.end / 1000), step: String(step) })} />
       </div>
       {error && <ErrorBox error={error} retry={reload} />}
