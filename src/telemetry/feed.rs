@@ -83,7 +83,7 @@ impl Feed {
 
     /// Sends every interval until the stop, and more often at first.
     pub(crate) async fn run(self, app: Arc<App>, stop: CancellationToken) {
-        let begun = self.clock.monotonic();
+        let mut first_until = None;
         while !stop.is_cancelled() {
             let ready = app.readiness().ingest.is_none();
             if ready {
@@ -91,11 +91,13 @@ impl Feed {
                 let span = info_span!(target: "tarn::own_metrics", "store own metrics");
                 self.send(&app).instrument(span).await;
             }
-            let is_first = self.clock.monotonic().saturating_sub(begun) < FIRST_FOR;
-            let wait = match (ready, is_first) {
-                (false, _) => self.interval.min(RETRY),
-                (true, true) => self.interval.min(FIRST),
-                (true, false) => self.interval,
+            let wait = if ready {
+                let now = self.clock.monotonic();
+                // A replay may have taken longer than that.
+                let until = *first_until.get_or_insert(now + FIRST_FOR);
+                if now < until { self.interval.min(FIRST) } else { self.interval }
+            } else {
+                self.interval.min(RETRY)
             };
             // Either the time is over or the stop came; the loop looks which.
             stop.run_until_cancelled(self.clock.sleep(wait)).await;

@@ -5,13 +5,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
-use tarn_model::error::{ErrorKind, Result};
+use tarn_model::error::{Error, ErrorKind, Result};
 use tarn_model::labels::LabelSet;
 use tarn_model::limits::Limits;
 use tarn_model::matcher::Matcher;
@@ -33,6 +33,8 @@ use tarn_testkit::sim::SimRng;
 use tarn_testkit::sim_disk::SimDisk;
 use tarn_testkit::tasks::RealTasks;
 
+/// How long [`Node::open`] waits for what an earlier life left running.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
 /// Series of every request.
 const SERIES: usize = 3;
 /// The requests' times begin here: an hour before now, so that nothing is too new.
@@ -253,8 +255,16 @@ impl Node {
         }
     }
 
+    /// Opens. What ran on a blocking thread when the store was closed may have the folder's lock for a
+    /// moment longer; with a process it would be gone.
     pub(crate) async fn open(&self) -> Open {
-        let open = self.try_open().await.expect("opens");
+        let mut opened = self.try_open().await;
+        let since = Instant::now();
+        while opened.as_ref().is_err_and(is_locked) && since.elapsed() < LOCK_WAIT {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            opened = self.try_open().await;
+        }
+        let open = opened.expect("opens");
         open.storage.replayed().await.expect("replays");
         open
     }
@@ -347,6 +357,10 @@ impl Open {
         stop(self.tasks).await;
         sim.power_loss();
     }
+}
+
+fn is_locked(error: &Error) -> bool {
+    error.message().contains("another process has the data folder")
 }
 
 async fn stop(tasks: RealTasks) {

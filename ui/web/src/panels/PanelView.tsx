@@ -2,7 +2,8 @@
 // near the window, and whatever happens inside stays inside.
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { statsText, ErrorBox, Guard, Popover } from "../ui/parts";
+import { Guard } from "../ui/guard";
+import { statsText, ErrorBox, Popover } from "../ui/parts";
 import { href } from "../lib/router";
 import { curl } from "../lib/api";
 import { Copy } from "../ui/parts";

@@ -193,6 +193,3 @@ export function Dialog({ title, onClose, children, class: cls = "" }: { title: s
     </dialog>
   );
 }
-
-/** Wraps a part so that its failure does not take the page. */
-export { Guard } from "./guard";

@@ -4,7 +4,7 @@ import { addShortcuts } from "../../lib/keys";
 import { useLoad } from "../../lib/load";
 import { param, setParams } from "../../lib/router";
 import { from, range, tick, to } from "../../lib/time";
-import { Guard } from "../../ui/parts";
+import { Guard } from "../../ui/guard";
 import type { ListHandle } from "../../ui/VirtualList";
 import { Context } from "./Context";
 import { Detail } from "./Detail";

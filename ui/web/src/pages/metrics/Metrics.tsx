@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { Editor } from "../../editor/Editor";
 import { param, setParams } from "../../lib/router";
-import { Guard } from "../../ui/parts";
+import { Guard } from "../../ui/guard";
 import { Icon } from "../../ui/icons";
 import { metricIn, questionOf } from "./names";
 import { Multiples } from "./Multiples";

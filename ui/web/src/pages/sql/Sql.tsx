@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { param, setParams } from "../../lib/router";
 import { Icon } from "../../ui/icons";
-import { Guard } from "../../ui/parts";
+import { Guard } from "../../ui/guard";
 import { CellView } from "./CellView";
 import { readCells, writeCells, type Cell } from "./cells";
 import { SchemaBrowser } from "./SchemaBrowser";
