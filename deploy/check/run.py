@@ -81,7 +81,7 @@ def main() -> int:
     counts = {outcome: sum(result.outcome == outcome for result in results) for outcome in ("ok", "failed", "skipped")}
     for result in results:
         if result.outcome == "failed":
-            print(f"FAILED {result.line()}")
+            print(f"FAILED {result.artefact}")
     print(f"deploy: {time.monotonic() - start:.0f} s")
     print(f"{counts['ok']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
     return 1 if counts["failed"] else 0
