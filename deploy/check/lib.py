@@ -150,6 +150,11 @@ class Context:
         """A program that comes with a Debian package."""
         return self._find(name, f"sudo apt-get install {package or name}", required=False)
 
+    def root(self, tool: str) -> None:
+        """For what only root can do."""
+        if os.geteuid() != 0:
+            raise Missing(f"root, which {tool} needs,", "sudo -E make deploy")
+
     def module(self, name: str, package: str | None = None) -> object:
         """A Python module that `make tools` installs."""
         try:

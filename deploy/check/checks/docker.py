@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
 import sys
 from collections.abc import Iterator
 
-from lib import Context, Failed, Missing, Result, version_of
+from lib import Context, Failed, Result, version_of
 
 UID = "65532"
 # What a file system without a shell holds.
@@ -55,8 +54,7 @@ def image(context: Context, folder: pathlib.Path) -> str:
     buildah = [context.debian_tool("buildah")]
     for program in ("unshare", "setpriv"):
         context.debian_tool(program, "util-linux")
-    if os.geteuid() != 0:
-        raise Missing("root, which buildah needs,", "sudo -E make deploy ARGS=docker")
+    context.root("buildah")
     place, rootfs = context.folder(), context.folder()
     # A program that was built for tests is mostly notes for debuggers.
     program = place / "tarn"
