@@ -5,7 +5,7 @@
 //!
 //! - [`cli`]: the commands; [`config`]: the one table of settings
 //! - [`app`]: builds and wires the crates, starts and stops them in order
-//! - [`listen`] → [`routes`] → [`tenant`]: from a socket to the crate that answers; [`health`]
+//! - [`listen`] → [`auth`] → [`routes`]: from a socket to the crate that answers; [`tenant`], [`health`]
 //! - [`rule_files`]: the files that alerting is told by; [`boards`]: dashboards, their folders and documents
 //! - [`telemetry`], [`host`]: what Tarn says about itself and the machine, also into itself
 //! - [`bench`], [`demo`], [`generate`]: figures of this machine, a shop to look at, and their data
@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 mod app;
+mod auth;
 mod bench;
 mod boards;
 mod cli;
