@@ -25,7 +25,7 @@ pub(crate) enum Needs {
 }
 
 /// A request, as far as it matters here.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Question<'a> {
     /// Whether anybody has to log in.
     pub(crate) login: bool,
