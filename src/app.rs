@@ -317,6 +317,7 @@ fn serve(app: &Arc<App>, (port, listener, address): Bound, http: &HttpMetrics) -
         header_bytes_max: config.limits.header_bytes_max.as_usize(),
         header_timeout: config.listen.header_timeout,
         http2_streams_max: config.limits.http2_streams_max,
+        proxies: config.listen.proxies.clone(),
     };
     let guard = Guard {
         hosts: config.listen.hosts.clone().into(),

@@ -17,6 +17,7 @@ use tarn_storage::Options;
 use tarn_ui::base::BasePath;
 
 use crate::listen::Port;
+use crate::listen::peer::Proxies;
 use crate::telemetry::capture::Wants;
 
 pub(crate) mod keys;
@@ -72,6 +73,8 @@ pub(crate) struct Listen {
     /// `Host` names with a dot that are answered.
     pub(crate) hosts: Vec<String>,
     pub(crate) header_timeout: Duration,
+    /// Who is believed about their own clients.
+    pub(crate) proxies: Proxies,
 }
 
 impl Listen {

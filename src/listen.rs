@@ -9,22 +9,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
 use prometheus_client::metrics::gauge::Gauge;
 use tarn_model::error::{Error, Result};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
 pub(crate) mod guard;
 pub(crate) mod linger;
+pub(crate) mod peer;
 
 #[cfg(test)]
 mod tests;
+
+use self::peer::{Client, Peer, Proxies};
 
 /// Pause after an accept that failed for want of file descriptors; trying at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -72,6 +77,8 @@ pub(crate) struct Bounds {
     pub(crate) header_bytes_max: usize,
     pub(crate) header_timeout: Duration,
     pub(crate) http2_streams_max: u32,
+    /// Who is believed about their own clients.
+    pub(crate) proxies: Proxies,
 }
 
 /// A bound address that serves until it is drained.
@@ -170,9 +177,10 @@ impl Acceptor {
             };
             let Some((permit, accepted)) = self.stop.run_until_cancelled(next).await else { break };
             match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, address)) => {
                     let served = connection(
                         stream,
+                        Peer::plain(address),
                         self.router.clone(),
                         Arc::clone(&self.bounds),
                         self.stop.clone(),
@@ -197,6 +205,7 @@ impl Acceptor {
 /// Serves one connection until its client leaves, or, after the stop, until its request is answered.
 async fn connection(
     stream: TcpStream,
+    peer: Peer,
     router: Router,
     bounds: Arc<Bounds>,
     stop: CancellationToken,
@@ -218,7 +227,13 @@ async fn connection(
         .timer(TokioTimer::new())
         .max_concurrent_streams(bounds.http2_streams_max)
         .max_header_list_size(u32::try_from(bounds.header_bytes_max).unwrap_or(u32::MAX));
-    let service = TowerToHyperService::new(router);
+    let proxies = bounds.proxies.clone();
+    let service = service_fn(move |mut request: http::Request<Incoming>| {
+        let client = Client::of(&peer, request.headers(), &proxies);
+        request.extensions_mut().insert(client);
+        request.extensions_mut().insert(peer.clone());
+        router.clone().oneshot(request)
+    });
     let served = builder.serve_connection(TokioIo::new(stream), service);
     let mut served = std::pin::pin!(served);
     let ended = tokio::select! {

@@ -20,6 +20,8 @@ use tarn_storage::object::bucket::{Addressing, BucketUrl};
 use tarn_storage::{Options, WalSync};
 use tarn_ui::base::BasePath;
 
+use crate::listen::peer::Proxies;
+
 use super::retention::{self, Retention};
 use super::{Config, Listen, Log, LogFormat, Query, Shutdown, Telemetry, Tenants, Ui, secret};
 
@@ -98,6 +100,13 @@ pub(crate) static KEYS: &[Key] = &[
         |_| String::new(),
         "Names with a dot that a request's Host header may carry. IP addresses and names without a dot are always answered; any other name could be a web page's that was pointed at this address (DNS rebinding).",
         |c, v| put(&mut c.listen.hosts, list(v))
+    ),
+    key!(
+        "http.trusted_proxies",
+        "list of networks",
+        |_| String::new(),
+        "Networks or addresses of proxies in front of this server: 10.0.0.0/8, 127.0.0.1. What they say in X-Forwarded-For and X-Forwarded-Proto is believed; from anybody else these headers are ignored.",
+        |c, v| put(&mut c.listen.proxies, proxies(v))
     ),
     key!(
         "http.header_timeout",
@@ -1057,6 +1066,7 @@ pub(super) fn blank() -> Config {
             insecure_bind: false,
             hosts: Vec::new(),
             header_timeout: nothing,
+            proxies: Proxies::default(),
         },
         ui: Ui { base_path: BasePath::default(), dashboards: Vec::new() },
         storage: Options::new(""),
@@ -1229,6 +1239,10 @@ fn pairs(text: &str) -> Result<BTreeMap<String, String>, String> {
         _ => Err(format!("{item:?} is not a label such as cluster=eu1")),
     };
     list(text)?.into_iter().map(pair).collect()
+}
+
+fn proxies(text: &str) -> Result<Proxies, String> {
+    Proxies::parse(&list(text)?)
 }
 
 fn places(text: &str) -> Result<Places, String> {

@@ -16,6 +16,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::guard::{Guard, HttpMetrics, OnPanic, check, count};
 use super::linger::Linger;
+use super::peer::Proxies;
 use super::{Bounds, Listener, Port, bind, serve};
 use crate::telemetry::exposition::open_metrics;
 
@@ -53,6 +54,7 @@ async fn start(connections_max: usize, registry: &mut Registry) -> Listener {
         header_bytes_max: 8192,
         header_timeout: TIMEOUT,
         http2_streams_max: 256,
+        proxies: Proxies::default(),
     };
     serve(listener, address, router, bounds, Gauge::default())
 }
