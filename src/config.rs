@@ -3,7 +3,7 @@
 //! One table ([`keys`]) says which settings exist. [`load`] fills them in four rounds, each over the
 //! one before: the table's defaults, `tarn.yaml`, `TARN_SECTION__KEY`, `--section.key`. It reports
 //! everything that is wrong at once, with the file, line and column or the variable or flag it came
-//! from. [`reference`] prints the same table for people.
+//! from. [`reference`] prints the same table for people, [`schema`] for programs.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -25,6 +25,7 @@ pub(crate) mod load;
 pub(crate) mod overrides;
 pub(crate) mod reference;
 pub(crate) mod retention;
+pub(crate) mod schema;
 pub(crate) mod secret;
 pub(crate) mod tree;
 

@@ -9,7 +9,7 @@ use tarn_ingest::Promote;
 
 use super::keys::{KEYS, promote};
 use super::load::{Sources, load};
-use super::reference;
+use super::{reference, schema};
 
 struct Case {
     yaml: &'static str,
@@ -156,6 +156,52 @@ fn the_reference_page_is_current() {
     }
     let kept = std::fs::read_to_string(&path).unwrap();
     assert!(kept == page, "src/config/reference.md is stale: TARN_UPDATE=1 cargo test reference");
+}
+
+/// What the Helm chart decides by itself: nobody may set it to something else.
+fn is_the_charts(key: &str) -> bool {
+    let own = ["auth.file", "auth.login", "auth.plain_http", "storage.path"];
+    key.starts_with("listen.") || own.contains(&key)
+}
+
+/// `TARN_UPDATE=1 cargo test reference` writes it; the rest of the chart's schema is written by hand.
+#[test]
+fn the_chart_takes_what_the_reference_lists() {
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests");
+    let path = std::path::Path::new(&here).join("deploy/helm/tarn/values.schema.json");
+    let mut kept: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let mut wanted = schema::schema(is_the_charts);
+    wanted["description"] =
+        "tarn.yaml, as the chart writes it. Made from the table of settings.".into();
+    if std::env::var_os("TARN_UPDATE").is_some() {
+        kept["properties"]["config"] = wanted.clone();
+        let text = serde_json::to_string_pretty(&kept).unwrap();
+        std::fs::write(&path, format!("{text}\n")).unwrap();
+    }
+    let stale = "values.schema.json is stale: TARN_UPDATE=1 cargo test reference";
+    assert!(kept["properties"]["config"] == wanted, "{stale}");
+}
+
+#[test]
+fn the_schema_says_what_each_kind_takes() {
+    let schema = schema::schema(|_| false);
+    let at = |path: &str| schema.pointer(path).unwrap_or_else(|| panic!("{path}")).to_string();
+    for (path, wanted) in [
+        ("/properties/flush/additionalProperties", "false"),
+        ("/properties/compaction/properties/enabled/type", r#""boolean""#),
+        ("/properties/compaction/properties/enabled/default", "true"),
+        ("/properties/metrics/properties/otlp/properties/scope_labels/type", r#""boolean""#),
+        ("/properties/wal/properties/sync/enum", r#"["group","none"]"#),
+        ("/properties/http/properties/connections_max/type", r#""integer""#),
+        ("/properties/listen/properties/otlp_grpc/anyOf/1/const", r#""off""#),
+        ("/properties/query/properties/concurrency/anyOf/1/const", r#""auto""#),
+        ("/properties/retention/properties/logs/anyOf/3/const", r#""""#),
+        ("/properties/storage/properties/access_key_id/anyOf/0/maxProperties", "1"),
+        ("/properties/alerting/properties/rule_files/anyOf/0/type", r#""array""#),
+    ] {
+        assert_eq!(at(path), wanted, "{path}");
+    }
 }
 
 #[test]

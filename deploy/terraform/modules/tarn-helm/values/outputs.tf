@@ -1,0 +1,4 @@
+output "values" {
+  description = "The values of the chart."
+  value       = local.values
+}
