@@ -39,7 +39,7 @@ REFUSED: list[tuple[dict, str]] = [
     ({"persistence": {"size": "lots"}}, "size"),
     ({"tls": {"clientAuth": "required"}}, "clientAuth"),
     ({"terminationGracePeriodSeconds": 5}, "terminationGracePeriodSeconds"),
-    ({"files": {"tarn.yaml": "x"}}, "files"),
+    ({"files": {"tarn.yaml": "x"}}, "tarn.yaml"),
     ({"ingress": {"enabled": True}}, "hosts"),
     ({"gateway": {"http": {"enabled": True, "hostnames": ["a.example"]}}}, "parentRefs"),
     ({"tls": {"certManager": {"enabled": True}}}, "issuerRef"),

@@ -10,8 +10,7 @@ from lib import Context, Failed, Result, files, version_of
 RULES = {
     "extends": "default",
     "rules": {
-        # Descriptions of alerts are sentences on one line.
-        "line-length": {"max": 240},
+        "line-length": {"max": 160},
         "document-start": "disable",
         "comments": {"min-spaces-from-content": 1},
         "braces": {"max-spaces-inside": 1},
