@@ -63,7 +63,10 @@ class Result:
 class Server:
     """A Tarn of our own: its own folder, ports that were free, gone at the end."""
 
-    def __init__(self, binary: pathlib.Path, folder: pathlib.Path, arguments: list[str] | None = None) -> None:
+    def __init__(
+        self, binary: pathlib.Path, folder: pathlib.Path, arguments: list[str] | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.http, self.grpc, self.otlp = (f"127.0.0.1:{port}" for port in free_ports(3))
         self.url = f"http://{self.http}"
@@ -80,7 +83,7 @@ class Server:
             stdout=self._log,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env={name: value for name, value in os.environ.items() if not name.startswith("TARN_")},
+            env={name: value for name, value in os.environ.items() if not name.startswith("TARN_")} | (environment or {}),
         )
 
     def wait_until_ready(self) -> None:
