@@ -102,6 +102,9 @@ names! {
     HTTP_REQUESTS = "tarn_http_requests", "HTTP requests by route and status code";
     HTTP_CONNECTIONS = "tarn_http_connections", "Open connections by listener";
     HTTP_PANICS = "tarn_http_panics", "Requests whose handler panicked";
+    AUTH_LOGINS = "tarn_auth_logins", "Logins of people, by what they showed and what came of it: done, wrong, limited (too many were wrong before), not_granted, failed";
+    AUTH_SESSIONS_REFUSED = "tarn_auth_sessions_refused", "Requests whose session did not count, by reason: forged, expired, ended, csrf, unread";
+    AUTH_PASSWORD_SECONDS = "tarn_auth_password_seconds", "Time to compare a password, the wait for a turn included";
     NOTIFICATIONS_SENT = "tarn_notifications_sent", "Notifications that a receiver acknowledged, by receiver and integration";
     NOTIFICATIONS_FAILED = "tarn_notifications_failed", "Attempts to notify that failed, by receiver, integration and reason: transient (tried again), permanent, template (sent with words of our own)";
     NOTIFICATION_SECONDS = "tarn_notification_seconds", "Time from the decision to notify to the receiver's acknowledgement, by integration";
