@@ -229,9 +229,7 @@ impl Book {
             let user = found.as_ref().map(parsed).transpose()?;
             let (user, told) = change(user)?;
             let stored = match &user {
-                Some(user) => {
-                    self.documents.put(id, Some(expected), author, body(user)?).await?
-                }
+                Some(user) => self.documents.put(id, Some(expected), author, body(user)?).await?,
                 None if found.is_none() => return Ok(told),
                 None => self.documents.delete(id, Some(expected), author).await?,
             };

@@ -48,8 +48,7 @@ pub(crate) fn is_shown(headers: &HeaderMap, name: &str) -> bool {
 /// `Internal` where the value is none that a header can carry.
 pub(crate) fn set(name: &str, value: &str, age: Duration) -> Result<HeaderValue> {
     let seconds = age.as_secs();
-    let text =
-        format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; Secure; SameSite=Lax");
+    let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; Secure; SameSite=Lax");
     let mut value = HeaderValue::try_from(text)
         .map_err(|e| Error::internal("write a cookie").with_source(e))?;
     value.set_sensitive(true);

@@ -118,7 +118,9 @@ impl Metrics {
 
     /// Counts a login.
     pub(crate) fn login(&self, by: By, outcome: Login) {
-        self.logins.get_or_create(&LoginLabels { by: by.as_str(), outcome: outcome.as_str() }).inc();
+        self.logins
+            .get_or_create(&LoginLabels { by: by.as_str(), outcome: outcome.as_str() })
+            .inc();
     }
 
     /// Counts a session that did not count.

@@ -132,9 +132,7 @@ impl People {
                 self.attempts.succeeded(name, ip, ended);
                 Ok(user.clone())
             }
-            (Ok(_), _) => {
-                Err(Error::new(ErrorKind::Unauthenticated, "name or password is wrong"))
-            }
+            (Ok(_), _) => Err(Error::new(ErrorKind::Unauthenticated, "name or password is wrong")),
             (Err(error), _) => {
                 self.attempts.never_was(name, ip, ended);
                 Err(error)

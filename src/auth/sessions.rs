@@ -207,9 +207,8 @@ impl Sessions {
         let known = self.0.book.known();
         let id = session.sealed.id.as_str();
         let token = headers.get(CSRF).map(HeaderValue::as_bytes);
-        let is_ours = |token| {
-            known.key.as_ref().is_some_and(|key| key.is_token(Purpose::Csrf, id, token))
-        };
+        let is_ours =
+            |token| known.key.as_ref().is_some_and(|key| key.is_token(Purpose::Csrf, id, token));
         let message = match token {
             _ if is_cross_site(uri, headers) => "the request comes from a page of another origin",
             Some(token) if is_ours(token) => return Ok(()),
