@@ -27,6 +27,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, info, info_span, warn};
 
+use crate::auth::audit::{Audit, stream};
 use crate::boards::{self, Folders};
 use crate::clock::{SystemClock, SystemRng};
 use crate::config::overrides::Reload;
@@ -39,7 +40,7 @@ use crate::rule_files;
 use crate::runtime::ProcessTasks;
 use crate::telemetry::capture::Caught;
 use crate::telemetry::feed::{self, Feed};
-use crate::telemetry::own::OwnRows;
+use crate::telemetry::own::{self, OwnRows};
 use crate::telemetry::registry;
 
 /// How long tasks and threads may take to end once nothing feeds them.
@@ -55,6 +56,7 @@ pub(crate) struct App {
     pub(crate) engine: Engine,
     pub(crate) alerting: Alerting,
     pub(crate) boards: Folders,
+    pub(crate) audit: Audit,
     pub(crate) registry: Registry,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
@@ -142,6 +144,7 @@ pub(crate) async fn start(
     let alerting = make_alerting(&config, addresses, &storage, &engine, alerting, &mut registry);
     let feed = Feed::register(&config, addresses.http, Arc::clone(&clock), &mut registry);
     let boards = Folders::new(config.ui.dashboards.clone());
+    let audit = Audit::register(config.is_audited(), Arc::clone(&clock), &mut registry);
     let stopping = AtomicBool::new(false);
     let page = Page::new(&config.ui.base_path);
     let app = Arc::new(App {
@@ -152,6 +155,7 @@ pub(crate) async fn start(
         engine,
         alerting,
         boards,
+        audit,
         registry,
         clock,
         rng,
@@ -165,6 +169,11 @@ pub(crate) async fn start(
     }
     if let Some(reload) = reload {
         feeds.spawn(reload.run(feed_stop.clone()));
+    }
+    if app.audit.is_enabled() {
+        let resource = own::resource(app.addresses.http, &machine_name());
+        let events = stream::Stream::new(app.audit.clone(), resource, app.config.audit.stdout);
+        feeds.spawn(events.run(Arc::clone(&app), feed_stop.clone()));
     }
     feeds.spawn(run_rules(Arc::clone(&app), feed_stop.clone()));
     feeds.spawn(boards::watch(Arc::clone(&app), feed_stop.clone()));

@@ -14,6 +14,7 @@ use crate::config::load::Sources;
 use crate::shutdown::Exit;
 
 pub(crate) mod ask;
+pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod compact;
@@ -63,6 +64,9 @@ pub(crate) enum Command {
     /// Show who writes to the bucket of a running server, or give up a lost one.
     #[command(subcommand)]
     Node(node::NodeCommand),
+    /// Check what was recorded of who did what.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Exit 0 if a running server is ready, 1 if it is not.
     Healthcheck(client::Server),
     /// Look at rule files: what is wrong with them, and their unit tests.

@@ -45,6 +45,7 @@ pub(crate) struct Config {
     pub(crate) tenants: Tenants,
     pub(crate) alerting: tarn_alerting::Options,
     pub(crate) telemetry: Telemetry,
+    pub(crate) audit: Audit,
     pub(crate) log: Log,
     pub(crate) shutdown: Shutdown,
     pub(crate) limits: Limits,
@@ -56,6 +57,13 @@ pub(crate) struct Config {
 }
 
 impl Config {
+    /// Returns whether it is recorded who did what.
+    pub(crate) fn is_audited(&self) -> bool {
+        let beyond = |(_, address): &(Port, SocketAddr)| !address.ip().is_loopback();
+        let is_asked = !self.listen.insecure_bind && self.listen.addresses().iter().any(beyond);
+        self.audit.enabled.unwrap_or(is_asked)
+    }
+
     /// Returns the keys whose secrets stand in the settings themselves.
     pub(crate) fn inline_secrets(&self) -> impl Iterator<Item = &'static str> {
         let found = self.changed.iter().filter(|setting| secret::is_inline(&setting.text));
@@ -119,6 +127,16 @@ pub(crate) struct Telemetry {
     /// Empty: `default` in single-tenant mode, `_tarn` where tenants are required.
     pub(crate) tenant: String,
     pub(crate) rows_max: usize,
+}
+
+/// Who did what.
+#[derive(Debug, Clone)]
+pub(crate) struct Audit {
+    /// `None`: where somebody has to log in.
+    pub(crate) enabled: Option<bool>,
+    /// Whether events are lines of standard output, too.
+    pub(crate) stdout: bool,
+    pub(crate) keep: Duration,
 }
 
 impl Telemetry {

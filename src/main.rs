@@ -66,6 +66,7 @@ fn main() -> ExitCode {
         Command::Flush(server) => cli::remote::flush(&server),
         Command::Compact(args) => block_on(cli::compact::run(args)),
         Command::Erase(args) => cli::erase::run(&args),
+        Command::Audit(command) => cli::audit::run(&command),
         Command::Node(command) => cli::node::run(&command),
         Command::Healthcheck(server) => cli::remote::healthcheck(&server),
         Command::Bench(args) => bench::run(&args),

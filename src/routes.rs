@@ -31,6 +31,7 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 use tracing::Instrument as _;
 
 use crate::app::App;
+use crate::auth::audit;
 use crate::boards;
 use crate::health;
 use crate::listen::Port;
@@ -125,6 +126,7 @@ pub(crate) enum Handler {
     Alertmanager(alertmanager_v2::Endpoint),
     Reload,
     Dashboards(boards::Endpoint),
+    Audit,
 }
 
 /// One row. A path whose methods ask for different roles has several.
@@ -276,6 +278,7 @@ pub(crate) static ROUTES: &[Route] = &[
     route("/api/v1/dashboards/{name}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Dashboards(boards::Endpoint::Board)),
     route("/api/v1/dashboards/{name}", Methods::Put, Role::Admin, BodyLimit::Board, Handler::Dashboards(boards::Endpoint::Board)),
     route("/api/v1/dashboards/{name}", Methods::Delete, Role::Admin, BodyLimit::None, Handler::Dashboards(boards::Endpoint::Board)),
+    route("/api/v1/access/audit", Methods::Get, Role::Admin, BodyLimit::None, Handler::Audit),
     route(openapi::PATH, Methods::Get, Role::Viewer, BodyLimit::None, Handler::OpenApi),
     route("/api/v1/sql", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Sql),
 ];
@@ -285,8 +288,8 @@ impl Route {
     pub(crate) fn paths(&self) -> Vec<String> {
         let mut paths = vec![self.path.to_owned()];
         use Handler::{
-            Alerting, Alertmanager, Dashboards, Erase, Native, OpenApi, Reload, Slos, Sources,
-            Tombstones, Usage, UsageJobs,
+            Alerting, Alertmanager, Audit, Dashboards, Erase, Native, OpenApi, Reload, Slos,
+            Sources, Tombstones, Usage, UsageJobs,
         };
         let is_own = matches!(
             self.handler,
@@ -300,6 +303,7 @@ impl Route {
                 | Slos
                 | Dashboards(_)
                 | OpenApi
+                | Audit
         );
         let is_prometheus = ["/api/v1/", "/config/v1/"].iter().any(|p| self.path.starts_with(p));
         if is_prometheus && !is_own {
@@ -502,6 +506,7 @@ async fn handle(app: Arc<App>, route: &'static Route, request: Request) -> Respo
         Handler::Slos => alerts::slos(&app, request).await,
         Handler::Alertmanager(endpoint) => alerts::alertmanager(&app, endpoint, request).await,
         Handler::Reload => alerts::reload(&app).await,
+        Handler::Audit => audit::list::handle(&app, request.uri().query()).await,
         Handler::Dashboards(endpoint) => boards::handle(&app, endpoint, request).await,
     }
 }

@@ -23,7 +23,9 @@ use tarn_ui::base::BasePath;
 use crate::listen::peer::Proxies;
 
 use super::retention::{self, Retention};
-use super::{Config, Listen, Log, LogFormat, Query, Shutdown, Telemetry, Tenants, Ui, secret};
+use super::{
+    Audit, Config, Listen, Log, LogFormat, Query, Shutdown, Telemetry, Tenants, Ui, secret,
+};
 
 /// One setting.
 #[derive(Debug)]
@@ -977,6 +979,27 @@ pub(crate) static KEYS: &[Key] = &[
         |c, v| put(&mut c.telemetry.own_metrics, boolean(v))
     ),
     key!(
+        "audit.enabled",
+        "auto|true|false",
+        |_| "auto".to_owned(),
+        "Whether Tarn records who did what: logins, keys, users, rules, boards, silences, erasures, and what was refused. They are rows of tenant _audit, each with the hash of the one before; `tarn audit verify` checks them. auto: where somebody has to log in.",
+        |c, v| put(&mut c.audit.enabled, auto(v, boolean))
+    ),
+    key!(
+        "audit.stdout",
+        "true|false",
+        |_| "false".to_owned(),
+        "Whether each event is a line of JSON on standard output, too.",
+        |c, v| put(&mut c.audit.stdout, boolean(v))
+    ),
+    key!(
+        "audit.keep",
+        "duration",
+        |_| "400d".to_owned(),
+        "How long events are kept, whatever retention.* says.",
+        |c, v| put(&mut c.audit.keep, positive_duration(v))
+    ),
+    key!(
         "telemetry.own_logs",
         "true|false",
         |_| "true".to_owned(),
@@ -1083,6 +1106,7 @@ pub(super) fn blank() -> Config {
             tenant: String::new(),
             rows_max: 0,
         },
+        audit: Audit { enabled: Some(false), stdout: false, keep: nothing },
         log: Log { filter: String::new(), format: LogFormat::Auto },
         shutdown: Shutdown { delay: nothing, grace: nothing },
         limits: Limits::default(),

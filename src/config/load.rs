@@ -8,6 +8,9 @@ use serde_saphyr::{Location, Spanned};
 use tarn_model::limits::Limits;
 use tarn_model::secret::Secret;
 use tarn_model::units::ByteSize;
+use tarn_storage::options::RetentionRule;
+
+use crate::auth::audit;
 
 use super::keys::{KEYS, Key, blank};
 use super::tree::{self, Node};
@@ -199,6 +202,13 @@ impl Round {
             config.limits.memory_budget = crate::host::memory_budget();
         }
         config.storage.retention.rules = config.retention.rules();
+        let audit = RetentionRule {
+            tenant: Some(audit::tenant()),
+            signal: None,
+            matchers: Vec::new(),
+            keep: config.audit.keep,
+        };
+        config.storage.retention.rules.insert(0, audit);
         let file = config.tenants.limits_file.clone();
         if !file.is_empty() {
             let tenants = overrides::load(Path::new(&file), &config)?;

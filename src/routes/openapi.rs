@@ -56,6 +56,7 @@ const ROUTES_DESCRIBED: &[Described] = &[
     ("/api/v1/usage", "What tenants store, and what queries ask for.", &[]),
     ("/api/v1/usage/jobs", "What each job sends.", &[]),
     ("/api/v1/erase", "Erases the rows that a body in JSON names.", &[]),
+    ("/api/v1/access/audit", "Who did what, newest first, and where the chain of events ends.", &["q", "start", "end", "limit", "cursor"]),
     ("/api/v1/tombstones", "What was erased.", &[]),
 ];
 

@@ -23,7 +23,7 @@ use crate::app::App;
 /// How long a line waits at most: soon enough to watch, seldom enough to share a sync of the log.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Name of this service in its own telemetry.
-const SERVICE: &str = "tarn";
+pub(crate) const SERVICE: &str = "tarn";
 /// Number of OTel's status "error".
 const STATUS_ERROR: i32 = 2;
 
@@ -86,7 +86,7 @@ impl OwnRows {
 }
 
 /// Returns the canonical JSON of this process as a resource.
-fn resource(address: SocketAddr, host: &str) -> String {
+pub(crate) fn resource(address: SocketAddr, host: &str) -> String {
     let address = address.to_string();
     let attributes = [
         ("service.name", SERVICE),

@@ -114,6 +114,8 @@ names! {
     NOTIFICATION_OPEN_BREAKERS = "tarn_notification_open_breakers", "Places that fail in a row and are tried with one notification at a time";
     NOTIFICATION_BROKEN_RECEIVERS = "tarn_notification_broken_receivers", "Receivers whose last notification was refused for good";
     TELEMETRY_DROPPED_ROWS = "tarn_telemetry_dropped_rows", "Rows of own telemetry dropped by the rate cap";
+    AUDIT_EVENTS = "tarn_audit_events", "Events of the audit that were recorded";
+    AUDIT_DROPPED = "tarn_audit_dropped", "Events of the audit that were dropped because too many waited for the store";
     BUILD_INFO = "tarn_build_info", "1, with version and revision as labels";
     PROCESS_CPU_SECONDS = "process_cpu_seconds", "CPU time of the process";
     PROCESS_RESIDENT_MEMORY_BYTES = "process_resident_memory_bytes", "Resident memory of the process";
