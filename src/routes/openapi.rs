@@ -102,8 +102,8 @@ pub(super) fn openapi() -> Response<Body> {
 /// Returns whether a route is of our own API.
 pub(super) fn is_own(route: &Route) -> bool {
     use Handler::{
-        Alerting, Dashboards, Erase, Native, Nodes, OpenApi, Slos, Sources, Sql, Tombstones, Usage,
-        UsageJobs,
+        Alerting, Audit, Dashboards, Erase, Native, Nodes, OpenApi, Slos, Sources, Sql, Tombstones,
+        Usage, UsageJobs,
     };
     matches!(
         route.handler,
@@ -119,6 +119,7 @@ pub(super) fn is_own(route: &Route) -> bool {
             | Erase
             | Tombstones
             | OpenApi
+            | Audit
     )
 }
 
