@@ -108,6 +108,15 @@ class Server:
         except urllib.error.HTTPError as error:
             raise Failed(f"{path}?{query}: {error.code} {error.read().decode(errors='replace')[:500]}") from error
 
+    def takes_post(self, path: str) -> bool:
+        """Whether there is anything at a path: an empty body is refused there, not the path."""
+        request = urllib.request.Request(self.url + path, data=b"", method="POST")
+        try:
+            urllib.request.urlopen(request, timeout=60).close()
+        except urllib.error.HTTPError as error:
+            return error.code not in (404, 405)
+        return True
+
     def log(self) -> str:
         """What it said so far."""
         return (self.folder / "tarn.log").read_text(errors="replace")
