@@ -68,11 +68,7 @@ fn takes(key: &Key, may_be_empty: bool) -> Map<String, Value> {
         return object(json!({"type": "boolean"}));
     }
     if text.contains('|') {
-        let words: Vec<&str> = text.split('|').collect();
-        return object(match key.name {
-            FILTER => json!({"type": "string", "examples": words}),
-            _ => json!({"type": "string", "enum": words}),
-        });
+        return object(words(key.name, text.split('|').map(Value::from).collect()));
     }
     if text.starts_with("list") {
         let items = json!({"type": "array", "items": {"type": "string"}});
@@ -87,6 +83,18 @@ fn takes(key: &Key, may_be_empty: bool) -> Map<String, Value> {
         Ok([only]) => object(only),
         Err(forms) => object(json!({ "anyOf": forms })),
     }
+}
+
+/// One of some words; `true` among them is also YAML's own.
+fn words(name: &str, mut words: Vec<Value>) -> Value {
+    if name == FILTER {
+        return json!({"type": "string", "examples": words});
+    }
+    let truths = [("true", true), ("false", false)];
+    let own = truths.into_iter().filter(|(word, _)| words.contains(&json!(word)));
+    let own: Vec<Value> = own.map(|(_, truth)| Value::Bool(truth)).collect();
+    words.extend(own);
+    json!({"enum": words})
 }
 
 /// Returns the forms of a kind of value; among several kinds, an unknown one is a word such as `off`.

@@ -193,6 +193,7 @@ fn the_schema_says_what_each_kind_takes() {
         ("/properties/compaction/properties/enabled/default", "true"),
         ("/properties/metrics/properties/otlp/properties/scope_labels/type", r#""boolean""#),
         ("/properties/wal/properties/sync/enum", r#"["group","none"]"#),
+        ("/properties/audit/properties/enabled/enum", r#"["auto","true","false",true,false]"#),
         ("/properties/http/properties/connections_max/type", r#""integer""#),
         ("/properties/listen/properties/otlp_grpc/anyOf/1/const", r#""off""#),
         ("/properties/query/properties/concurrency/anyOf/1/const", r#""auto""#),
