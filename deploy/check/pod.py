@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import pathlib
+import re
 
 from lib import Context, Failed
 
@@ -12,6 +13,8 @@ from lib import Context, Failed
 PLACES = {"/run/tarn": "run", "/var/lib/tarn": "data", "/etc/tarn": "etc"}
 # What stands in a Secret that the manifests expect to be there already.
 KEYS = ("admin-token", "ingest-token", "viewer-token")
+# As Tarn makes them: an id, and 256 random bits.
+KEY = re.compile("tarn_[0-9a-f]{16}_[0-9a-f]{64}")
 
 
 class Pod:
@@ -50,7 +53,7 @@ class Pod:
             example = (self.context.deploy / "kustomize/auth.yaml").read_text()
             self._write("run/auth/auth.yaml", example)
             for number, name in enumerate((*KEYS, "oidc-secret")):
-                self._write(f"run/auth/{name}", f"tarn_example{number:05}_{'x' * 43}")
+                self._write(f"run/auth/{name}", f"tarn_{number:016x}_{number:064x}")
             return
         for file, text in secret.items():
             self._write(f"run/auth/{file}", base64.b64decode(text).decode())

@@ -4,8 +4,8 @@
 set -eu
 namespace=${1:?name the namespace}
 here=$(cd "$(dirname "$0")" && pwd)
-letters() { LC_ALL=C tr -dc "$2" </dev/urandom | head -c "$1"; }
-key() { printf 'tarn_%s_%s' "$(letters 12 a-z0-9)" "$(letters 43 A-Za-z0-9)"; }
+hex() { od -An -v -tx1 -N"$1" /dev/urandom | tr -d ' \n'; }
+key() { printf 'tarn_%s_%s' "$(hex 8)" "$(hex 32)"; }
 exec kubectl create secret generic tarn-auth --namespace "$namespace" --dry-run=client --output yaml \
   --from-file="$here/auth.yaml" \
   --from-literal=admin-token="$(key)" --from-literal=ingest-token="$(key)" --from-literal=viewer-token="$(key)"

@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import pathlib
-import re
 import tarfile
 import tomllib
 from collections.abc import Iterator
 
 import manifests
 from lib import Context, Failed, Result, version_of
-from pod import Pod
+from pod import KEY, Pod
 
 CHART = "helm/tarn"
 CHART_NAME = f"deploy/{CHART}"
@@ -229,8 +228,7 @@ def keys_are_random(context: Context) -> None:
     for _ in range(2):
         (secret,) = (one["data"] for one in render(context, {}) if one["kind"] == "Secret")
         seen += [base64.b64decode(value).decode() for name, value in secret.items() if name.endswith("-token")]
-    # 43 of 62 letters hold 256 bits.
-    if len(set(seen)) != 6 or not all(re.fullmatch(r"tarn_[a-z0-9]{12}_[A-Za-z0-9]{43}", key) for key in seen):
+    if len(set(seen)) != 6 or not all(KEY.fullmatch(key) for key in seen):
         raise Failed("the keys that the chart makes are not three random ones")
 
 

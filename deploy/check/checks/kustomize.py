@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import manifests
 from checks import helm
 from lib import Context, Failed, Result
-from pod import KEYS, Pod
+from pod import KEY, KEYS, Pod
 
 FOLDER = "deploy/kustomize"
 OVERLAYS = ("dev", "staging", "production")
@@ -104,7 +104,7 @@ def keys(context: Context) -> str:
     (secret,) = manifests.load(context, context.run([script, "observability"]))
     manifests.validate(context, [secret])
     made = {base64.b64decode(secret["data"][name]).decode() for name in KEYS}
-    if len(made) != 3 or not all(re.fullmatch(r"tarn_[a-z0-9]{12}_[A-Za-z0-9]{43}", key) for key in made):
+    if len(made) != 3 or not all(KEY.fullmatch(key) for key in made):
         raise Failed(f"its keys are not random: {sorted(made)}")
     if secret["metadata"]["namespace"] != "observability" or "auth.yaml" not in secret["data"]:
         raise Failed(f"it makes {secret}")
