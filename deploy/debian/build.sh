@@ -43,15 +43,11 @@ put 644 "$here/copyright" "$doc/copyright"
 # Without the time of day in their heads two builds are alike.
 mkdir -p "$tree$share/man/man1" "$tree$share/bash-completion/completions" "$tree$share/zsh/vendor-completions" \
   "$tree$share/fish/vendor_completions.d"
-if "$program" man > "$tree/page" 2> /dev/null; then
-  gzip -9n < "$tree/page" > "$tree$share/man/man1/tarn.1.gz"
-  "$program" completions bash > "$tree$share/bash-completion/completions/tarn"
-  "$program" completions zsh > "$tree$share/zsh/vendor-completions/_tarn"
-  "$program" completions fish > "$tree$share/fish/vendor_completions.d/tarn.fish"
-else
-  echo "build.sh: this program has no man page and no completions" >&2
-fi
-rm "$tree/page"
+"$program" man --dir "$tree$share/man/man1"
+gzip -9n "$tree$share/man/man1/"*.1
+"$program" completions bash > "$tree$share/bash-completion/completions/tarn"
+"$program" completions zsh > "$tree$share/zsh/vendor-completions/_tarn"
+"$program" completions fish > "$tree$share/fish/vendor_completions.d/tarn.fish"
 changed=$(date -R -d "@${SOURCE_DATE_EPOCH:-$(stat -c %Y "$top/CHANGELOG.md")}")
 sed "s/@VERSION@/$version/; s/@DATE@/$changed/; s/@MAINTAINER@/$maintainer/" "$here/changelog" | gzip -9n > "$tree$doc/changelog.gz"
 put 644 "$here/lintian-overrides" "$share/lintian/overrides/tarn"
