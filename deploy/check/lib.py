@@ -15,6 +15,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -65,11 +66,12 @@ class Server:
 
     def __init__(
         self, binary: pathlib.Path, folder: pathlib.Path, arguments: list[str] | None = None,
-        environment: dict[str, str] | None = None,
+        environment: dict[str, str] | None = None, authority: pathlib.Path | None = None,
     ) -> None:
         self.folder = folder
         self.http, self.grpc, self.otlp = (f"127.0.0.1:{port}" for port in free_ports(3))
-        self.url = f"http://{self.http}"
+        self.url = f"{'https' if authority else 'http'}://{self.http}"
+        self.trust = ssl.create_default_context(cafile=authority) if authority else None
         self._log = open(folder / "tarn.log", "wb")  # noqa: SIM115 (closed by stop)
         self._process = subprocess.Popen(
             [
@@ -93,7 +95,7 @@ class Server:
             if self._process.poll() is not None:
                 break
             with contextlib.suppress(OSError):
-                with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as reply:
+                with urllib.request.urlopen(f"{self.url}/readyz", timeout=2, context=self.trust) as reply:
                     if reply.status == 200:
                         return
             time.sleep(0.2)
@@ -102,17 +104,23 @@ class Server:
     def get(self, path: str, **parameters: str) -> object:
         """The JSON of a reply; `Failed` with Tarn's own words otherwise."""
         query = urllib.parse.urlencode(parameters)
-        try:
-            with urllib.request.urlopen(f"{self.url}{path}?{query}", timeout=60) as reply:
-                return json.load(reply)
-        except urllib.error.HTTPError as error:
-            raise Failed(f"{path}?{query}: {error.code} {error.read().decode(errors='replace')[:500]}") from error
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                with urllib.request.urlopen(f"{self.url}{path}?{query}", timeout=60, context=self.trust) as reply:
+                    return json.load(reply)
+            except urllib.error.HTTPError as error:
+                said = error.read().decode(errors="replace")[:500]
+                # Parts of it are still starting when it is ready for others.
+                if error.code != 503 or time.monotonic() > deadline:
+                    raise Failed(f"{path}?{query}: {error.code} {said}") from error
+            time.sleep(0.2)
 
     def takes_post(self, path: str) -> bool:
         """Whether there is anything at a path: an empty body is refused there, not the path."""
         request = urllib.request.Request(self.url + path, data=b"", method="POST")
         try:
-            urllib.request.urlopen(request, timeout=60).close()
+            urllib.request.urlopen(request, timeout=60, context=self.trust).close()
         except urllib.error.HTTPError as error:
             return error.code not in (404, 405)
         return True
