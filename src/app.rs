@@ -21,8 +21,8 @@ use tarn_query::{Engine, EngineOptions};
 use tarn_storage::file::RealDisk;
 use tarn_storage::{Options, Readiness, Storage, WalSync};
 use tarn_ui::page::Page;
-use tokio::net::TcpListener;
 use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, info, info_span, warn};
@@ -33,7 +33,7 @@ use crate::clock::{SystemClock, SystemRng};
 use crate::config::overrides::Reload;
 use crate::config::{Config, Listen, Shutdown, Telemetry};
 use crate::listen::guard::{Guard, HttpMetrics};
-use crate::listen::{self, Bounds, Listener, Port};
+use crate::listen::{self, Bound, Bounds, Listener, Port};
 use crate::memory;
 use crate::routes;
 use crate::rule_files;
@@ -42,6 +42,7 @@ use crate::telemetry::capture::Caught;
 use crate::telemetry::feed::{self, Feed};
 use crate::telemetry::own::{self, OwnRows};
 use crate::telemetry::registry;
+use crate::tls::Tls;
 
 /// How long tasks and threads may take to end once nothing feeds them.
 const TASKS_WAIT: Duration = Duration::from_secs(5);
@@ -84,9 +85,6 @@ pub(crate) struct Addresses {
     pub(crate) otlp_http: Option<SocketAddr>,
 }
 
-/// A port that is taken and does not serve yet.
-type Bound = (Port, TcpListener, SocketAddr);
-
 impl App {
     /// Returns which directions work; while stopping, none.
     pub(crate) fn readiness(&self) -> Readiness {
@@ -113,6 +111,7 @@ pub(crate) async fn start(
     let mut registry = registry::new();
     let http = HttpMetrics::register(&mut registry);
     registry.register_collector(Box::new(registry::LimitHits(config.limits.hits.clone())));
+    let tls = Tls::open(&config.listen.tls, &*clock, &mut registry).await?;
     let reload = Reload::register(&config, Arc::clone(&clock), &mut registry);
     let rng: Arc<dyn Rng> = Arc::new(SystemRng::new());
     let handles = tarn_storage::Handles {
@@ -177,7 +176,12 @@ pub(crate) async fn start(
     }
     feeds.spawn(run_rules(Arc::clone(&app), feed_stop.clone()));
     feeds.spawn(boards::watch(Arc::clone(&app), feed_stop.clone()));
-    let listeners = bound.into_iter().map(|bound| serve(&app, bound, &http)).collect();
+    if let Some(tls) = &tls {
+        feeds.spawn(tls.clone().watch(Arc::clone(&app.clock), feed_stop.clone()));
+    }
+    feeds.spawn(hangups(Arc::clone(&app), tls.clone(), feed_stop.clone()));
+    let serve = |bound| serve(&app, bound, tls.clone(), &http);
+    let listeners = bound.into_iter().map(serve).collect();
     Ok(Running { app, addresses, listeners, tasks, feeds, feed_stop })
 }
 
@@ -319,8 +323,26 @@ fn machine_name() -> String {
     name.trim().to_owned()
 }
 
-fn serve(app: &Arc<App>, (port, listener, address): Bound, http: &HttpMetrics) -> Listener {
-    let config = &app.config;
+/// Reads files again at every SIGHUP, without which the signal would end the process.
+async fn hangups(app: Arc<App>, tls: Option<Tls>, stop: CancellationToken) {
+    let mut signals = match signal(SignalKind::hangup()) {
+        Ok(signals) => signals,
+        Err(error) => return warn!(%error, "SIGHUP cannot be listened for"),
+    };
+    while let Some(Some(())) = stop.run_until_cancelled(signals.recv()).await {
+        info!("SIGHUP: files are read again");
+        if let Some(tls) = &tls {
+            tls.look(&*app.clock).await;
+        }
+        if let Some(sources) = rule_files::read_apart(&app.config.alerting).await {
+            // What is wrong with them is logged where it is found.
+            app.alerting.reload(sources).await;
+        }
+    }
+}
+
+fn serve(app: &Arc<App>, bound: Bound, tls: Option<Tls>, http: &HttpMetrics) -> Listener {
+    let (config, port) = (&app.config, bound.0);
     let bounds = Bounds {
         connections_max: config.limits.connections_max,
         header_bytes_max: config.limits.header_bytes_max.as_usize(),
@@ -334,7 +356,7 @@ fn serve(app: &Arc<App>, (port, listener, address): Bound, http: &HttpMetrics) -
         metrics: http.clone(),
     };
     let router = routes::router(app, port, guard);
-    listen::serve(listener, address, router, bounds, http.connections(port.label()))
+    listen::serve(bound, router, bounds, tls, http.connections(port.label()))
 }
 
 impl Running {

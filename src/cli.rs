@@ -18,10 +18,13 @@ pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod compact;
+pub(crate) mod connect;
 pub(crate) mod dashboards;
 pub(crate) mod erase;
+pub(crate) mod healthcheck;
 pub(crate) mod inspect;
 pub(crate) mod logs;
+pub(crate) mod manual;
 pub(crate) mod node;
 pub(crate) mod place;
 pub(crate) mod query;
@@ -32,6 +35,7 @@ pub(crate) mod store;
 pub(crate) mod terminal;
 pub(crate) mod trace;
 pub(crate) mod traces;
+pub(crate) mod trust;
 
 /// Tarn keeps metrics as Parquet and answers PromQL.
 ///
@@ -67,8 +71,8 @@ pub(crate) enum Command {
     /// Check what was recorded of who did what.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
-    /// Exit 0 if a running server is ready, 1 if it is not.
-    Healthcheck(client::Server),
+    /// Exit 0 if a running server answers, 1 if it does not.
+    Healthcheck(healthcheck::HealthcheckArgs),
     /// Look at rule files: what is wrong with them, and their unit tests.
     #[command(subcommand)]
     Rules(rules::RulesCommand),
@@ -87,6 +91,10 @@ pub(crate) enum Command {
     Demo(crate::demo::DemoArgs),
     /// Measure this machine: one line per figure.
     Bench(crate::bench::BenchArgs),
+    /// Print what makes a shell complete commands and flags.
+    Completions(manual::CompletionsArgs),
+    /// Print the page of a command for `man`, or write all of them.
+    Man(manual::ManArgs),
     /// Look into the write-ahead log of a data folder.
     #[command(subcommand)]
     Wal(store::WalCommand),

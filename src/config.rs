@@ -19,6 +19,7 @@ use tarn_ui::base::BasePath;
 use crate::listen::Port;
 use crate::listen::peer::Proxies;
 use crate::telemetry::capture::Wants;
+use crate::tls;
 
 pub(crate) mod keys;
 pub(crate) mod load;
@@ -84,6 +85,8 @@ pub(crate) struct Listen {
     pub(crate) header_timeout: Duration,
     /// Who is believed about their own clients.
     pub(crate) proxies: Proxies,
+    /// Of all ports.
+    pub(crate) tls: tls::Options,
 }
 
 impl Listen {

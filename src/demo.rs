@@ -104,8 +104,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let files = files::write(&args.dir, standin.address())?;
     print(files.how_to_be_paged(&args.server.url, standin.address()));
     let begun = Instant::now();
-    let otlp = args.otlp.clone().unwrap_or_else(|| args.server.url.clone());
-    let mut sender = Sender::new(otlp, args.server.tenant.clone());
+    let mut sender = Sender::new(&args.server, args.otlp.as_ref())?;
     let told = tokio::select! {
         told = Box::pin(tell(&args, &mut sender)) => told,
         reason = signals.first() => {

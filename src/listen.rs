@@ -1,7 +1,8 @@
 //! The ports: accept, bound and drain connections.
 //!
-//! Every bound that can be checked before a handler runs is checked here: connections, time and size
-//! of the head, time between the parts of a body. What a request passes then is in [`guard`].
+//! Every bound that can be checked before a handler runs is checked here: connections, time of the
+//! handshake, time and size of the head. How a connection begins is in [`transport`], what a request
+//! passes then in [`guard`].
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,14 +26,25 @@ use tracing::{debug, warn};
 pub(crate) mod guard;
 pub(crate) mod linger;
 pub(crate) mod peer;
+mod transport;
 
 #[cfg(test)]
 mod tests;
 
 use self::peer::{Client, Peer, Proxies};
+use crate::tls::Tls;
 
 /// Pause after an accept that failed for want of file descriptors; trying at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// A client of HTTP/2 that is silent for so long is asked whether it is still there.
+const PING_AFTER: Duration = Duration::from_secs(60);
+/// How long it may take to say so.
+const PING_WAIT: Duration = Duration::from_secs(20);
+/// Streams that a client has opened and reset again before they were looked at. One more closes the
+/// connection: opening and resetting costs the client nothing (CVE-2023-44487).
+const RESET_STREAMS_MAX: usize = 20;
+/// Streams that this end had to reset, for what the client sent on them.
+const BROKEN_STREAMS_MAX: usize = 256;
 
 /// What Tarn listens on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +93,18 @@ pub(crate) struct Bounds {
     pub(crate) proxies: Proxies,
 }
 
+/// What all connections of a port share.
+#[derive(Debug)]
+struct Shared {
+    port: Port,
+    router: Router,
+    bounds: Bounds,
+    tls: Option<Tls>,
+}
+
+/// A port that is taken and does not serve yet.
+pub(crate) type Bound = (Port, TcpListener, SocketAddr);
+
 /// A bound address that serves until it is drained.
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -119,19 +143,18 @@ fn taken(port: Port, address: SocketAddr) -> String {
     )
 }
 
-/// Serves a router on a bound listener.
+/// Serves a router on a bound listener, over TLS where there is one.
 pub(crate) fn serve(
-    listener: TcpListener,
-    address: SocketAddr,
+    (port, listener, address): Bound,
     router: Router,
     bounds: Bounds,
+    tls: Option<Tls>,
     open: Gauge,
 ) -> Listener {
     let stop = CancellationToken::new();
     let tracker = TaskTracker::new();
     let acceptor = Acceptor {
-        router,
-        bounds: Arc::new(bounds),
+        shared: Arc::new(Shared { port, router, bounds, tls }),
         open,
         tracker: tracker.clone(),
         stop: stop.clone(),
@@ -160,8 +183,7 @@ impl Listener {
 }
 
 struct Acceptor {
-    router: Router,
-    bounds: Arc<Bounds>,
+    shared: Arc<Shared>,
     open: Gauge,
     tracker: TaskTracker,
     stop: CancellationToken,
@@ -169,7 +191,7 @@ struct Acceptor {
 
 impl Acceptor {
     async fn run(self, listener: TcpListener) {
-        let permits = Arc::new(Semaphore::new(self.bounds.connections_max));
+        let permits = Arc::new(Semaphore::new(self.shared.bounds.connections_max));
         loop {
             let next = async {
                 let permit = Arc::clone(&permits).acquire_owned().await;
@@ -178,13 +200,8 @@ impl Acceptor {
             let Some((permit, accepted)) = self.stop.run_until_cancelled(next).await else { break };
             match accepted {
                 Ok((stream, address)) => {
-                    let served = connection(
-                        stream,
-                        Peer::plain(address),
-                        self.router.clone(),
-                        Arc::clone(&self.bounds),
-                        self.stop.clone(),
-                    );
+                    let (shared, stop) = (Arc::clone(&self.shared), self.stop.clone());
+                    let served = connection(stream, Peer::plain(address), shared, stop);
                     let open = self.open.clone();
                     self.tracker.spawn(async move {
                         open.inc();
@@ -203,38 +220,21 @@ impl Acceptor {
 }
 
 /// Serves one connection until its client leaves, or, after the stop, until its request is answered.
-async fn connection(
-    stream: TcpStream,
-    peer: Peer,
-    router: Router,
-    bounds: Arc<Bounds>,
-    stop: CancellationToken,
-) {
-    // The builder waits for the first bytes to tell the protocol, without a limit of its own.
-    let mut byte = [0];
-    let first = stop.run_until_cancelled(stream.peek(&mut byte));
-    if !matches!(tokio::time::timeout(bounds.header_timeout, first).await, Ok(Some(Ok(1)))) {
-        return;
-    }
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(bounds.header_timeout)
-        .max_buf_size(bounds.header_bytes_max);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(bounds.http2_streams_max)
-        .max_header_list_size(u32::try_from(bounds.header_bytes_max).unwrap_or(u32::MAX));
-    let proxies = bounds.proxies.clone();
+async fn connection(stream: TcpStream, peer: Peer, shared: Arc<Shared>, stop: CancellationToken) {
+    let limit = shared.bounds.header_timeout;
+    let begin = transport::begin(stream, peer, shared.port, shared.tls.as_ref());
+    let begun = tokio::time::timeout(limit, stop.run_until_cancelled(Box::pin(begin))).await;
+    let Ok(Some(Some((wire, peer)))) = begun else { return };
+    let router = shared.router.clone();
+    let proxies = shared.bounds.proxies.clone();
     let service = service_fn(move |mut request: http::Request<Incoming>| {
         let client = Client::of(&peer, request.headers(), &proxies);
         request.extensions_mut().insert(client);
         request.extensions_mut().insert(peer.clone());
         router.clone().oneshot(request)
     });
-    let served = builder.serve_connection(TokioIo::new(stream), service);
+    let builder = builder(&shared.bounds);
+    let served = builder.serve_connection(TokioIo::new(wire), service);
     let mut served = std::pin::pin!(served);
     let ended = tokio::select! {
         ended = &mut served => ended,
@@ -246,4 +246,23 @@ async fn connection(
     if let Err(e) = ended {
         debug!(error = %e, "connection ended early");
     }
+}
+
+fn builder(bounds: &Bounds) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.header_timeout)
+        .max_buf_size(bounds.header_bytes_max);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_AFTER)
+        .keep_alive_timeout(PING_WAIT)
+        .max_concurrent_streams(bounds.http2_streams_max)
+        .max_pending_accept_reset_streams(RESET_STREAMS_MAX)
+        .max_local_error_reset_streams(BROKEN_STREAMS_MAX)
+        .max_header_list_size(u32::try_from(bounds.header_bytes_max).unwrap_or(u32::MAX));
+    builder
 }

@@ -6,6 +6,7 @@
 //! - [`cli`]: the commands; [`config`]: the one table of settings
 //! - [`app`]: builds and wires the crates, starts and stops them in order
 //! - [`listen`] → [`auth`] → [`routes`]: from a socket to the crate that answers; [`tenant`], [`health`]
+//! - [`tls`]: certificates of the ports, and their renewal
 //! - [`rule_files`]: the files that alerting is told by; [`boards`]: dashboards, their folders and documents
 //! - [`telemetry`], [`host`]: what Tarn says about itself and the machine, also into itself
 //! - [`bench`], [`demo`], [`generate`]: figures of this machine, a shop to look at, and their data
@@ -36,6 +37,7 @@ mod runtime;
 mod shutdown;
 mod telemetry;
 mod tenant;
+mod tls;
 
 use tracing::Instrument as _;
 
@@ -68,8 +70,10 @@ fn main() -> ExitCode {
         Command::Erase(args) => cli::erase::run(&args),
         Command::Audit(command) => cli::audit::run(&command),
         Command::Node(command) => cli::node::run(&command),
-        Command::Healthcheck(server) => cli::remote::healthcheck(&server),
+        Command::Healthcheck(args) => block_on(cli::healthcheck::run(args)),
         Command::Bench(args) => bench::run(&args),
+        Command::Completions(args) => cli::manual::completions(&args),
+        Command::Man(args) => cli::manual::man(&args),
         Command::Wal(command) => cli::store::wal(&command),
         Command::Block(command) => block_on(cli::inspect::block(command)),
         Command::Catalog(command) => block_on(cli::inspect::catalog(command)),

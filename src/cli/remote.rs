@@ -1,4 +1,4 @@
-//! Commands that tell a running server what to do: `tarn flush`, `tarn healthcheck`.
+//! Commands that tell a running server what to do: `tarn flush`, `tarn block repair`.
 
 use anyhow::bail;
 use http::Method;
@@ -35,16 +35,6 @@ pub(crate) async fn repair(server: &Server) -> anyhow::Result<()> {
         0 => Ok(()),
         failed => bail!("{failed} objects still cannot be written as blocks"),
     }
-}
-
-/// `tarn healthcheck`, for container images without a shell.
-///
-/// # Errors
-/// Why the server is not ready.
-pub(crate) fn healthcheck(server: &Server) -> anyhow::Result<()> {
-    let answer = block_on(server.send(Method::GET, "/readyz?verbose", None, ""))?;
-    print(succeeded(&answer)?);
-    Ok(())
 }
 
 /// Returns the text of an answer.

@@ -21,6 +21,7 @@ use tarn_storage::{Options, WalSync};
 use tarn_ui::base::BasePath;
 
 use crate::listen::peer::Proxies;
+use crate::tls::{self, ClientAuth};
 
 use super::retention::{self, Retention};
 use super::{
@@ -96,6 +97,34 @@ pub(crate) static KEYS: &[Key] = &[
     key!("listen.insecure_bind", short "insecure-bind", "true|false", |_| "false".to_owned(),
         "Allows listening on other addresses than loopback although nobody has to log in.",
         |c, v| put(&mut c.listen.insecure_bind, boolean(v))),
+    key!(
+        "listen.tls.certificate",
+        "path",
+        |_| String::new(),
+        "PEM file with the server's certificate and those that signed it, in this order. With it and its key all ports speak TLS, and nothing else. The files are looked at every ten seconds and on SIGHUP; what cannot be used is counted in tarn_tls_reload_failures_total, and the old stays in force.",
+        |c, v| put(&mut c.listen.tls.certificate, optional(v, folder))
+    ),
+    key!(
+        "listen.tls.key",
+        "path",
+        |_| String::new(),
+        "PEM file with the key of the certificate: PKCS#8, EC or RSA, not encrypted.",
+        |c, v| put(&mut c.listen.tls.key, optional(v, folder))
+    ),
+    key!(
+        "listen.tls.client_ca",
+        "path",
+        |_| String::new(),
+        "PEM file with the authorities that sign the certificates of clients.",
+        |c, v| put(&mut c.listen.tls.client_ca, optional(v, folder))
+    ),
+    key!(
+        "listen.tls.client_auth",
+        "off|optional|required",
+        |_| "off".to_owned(),
+        "Whether clients show a certificate. One that is shown must be good in either case; who it is follows from its alternative names and auth.file.",
+        |c, v| put(&mut c.listen.tls.client_auth, ClientAuth::parse(v))
+    ),
     key!(
         "http.hosts",
         "list of names",
@@ -1090,6 +1119,7 @@ pub(super) fn blank() -> Config {
             hosts: Vec::new(),
             header_timeout: nothing,
             proxies: Proxies::default(),
+            tls: tls::Options::default(),
         },
         ui: Ui { base_path: BasePath::default(), dashboards: Vec::new() },
         storage: Options::new(""),

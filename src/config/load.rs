@@ -15,6 +15,7 @@ use crate::auth::audit;
 use super::keys::{KEYS, Key, blank};
 use super::tree::{self, Node};
 use super::{Config, Origin, Problem, Problems, Setting, overrides, secret};
+use crate::tls;
 
 /// Read when no file is named, if it is there.
 const FILE_DEFAULT: &str = "tarn.yaml";
@@ -195,6 +196,7 @@ impl Round {
             last.push(Setting { key: key.name, text, origin });
         }
         self.check_together(&config, &last);
+        self.check_tls(&config.listen.tls, &last);
         if !self.problems.is_empty() {
             return Err(Problems(self.problems));
         }
@@ -216,6 +218,18 @@ impl Round {
         }
         config.changed = last.into_iter().filter(|s| s.origin != Origin::Default).collect();
         Ok(config)
+    }
+
+    /// Checks the settings of TLS, and the files that they name.
+    fn check_tls(&mut self, options: &tls::Options, last: &[Setting]) {
+        let mut wrong = options.contradictions();
+        if wrong.is_empty() && options.is_on() {
+            wrong.extend(tls::files::check(options));
+        }
+        for tls::files::Wrong { key, message } in wrong {
+            let origin = last.iter().find(|s| s.key == key).map(|s| s.origin.clone());
+            self.problem(origin.unwrap_or(Origin::Default), key, message);
+        }
     }
 
     /// Checks what concerns two keys at once.

@@ -21,7 +21,7 @@ const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 pub(super) const SOURCES: [&str; 3] = ["file", "env", "credential"];
 
 /// Parses a setting; empty means none.
-pub(super) fn parse(text: &str) -> Option<Secret> {
+pub(crate) fn parse(text: &str) -> Option<Secret> {
     if text.is_empty() {
         return None;
     }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use url::Url;
 
 use crate::cli::client::Server;
+use crate::cli::connect::Connector;
 use crate::cli::print;
 use crate::generate::demo::write::Batch;
 
@@ -37,7 +37,8 @@ pub(super) struct Sent {
 pub(super) struct Sender {
     url: Url,
     tenant: Option<String>,
-    client: Client<HttpConnector, Full<Bytes>>,
+    authorization: Option<HeaderValue>,
+    client: Client<Connector, Full<Bytes>>,
     sent: Sent,
 }
 
@@ -49,10 +50,16 @@ enum Attempt {
 }
 
 impl Sender {
-    /// Makes a sender to an address.
-    pub(super) fn new(url: Url, tenant: Option<String>) -> Self {
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { url, tenant, client, sent: Sent::default() }
+    /// Makes a sender to an address that is the server's, or speaks for it.
+    ///
+    /// # Errors
+    /// Where what is shown to the server, or who it must be, cannot be read.
+    pub(super) fn new(server: &Server, otlp: Option<&Url>) -> anyhow::Result<Self> {
+        let url = otlp.unwrap_or(&server.url).clone();
+        let server = Server { url: url.clone(), ..server.clone() };
+        let authorization = server.trust.authorization()?;
+        let client = server.client()?;
+        Ok(Self { url, tenant: server.tenant, authorization, client, sent: Sent::default() })
     }
 
     /// Returns what was acknowledged so far.
@@ -136,6 +143,9 @@ impl Sender {
         request = request.header("Content-Type", "application/x-protobuf");
         if let Some(tenant) = &self.tenant {
             request = request.header("X-Scope-OrgID", tenant);
+        }
+        if let Some(shown) = &self.authorization {
+            request = request.header(AUTHORIZATION, shown);
         }
         let request = request.body(Full::new(body.clone())).context("build the request")?;
         let exchange = async {

@@ -10,8 +10,8 @@ use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, StatusCode, Uri, Version};
+use http::header::{HOST, ORIGIN, STRICT_TRANSPORT_SECURITY};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, Version};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -21,7 +21,12 @@ use tarn_ingest::receive::grpc::is_grpc;
 use tarn_model::metrics::{HTTP_CONNECTIONS, HTTP_PANICS, HTTP_REQUESTS};
 use tracing::error;
 
+use super::peer::Peer;
 use crate::routes::envelope;
+
+/// A browser that was here over TLS comes over TLS for a year. Names below ours may be somebody
+/// else's.
+const ALWAYS_TLS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// What the listener counts.
 #[derive(Debug, Clone, Default)]
@@ -93,8 +98,9 @@ pub(crate) async fn count(State(guard): State<Guard>, request: Request, next: Ne
 
 /// Refuses what no handler should see.
 pub(crate) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    // No browser speaks HTTP/2 in the clear, so a call cannot come from a web page; and clients of
-    // gRPC name whatever host they were given.
+    // A call cannot come from a web page that this name was pointed at: no browser speaks HTTP/2 in
+    // the clear, and over TLS the certificate is for another name. Clients of gRPC name whatever host
+    // they were given.
     if is_call(&request) {
         return next.run(request).await;
     }
@@ -112,8 +118,12 @@ pub(crate) fn is_call(request: &Request) -> bool {
 /// Keeps browsers from guessing another type than the one that was sent, and from running anything that
 /// is no page of ours: telemetry is hostile text.
 pub(crate) async fn harmless(request: Request, next: Next) -> Response {
+    let is_tls = request.extensions().get::<Peer>().is_some_and(|peer| peer.tls);
     let mut response = next.run(request).await;
     tarn_ui::headers::harmless(response.headers_mut());
+    if is_tls {
+        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, ALWAYS_TLS);
+    }
     response
 }
 

@@ -49,6 +49,7 @@ async fn start(connections_max: usize, registry: &mut Registry) -> Listener {
         .layer(from_fn_with_state(guard, count));
     let listener = bind(Port::Http, SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let address = listener.local_addr().unwrap();
+    let bound = (Port::Http, listener, address);
     let bounds = Bounds {
         connections_max,
         header_bytes_max: 8192,
@@ -56,7 +57,7 @@ async fn start(connections_max: usize, registry: &mut Registry) -> Listener {
         http2_streams_max: 256,
         proxies: Proxies::default(),
     };
-    serve(listener, address, router, bounds, Gauge::default())
+    serve(bound, router, bounds, None, Gauge::default())
 }
 
 /// Sends bytes and returns what comes back until the server closes.

@@ -105,6 +105,9 @@ names! {
     AUTH_LOGINS = "tarn_auth_logins", "Logins of people, by what they showed and what came of it: done, wrong, limited (too many were wrong before), not_granted, failed";
     AUTH_SESSIONS_REFUSED = "tarn_auth_sessions_refused", "Requests whose session did not count, by reason: forged, expired, ended, csrf, unread";
     AUTH_PASSWORD_SECONDS = "tarn_auth_password_seconds", "Time to compare a password, the wait for a turn included";
+    TLS_RELOAD_FAILURES = "tarn_tls_reload_failures", "Times that changed files of TLS could not be used, and the old ones stayed in force";
+    TLS_HANDSHAKE_FAILURES = "tarn_tls_handshake_failures", "Connections whose TLS handshake failed";
+    TLS_CERTIFICATE_EXPIRY = "tarn_tls_certificate_expiry_timestamp_seconds", "Until when the server's certificate is good; absent without TLS";
     NOTIFICATIONS_SENT = "tarn_notifications_sent", "Notifications that a receiver acknowledged, by receiver and integration";
     NOTIFICATIONS_FAILED = "tarn_notifications_failed", "Attempts to notify that failed, by receiver, integration and reason: transient (tried again), permanent, template (sent with words of our own)";
     NOTIFICATION_SECONDS = "tarn_notification_seconds", "Time from the decision to notify to the receiver's acknowledgement, by integration";
