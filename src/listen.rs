@@ -4,12 +4,15 @@
 //! handshake, time and size of the head. How a connection begins is in [`transport`], what a request
 //! passes then in [`guard`].
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use http::HeaderValue;
+use http::header::{CONNECTION, TRANSFER_ENCODING};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -231,7 +234,18 @@ async fn connection(stream: TcpStream, peer: Peer, shared: Arc<Shared>, stop: Ca
         let client = Client::of(&peer, request.headers(), &proxies);
         request.extensions_mut().insert(client);
         request.extensions_mut().insert(peer.clone());
-        router.clone().oneshot(request)
+        // A length beside chunks is dropped before it can be seen; a proxy that went by it takes the
+        // rest for another client's. So nothing follows chunks that come through a proxy.
+        let is_last = proxies.trusts(peer.address.ip().to_canonical())
+            && request.headers().contains_key(TRANSFER_ENCODING);
+        let answered = router.clone().oneshot(request);
+        async move {
+            let mut response = answered.await?;
+            if is_last {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let builder = builder(&shared.bounds);
     let served = builder.serve_connection(TokioIo::new(wire), service);

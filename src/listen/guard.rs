@@ -104,7 +104,7 @@ pub(crate) async fn check(State(guard): State<Guard>, request: Request, next: Ne
     if is_call(&request) {
         return next.run(request).await;
     }
-    match guard.refusal(request.uri(), request.headers()) {
+    match guard.refusal(request.version(), request.uri(), request.headers()) {
         Some(refusal) => refusal,
         None => next.run(request).await,
     }
@@ -128,12 +128,15 @@ pub(crate) async fn harmless(request: Request, next: Next) -> Response {
 }
 
 impl Guard {
-    fn refusal(&self, uri: &Uri, headers: &HeaderMap) -> Option<Response<Body>> {
+    fn refusal(&self, version: Version, uri: &Uri, headers: &HeaderMap) -> Option<Response<Body>> {
         let bytes = uri.path_and_query().map_or(0, |p| p.as_str().len());
         if bytes > self.uri_bytes_max {
             let max = self.uri_bytes_max;
             let message = format!("path and query are {bytes} bytes, limit is {max}; use POST");
             return Some(envelope(StatusCode::URI_TOO_LONG, "bad_data", &message));
+        }
+        if let Some(message) = two_hosts(version, uri, headers) {
+            return Some(envelope(StatusCode::BAD_REQUEST, "bad_data", &message));
         }
         if let Some(host) = host_of(uri, headers).filter(|h| !self.answers_to(h)) {
             let message = format!(
@@ -153,6 +156,23 @@ impl Guard {
             || literal.parse::<IpAddr>().is_ok()
             || self.hosts.iter().any(|h| h.eq_ignore_ascii_case(name))
     }
+}
+
+/// Says why it is not plain which host a request is for. Whoever stands in between may have decided by
+/// the other name, so neither counts.
+fn two_hosts(version: Version, uri: &Uri, headers: &HeaderMap) -> Option<String> {
+    let mut named = headers.get_all(HOST).iter();
+    let (first, second) = (named.next(), named.next());
+    let Some(first) = first else {
+        return (version == Version::HTTP_11).then(|| "the request has no Host header".to_owned());
+    };
+    if second.is_some() {
+        return Some("the request has more than one Host header".to_owned());
+    }
+    let Ok(host) = first.to_str() else { return Some("the Host header is no text".to_owned()) };
+    let authority = uri.authority()?.as_str();
+    (!authority.eq_ignore_ascii_case(host))
+        .then(|| format!("the request is for {authority:?}, and its Host header says {host:?}"))
 }
 
 fn without_port(host: &str) -> &str {
@@ -230,7 +250,7 @@ mod tests {
             uri_bytes_max: 100,
             metrics: HttpMetrics::default(),
         };
-        let refusal = guard.refusal(&uri.parse().unwrap(), &map(headers));
+        let refusal = guard.refusal(Version::HTTP_2, &uri.parse().unwrap(), &map(headers));
         refusal.map_or(200, |r| r.status().as_u16())
     }
 
@@ -248,6 +268,30 @@ mod tests {
             ("evil.:4320", 200),
         ] {
             assert_eq!(status("/", &[("host", host)]), expected, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_for_one_host() {
+        let host = ("host", "localhost:4320");
+        for (version, uri, headers, expected) in [
+            (Version::HTTP_11, "/", vec![host], None),
+            (Version::HTTP_10, "/", vec![], None),
+            (Version::HTTP_2, "http://localhost:4320/", vec![], None),
+            (Version::HTTP_2, "http://LOCALHOST:4320/", vec![host], None),
+            (Version::HTTP_11, "http://localhost:4320/", vec![host], None),
+            (Version::HTTP_11, "/", vec![], Some("no Host")),
+            (Version::HTTP_11, "/", vec![host, host], Some("more than one")),
+            (Version::HTTP_11, "http://evil.example/", vec![host], Some("evil.example")),
+            (Version::HTTP_2, "http://evil.example/", vec![host], Some("evil.example")),
+        ] {
+            let mut all = HeaderMap::new();
+            for (name, value) in headers {
+                all.append(name, HeaderValue::from_static(value));
+            }
+            let found = two_hosts(version, &uri.parse().unwrap(), &all);
+            let words = expected.is_none_or(|e| found.as_ref().is_some_and(|f| f.contains(e)));
+            assert!(found.is_some() == expected.is_some() && words, "{uri} {all:?}: {found:?}");
         }
     }
 

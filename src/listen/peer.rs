@@ -70,7 +70,8 @@ impl Proxies {
         entries.iter().map(network).collect::<Result<_, _>>().map(Self)
     }
 
-    fn trusts(&self, ip: IpAddr) -> bool {
+    /// Returns whether an address is one of them.
+    pub(super) fn trusts(&self, ip: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(ip))
     }
 }

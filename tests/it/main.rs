@@ -23,6 +23,7 @@ mod full_disk;
 mod grafana_alerting;
 mod hostile_doors;
 mod hostile_rows;
+mod hostile_wire;
 mod limits;
 mod logs_page;
 mod noise;
