@@ -29,6 +29,8 @@ SECTIONS = ("Means", "See", "Causes", "Do", "Never", "Over")
 # What a Prometheus adds to what it scrapes.
 STANDARD_METRICS = {"up"}
 HISTOGRAM_SUFFIXES = ("_bucket", "_count", "_sum")
+# Commands that only ask.
+QUESTIONS = {("query",), ("logs",), ("traces",), ("healthcheck",), ("node", "list")}
 # Flags that every command has.
 COMMON_FLAGS = {"--help", "--version"}
 
@@ -43,6 +45,7 @@ def check(context: Context) -> Iterator[Result]:
     yield context.verify("deploy/runbooks", lambda: runbooks(context, folder / "alerts.yml"))
     yield context.verify("pages for operators: links", lambda: links(context))
     yield context.verify("pages for operators: commands", lambda: commands(context))
+    yield context.verify("pages for operators: questions", lambda: questions(context))
     yield context.verify("pages for operators: names", lambda: names(context))
 
 
@@ -216,6 +219,29 @@ def names(context: Context) -> str:
     return f"{count} settings, metrics and routes exist"
 
 
+def questions(context: Context) -> str:
+    """Every question that a page tells to ask is answered, if only with nothing."""
+    server = context.server()
+    problems, seen = [], set()
+    for page in pages(context):
+        for line in typed(page.read_text()):
+            words = command_words(line)
+            if tuple(words[:1]) not in QUESTIONS and tuple(words[:2]) not in QUESTIONS:
+                continue
+            # One of a page may name a server or a folder of its own; what is asked is what counts.
+            if len(words) < 2 or "--data" in words or tuple(words) in seen:
+                continue
+            seen.add(tuple(words))
+            if "--url" in words:
+                at = words.index("--url")
+                words = words[:at] + words[at + 2 :]
+            code, output = context.attempt([context.binary(), *words], env={"TARN_URL": server.url})
+            if code != 0:
+                problems.append(f"{context.name(page)}: {line}: exit {code}: {output.strip()[-300:]}")
+    complain(problems)
+    return f"{len(seen)} are answered by a running Tarn"
+
+
 class Helps:
     """What `tarn help` says, asked once per command."""
 
@@ -226,10 +252,9 @@ class Helps:
     def problem(self, line: str) -> str | None:
         """What is wrong with a line that begins with `tarn`, if anything."""
         try:
-            words = shlex.split(line, comments=True)
+            words = command_words(line)
         except ValueError as error:
             return str(error)
-        words = words[1 : next((i for i, word in enumerate(words) if word in ("|", ">", "&&", ";", "&")), len(words))]
         command: tuple[str, ...] = ()
         for word in words:
             if not re.fullmatch(r"[a-z][a-z-]*", word) or self._help((*command, word)) is None:
@@ -327,6 +352,13 @@ def anchors(page: pathlib.Path) -> frozenset[str]:
     headings = re.findall(r"^#+ (.+)$", prose(page.read_text()), re.MULTILINE)
     plain = (re.sub(r"[`*]|\[([^\]]*)\]\([^)]*\)", r"\1", heading) for heading in headings)
     return frozenset(re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in plain)
+
+
+def command_words(line: str) -> list[str]:
+    """What `tarn` is given in a line: without comments, and without what stands behind a pipe."""
+    words = shlex.split(line, comments=True)
+    end = next((i for i, word in enumerate(words) if word in ("|", ">", "&&", ";", "&")), len(words))
+    return words[1:end]
 
 
 def complain(problems: list[str]) -> None:
