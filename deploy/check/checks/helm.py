@@ -9,14 +9,21 @@ import tarfile
 import tomllib
 from collections.abc import Iterator
 
+import cluster
 import manifests
 from lib import Context, Failed, Result, version_of
-from pod import KEY, Pod
+from pod import KEY, KEYS, Pod
 
 CHART = "helm/tarn"
 CHART_NAME = f"deploy/{CHART}"
 VALUES_LINES_MAX = 300
 DEFAULT_KINDS = ["ConfigMap", "Secret", "Service", "Service", "ServiceAccount", "StatefulSet"]
+KUBECONFIG = {
+    "apiVersion": "v1", "kind": "Config", "current-context": "here",
+    "clusters": [{"name": "here", "cluster": {"server": "ADDRESS"}}],
+    "users": [{"name": "me", "user": {}}],
+    "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
+}
 # Values that must be refused, and a word of the reason.
 REFUSED: list[tuple[dict, str]] = [
     ({"replicaCount": 3}, "replicaCount"),
@@ -52,6 +59,7 @@ def check(context: Context) -> Iterator[Result]:
     yield context.verify(f"{CHART_NAME}/values.schema.json", lambda: schema(context))
     yield context.verify(f"{CHART_NAME}/Chart.yaml", lambda: package(context))
     yield context.verify(f"{CHART_NAME}/templates", lambda: default_render(context))
+    yield context.verify(f"{CHART_NAME} (upgrade)", lambda: upgrade(context))
     yield context.verify(f"{CHART_NAME}/ci", lambda: rendered(context))
     yield context.verify(f"{CHART_NAME} (policy)", lambda: policy(context))
     yield context.verify(f"{CHART_NAME} (tarn check)", lambda: configuration(context))
@@ -69,9 +77,14 @@ def sets(context: Context) -> dict[str, dict]:
 def render(context: Context, values: dict, *, tests: bool = True) -> list[dict]:
     """The objects that Helm would send to a cluster."""
     helm = helm_module(context)
-    with helm.Chart.load(context.deploy / CHART) as chart:
-        chart.validate_schema(values)
-        files = chart.render(values, name="demo", namespace="observability", is_install=True)
+    from helm_python.errors import HelmError
+
+    try:
+        with helm.Chart.load(context.deploy / CHART) as chart:
+            chart.validate_schema(values)
+            files = chart.render(values, name="demo", namespace="observability", is_install=True)
+    except HelmError as error:
+        raise Failed(str(error)) from error
     wanted = (text for name, text in sorted(files.items()) if name.endswith(".yaml") and (tests or "/tests/" not in name))
     return manifests.load(context, "\n---\n".join(wanted))
 
@@ -228,8 +241,29 @@ def keys_are_random(context: Context) -> None:
     for _ in range(2):
         (secret,) = (one["data"] for one in render(context, {}) if one["kind"] == "Secret")
         seen += [base64.b64decode(value).decode() for name, value in secret.items() if name.endswith("-token")]
-    if len(set(seen)) != 6 or not all(KEY.fullmatch(key) for key in seen):
+    parts = {part for key in seen for part in key.split("_")[1:]}
+    if len(parts) != 2 * len(seen) or not all(KEY.fullmatch(key) for key in seen):
         raise Failed("the keys that the chart makes are not three random ones")
+
+
+def upgrade(context: Context) -> str:
+    """Keys that are in the cluster are kept, one that was taken away is made anew, and nobody else's are looked at."""
+    from helm_python.config import Config
+
+    helm = helm_module(context)
+    (before,) = (one for one in render(context, {}) if one["kind"] == "Secret")
+    gone = {"metadata": before["metadata"], "data": {name: text for name, text in before["data"].items() if name != "viewer-token"}}
+    for there, kept in ((before, 3), (gone, 2), ({**before, "metadata": {**before["metadata"], "name": "other"}}, 0)):
+        whole = {"apiVersion": "v1", "kind": "Secret"} | there
+        with cluster.serve([whole]) as address, helm.Chart.load(context.deploy / CHART) as chart:
+            content = json.dumps(KUBECONFIG).replace("ADDRESS", address)
+            with Config(kubeconfig_content=content, namespace="observability", storage_driver="memory") as config:
+                files = config.render(chart, {}, name="demo", namespace="observability", is_upgrade=True)
+        (after,) = manifests.load(context, files["tarn/templates/secret.yaml"])
+        same = sum(after["data"][name] == before["data"][name] for name in KEYS)
+        if same != kept:
+            raise Failed(f"{same} of the keys are as they were, not {kept}")
+    return "three keys kept, one made anew"
 
 
 def rendered(context: Context) -> str:
