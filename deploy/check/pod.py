@@ -6,8 +6,10 @@ import base64
 import os
 import pathlib
 import re
+import urllib.error
+import urllib.request
 
-from lib import Context, Failed
+from lib import Context, Failed, Server
 
 # Where manifests put things, and where they are when the program is asked on this machine.
 PLACES = {"/run/tarn": "run", "/var/lib/tarn": "data", "/etc/tarn": "etc"}
@@ -15,6 +17,26 @@ PLACES = {"/run/tarn": "run", "/var/lib/tarn": "data", "/etc/tarn": "etc"}
 KEYS = ("admin-token", "ingest-token", "viewer-token")
 # As Tarn makes them: an id, and 256 random bits.
 KEY = re.compile("tarn_[0-9a-f]{16}_[0-9a-f]{64}")
+
+LOG = b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"hello"}}]}]}]}'
+# A route, what is sent to it, and what it answers nobody, the sender, the reader, the administrator.
+ASKED = (
+    ("/livez", None, 200, 200, 200, 200),
+    ("/readyz", None, 200, 200, 200, 200),
+    ("/v1/logs", LOG, 401, 200, 403, 200),
+    ("/api/v1/query?query=1", None, 401, 403, 200, 200),
+    ("/metrics", None, 401, 403, 200, 200),
+    ("/api/v1/access/keys", None, 401, 403, 403, 200),
+)
+
+
+def answered(request: urllib.request.Request) -> int:
+    """The status of the reply."""
+    try:
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return reply.status
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 class Pod:
@@ -47,6 +69,27 @@ class Pod:
         if code != 0 or "configuration is valid" not in output:
             raise Failed(f"tarn check exited with {code}: {output.strip()}")
         return output
+
+    def roles(self) -> str:
+        """Starts the server and asks it with each key, as senders, Grafana and a ServiceMonitor would."""
+        folder = self.context.folder()
+        server = Server(self.context.binary(), folder, ["--config", str(self.folder / "etc/tarn.yaml")])
+        try:
+            server.wait_until_ready()
+            keys = {name: (self.folder / "run/auth" / f"{name}-token").read_text() for name in ("admin", "ingest", "viewer")}
+            for path, body, *wanted in ASKED:
+                for who, status in zip((None, "ingest", "viewer", "admin"), wanted, strict=True):
+                    request = urllib.request.Request(f"{server.url}{path}", data=body)
+                    if body is not None:
+                        request.add_header("Content-Type", "application/json")
+                    if who is not None:
+                        request.add_header("Authorization", f"Bearer {keys[who]}")
+                    got = answered(request)
+                    if got != status:
+                        raise Failed(f"{path} with {who or 'no key'}: {got}, not {status}")
+        finally:
+            server.stop()
+        return f"{len(ASKED)} routes with three keys and none"
 
     def _keys(self, secret: dict | None) -> None:
         if secret is None:

@@ -63,6 +63,12 @@ def check(context: Context) -> Iterator[Result]:
     yield context.verify(f"{CHART_NAME}/ci", lambda: rendered(context))
     yield context.verify(f"{CHART_NAME} (policy)", lambda: policy(context))
     yield context.verify(f"{CHART_NAME} (tarn check)", lambda: configuration(context))
+    yield context.verify(f"{CHART_NAME} (roles)", lambda: at_work(context))
+
+
+def at_work(context: Context) -> str:
+    """The server as the chart makes it, asked with the keys that the chart makes."""
+    return Pod(context, render(context, {})).roles()
 
 
 def sets(context: Context) -> dict[str, dict]:
