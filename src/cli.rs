@@ -32,6 +32,7 @@ pub(crate) mod reference;
 pub(crate) mod remote;
 pub(crate) mod rules;
 pub(crate) mod store;
+pub(crate) mod support_bundle;
 pub(crate) mod terminal;
 pub(crate) mod trace;
 pub(crate) mod traces;
@@ -71,6 +72,8 @@ pub(crate) enum Command {
     /// Check what was recorded of who did what.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Collect what somebody who helps needs to see of a running server, without secrets, in one file.
+    SupportBundle(support_bundle::SupportBundleArgs),
     /// Exit 0 if a running server answers, 1 if it does not.
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Look at rule files: what is wrong with them, and their unit tests.

@@ -69,6 +69,7 @@ fn main() -> ExitCode {
         Command::Compact(args) => block_on(cli::compact::run(args)),
         Command::Erase(args) => cli::erase::run(&args),
         Command::Audit(command) => cli::audit::run(&command),
+        Command::SupportBundle(args) => cli::support_bundle::run(&args),
         Command::Node(command) => cli::node::run(&command),
         Command::Healthcheck(args) => block_on(cli::healthcheck::run(args)),
         Command::Bench(args) => bench::run(&args),

@@ -12,6 +12,7 @@ mod alerting;
 mod alertmanager;
 mod bad_input;
 mod bucket;
+mod canary;
 mod crash_ledger;
 mod crash_loop;
 mod crash_rows;

@@ -33,14 +33,14 @@ const CODES: [u16; 19] =
 
 /// A row of `src/routes.rs`.
 #[derive(Debug, Clone)]
-struct Route {
-    path: String,
-    methods: Vec<Method>,
+pub(crate) struct Route {
+    pub(crate) path: String,
+    pub(crate) methods: Vec<Method>,
     handler: String,
 }
 
 /// Reads the table. A row is one line: `route("/path", Methods::X, Role::Y, BodyLimit::Z, Handler::H),`.
-fn routes() -> Result<Vec<Route>> {
+pub(crate) fn routes() -> Result<Vec<Route>> {
     let here = std::env::var_os("CARGO_MANIFEST_DIR").context("cargo runs the tests")?;
     let text = std::fs::read_to_string(PathBuf::from(here).join("src/routes.rs"))?;
     let rows = text.lines().filter_map(|line| line.trim().strip_prefix("route(\""));
@@ -273,7 +273,7 @@ fn packed(dice: &mut Dice, encoding: &str, body: &[u8]) -> Vec<u8> {
 #[derive(Debug, Clone)]
 struct Noise {
     method: Method,
-    path: String,
+    pub(crate) path: String,
     headers: Vec<(&'static str, &'static str)>,
     body: Vec<u8>,
 }
