@@ -27,6 +27,7 @@ mod hostile_rows;
 mod hostile_wire;
 mod limits;
 mod logs_page;
+mod metadata;
 mod noise;
 mod otlp;
 mod otlp_metrics;
