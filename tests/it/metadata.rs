@@ -51,7 +51,7 @@ async fn a_webhook_at_the_metadata_address_is_refused_and_told() -> Result<()> {
         let missing: Vec<usize> = (0..ADDRESSES.len())
             .filter(|number| !told.contains(&format!("\"r{number}\"")))
             .collect();
-        if missing.is_empty() && told.contains("metadata service") {
+        if missing.is_empty() && told.matches("metadata service").count() >= ADDRESSES.len() {
             println!("{} spellings refused", ADDRESSES.len());
             return Ok(());
         }
