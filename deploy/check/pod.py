@@ -12,7 +12,7 @@ import urllib.request
 from lib import Context, Failed, Server
 
 # Where manifests put things, and where they are when the program is asked on this machine.
-PLACES = {"/run/tarn": "run", "/var/lib/tarn": "data", "/etc/tarn": "etc"}
+PLACES = {"/run/tarn": "run", "/data": "data", "/etc/tarn": "etc"}
 # What stands in a Secret that the manifests expect to be there already.
 KEYS = ("admin-token", "ingest-token", "viewer-token")
 # As Tarn makes them: an id, and 256 random bits.
@@ -30,6 +30,12 @@ ASKED = (
 )
 
 
+def image(context: Context) -> dict[str, str]:
+    """The variables that the image brings along."""
+    text = (context.deploy / "docker/Dockerfile").read_text()
+    return dict(re.findall(r"\b(TARN_\w+__\w+)=(\S+)", text))
+
+
 def answered(request: urllib.request.Request) -> int:
     """The status of the reply."""
     try:
@@ -45,15 +51,20 @@ class Pod:
     def __init__(self, context: Context, objects: list[dict]) -> None:
         self.context = context
         self.folder = context.folder()
-        self.env: dict[str, str] = {}
+        # They win over tarn.yaml.
+        self.env = {name: self._moved(value) for name, value in image(context).items()}
         for part in ("run/auth", "run/tls", "data", "etc"):
             (self.folder / part).mkdir(parents=True)
         spec = next(one["spec"]["template"]["spec"] for one in objects if one["kind"] == "StatefulSet")
         data = {(one["kind"], one["metadata"]["name"]): one.get("data", {}) for one in objects}
+        container = spec["containers"][0]
+        mounted = {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
+        if mounted != {image(context)["TARN_STORAGE__PATH"]}:
+            raise Failed(f"the image writes to {image(context)['TARN_STORAGE__PATH']}, {sorted(mounted)} can be written")
         volumes = {volume["name"]: volume for volume in spec["volumes"]}
         for file, text in data["ConfigMap", volumes["config"]["configMap"]["name"]].items():
             self._write(f"etc/{file}", text)
-        for source in spec["containers"][0].get("envFrom", []):
+        for source in container.get("envFrom", []):
             self.env |= data["ConfigMap", source["configMapRef"]["name"]]
         if "auth" in volumes:
             self._keys(data.get(("Secret", volumes["auth"]["secret"]["secretName"])))
@@ -102,9 +113,12 @@ class Pod:
             self._write(f"run/auth/{file}", base64.b64decode(text).decode())
 
     def _write(self, path: str, text: str) -> None:
+        (self.folder / path).write_text(self._moved(text))
+
+    def _moved(self, text: str) -> str:
         for place, below in PLACES.items():
-            text = text.replace(place, str(self.folder / below))
-        (self.folder / path).write_text(text)
+            text = re.sub(rf"{place}\b", str(self.folder / below), text)
+        return text
 
     def _certificate(self) -> None:
         """A certificate that signed itself, in the files of a Secret for TLS."""

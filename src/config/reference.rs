@@ -16,7 +16,8 @@ pub(crate) fn page() -> String {
          ```yaml\nlisten:\n  http: 127.0.0.1:4320\nflush:\n  age: 5m\n```\n\n\
          Durations are written as Prometheus does (`90s`, `1h30m`), sizes as `64MiB`.\n\
          What may differ between tenants says so: `tenants.limits_file`.\n\
-         `tarn check` reads a configuration and prints everything that is wrong with it.\n",
+         `tarn check` reads a configuration and prints everything that is wrong with it; `tarn config schema` prints a\n\
+         JSON schema of `tarn.yaml` for editors.\n",
     );
     let limits = Limits::default();
     let mut section = "";

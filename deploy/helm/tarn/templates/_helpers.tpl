@@ -87,7 +87,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "tarn.config" -}}
 {{- $listen := dict "http" "0.0.0.0:4320" "otlp_grpc" "0.0.0.0:4317" "otlp_http" "0.0.0.0:4318" -}}
 {{- $own := dict "listen" $listen -}}
-{{- $_ := set $own "storage" (dict "path" "/var/lib/tarn") -}}
+{{- $_ := set $own "storage" (dict "path" "/data") -}}
 {{- $_ := set $own "http" (dict "hosts" (include "tarn.hosts" . | fromYamlArray)) -}}
 {{- if .Values.auth.enabled -}}
 {{- $auth := dict "file" "/run/tarn/auth/auth.yaml" -}}
