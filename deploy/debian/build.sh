@@ -20,6 +20,9 @@ trap 'rm -rf "$tree"' EXIT
 chmod 755 "$tree"
 
 version=$("$program" --version | cut -d' ' -f2)
+# With a time that is not that of the build two builds are alike.
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(stat -c %Y "$top/CHANGELOG.md")}
+export SOURCE_DATE_EPOCH
 maintainer="${DEBFULLNAME:-Tarn developers} <${DEBEMAIL:-tarn@localhost}>"
 architecture=$(dpkg --print-architecture)
 # The newest C library that a symbol of the program asks for.
@@ -40,7 +43,6 @@ put 644 "$top/deploy/systemd/tarn.yaml" /etc/tarn/tarn.yaml
 put 644 "$top/deploy/systemd/tarn-tls.yaml" "$doc/examples/tarn-tls.yaml"
 put 644 "$here/copyright" "$doc/copyright"
 
-# Without the time of day in their heads two builds are alike.
 mkdir -p "$tree$share/man/man1" "$tree$share/bash-completion/completions" "$tree$share/zsh/vendor-completions" \
   "$tree$share/fish/vendor_completions.d"
 "$program" man --dir "$tree$share/man/man1"
@@ -48,7 +50,7 @@ gzip -9n "$tree$share/man/man1/"*.1
 "$program" completions bash > "$tree$share/bash-completion/completions/tarn"
 "$program" completions zsh > "$tree$share/zsh/vendor-completions/_tarn"
 "$program" completions fish > "$tree$share/fish/vendor_completions.d/tarn.fish"
-changed=$(date -R -d "@${SOURCE_DATE_EPOCH:-$(stat -c %Y "$top/CHANGELOG.md")}")
+changed=$(date -R -d "@$SOURCE_DATE_EPOCH")
 sed "s/@VERSION@/$version/; s/@DATE@/$changed/; s/@MAINTAINER@/$maintainer/" "$here/changelog" | gzip -9n > "$tree$doc/changelog.gz"
 put 644 "$here/lintian-overrides" "$share/lintian/overrides/tarn"
 
