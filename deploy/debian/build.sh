@@ -3,7 +3,7 @@
 #
 #   deploy/debian/build.sh target/release/tarn target      # target/tarn_0.1.0_amd64.deb
 #
-# DEBFULLNAME and DEBEMAIL name whoever publishes it, COMPRESSION is an option of dpkg-deb such as -Zgzip.
+# DEBFULLNAME and DEBEMAIL name whoever publishes it, COMPRESSION is options of dpkg-deb such as -Zgzip -z1.
 # Needs dpkg-deb and objdump (Debian: dpkg, binutils). Man page and completions are the program's own.
 set -eu
 
@@ -66,4 +66,5 @@ done
 chmod 644 "$tree/DEBIAN/md5sums" "$tree/DEBIAN/control" "$tree/DEBIAN/conffiles"
 find "$tree" -type d -exec chmod 755 {} +
 
-dpkg-deb --root-owner-group "${COMPRESSION:--Zxz}" --build "$tree" "$folder/tarn_${version}_$architecture.deb"
+# shellcheck disable=SC2086 # may be several options
+dpkg-deb --root-owner-group ${COMPRESSION:--Zxz} --build "$tree" "$folder/tarn_${version}_$architecture.deb"
