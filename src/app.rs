@@ -214,8 +214,11 @@ fn make_alerting(
         journal: Arc::new(storage.alert_log()),
         documents: storage.documents(),
     };
-    let own_address = addresses.http.to_string();
-    Alerting::new(config.alerting.clone(), &own_address, handles, parts, registry)
+    let (mut options, own_address) = (config.alerting.clone(), addresses.http.to_string());
+    if options.external_url.is_empty() && config.listen.tls.is_on() {
+        options.external_url = format!("https://{own_address}");
+    }
+    Alerting::new(options, &own_address, handles, parts, registry)
 }
 
 /// Evaluates rules from the moment on at which the log is replayed: before that no answer is whole.

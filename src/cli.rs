@@ -237,23 +237,26 @@ pub(crate) fn complain(error: &anyhow::Error) {
 }
 
 /// Prints where the server listens and what to type next.
-pub(crate) fn welcome(addresses: crate::app::Addresses, data: &str) {
+pub(crate) fn welcome(addresses: crate::app::Addresses, is_tls: bool, data: &str) {
+    let scheme = if is_tls { "https" } else { "http" };
     let address = addresses.http;
     let version = crate::telemetry::registry::VERSION;
     let own = std::env::args().next().unwrap_or_else(|| "tarn".to_owned());
-    let at =
-        if address.port() == 4320 { String::new() } else { format!(" --url http://{address}") };
+    let at = match address.port() {
+        4320 if !is_tls => String::new(),
+        _ => format!(" --url {scheme}://{address}"),
+    };
     let endpoint = addresses.otlp_http.unwrap_or(address);
     let grpc = match addresses.otlp_grpc {
-        Some(grpc) => format!("   (gRPC: http://{grpc})"),
+        Some(grpc) => format!("   (gRPC: {scheme}://{grpc})"),
         None => String::new(),
     };
     print(format_args!(
-        "\nTarn {version} listens on http://{address} and keeps its data in {data}\n\
-         \n  send   any OpenTelemetry SDK:  OTEL_EXPORTER_OTLP_ENDPOINT=http://{endpoint}{grpc}\
-         \n         add to prometheus.yml:  remote_write: [{{url: \"http://{address}/api/v1/write\"}}]\
+        "\nTarn {version} listens on {scheme}://{address} and keeps its data in {data}\n\
+         \n  send   any OpenTelemetry SDK:  OTEL_EXPORTER_OTLP_ENDPOINT={scheme}://{endpoint}{grpc}\
+         \n         add to prometheus.yml:  remote_write: [{{url: \"{scheme}://{address}/api/v1/write\"}}]\
          \n  ask    {own} query{at} 'up'\
-         \n         curl 'http://{address}/api/v1/query?query=up'\
+         \n         curl '{scheme}://{address}/api/v1/query?query=up'\
          \n  stop   Ctrl-C\n"
     ));
 }

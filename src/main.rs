@@ -112,10 +112,11 @@ async fn serve(
         Some(bucket) => format!("{bucket}, its log in {data}"),
         None => data.to_string(),
     };
+    let is_tls = config.listen.tls.is_on();
     let start = app::start(config, caught, query).instrument(tracing::info_span!("start"));
     let running = Box::pin(start).await?;
     let addresses = running.addresses();
-    cli::welcome(addresses, &data);
+    cli::welcome(addresses, is_tls, &data);
     let app::Addresses { http, otlp_grpc, otlp_http } = addresses;
     let or_off = |address: Option<SocketAddr>| address.map_or("off".into(), |a| a.to_string());
     let (otlp_grpc, otlp_http) = (or_off(otlp_grpc), or_off(otlp_http));

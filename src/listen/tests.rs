@@ -5,18 +5,20 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
+use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{Request, StatusCode};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::guard::{Guard, HttpMetrics, OnPanic, check, count};
+use super::guard::{Guard, HttpMetrics, OnPanic, check, count, harmless};
 use super::linger::Linger;
-use super::peer::Proxies;
+use super::peer::{Peer, Proxies};
 use super::{Bounds, Listener, Port, bind, serve};
 use crate::telemetry::exposition::open_metrics;
 
@@ -104,6 +106,19 @@ async fn a_panic_is_answered_and_counted() {
     let text = open_metrics(&registry).unwrap();
     assert!(text.contains("tarn_http_panics_total 1\n"), "{text}");
     assert!(text.contains("{route=\"/broken\",code=\"500\"} 1\n"), "{text}");
+}
+
+#[tokio::test]
+async fn only_answers_over_tls_ask_for_tls() {
+    let router = Router::new().route("/", get(slow)).layer(from_fn(harmless));
+    for tls in [false, true] {
+        let peer = Peer { tls, ..Peer::plain(SocketAddr::from(([192, 0, 2, 1], 1))) };
+        let mut request = Request::new(Body::empty());
+        request.extensions_mut().insert(peer);
+        let response = router.clone().oneshot(request).await.unwrap();
+        let told = response.headers().get(STRICT_TRANSPORT_SECURITY);
+        assert_eq!(told.is_some_and(|value| value == "max-age=31536000"), tls);
+    }
 }
 
 #[tokio::test]

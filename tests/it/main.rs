@@ -43,6 +43,7 @@ mod slo;
 mod span_metrics;
 mod stop;
 mod tenants;
+mod tls;
 mod twin;
 
 /// The binary under test.

@@ -46,7 +46,7 @@ async fn requests_that_say_two_things_are_refused() -> Result<()> {
 }
 
 async fn check(address: &str, case: &Case) -> Result<()> {
-    let (answer, _) = exchange(address, &case.bytes).await?;
+    let (answer, ended) = exchange(address, &case.bytes).await?;
     let text = String::from_utf8_lossy(&answer);
     let statuses: Vec<u16> = text
         .match_indices("HTTP/1.1 ")
@@ -62,6 +62,7 @@ async fn check(address: &str, case: &Case) -> Result<()> {
         Expect::Refused => {
             let refused = statuses.iter().all(|s| (400..500).contains(s)) && statuses.len() <= 1;
             ensure!(refused, "{statuses:?}: {text}");
+            ensure!(ended || !statuses.is_empty(), "the connection is open, and nothing is said");
         }
     }
     Ok(())
