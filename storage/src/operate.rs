@@ -1,6 +1,7 @@
 //! What operators look at and put right, with no server running: library functions behind the
 //! commands of the binary.
 //!
+//! - [`backup`](mod@backup): copies of a store elsewhere, and stores made of them (`tarn backup`, `tarn restore`)
 //! - [`inspect`]: opens a data folder for looking, writes nothing (`tarn query --data`)
 //! - [`catalog_log`]: every manifest, and what is wrong with it (`tarn catalog log`)
 //! - [`block_list`]: the live blocks (`tarn block list`)
@@ -10,6 +11,7 @@
 //! - [`quarantine`]: sets a damaged segment aside (`tarn wal quarantine`)
 //! - [`verify`](mod@verify): every byte of every live block (`tarn block verify`)
 
+pub mod backup;
 pub mod block_list;
 pub mod block_show;
 pub mod catalog_log;

@@ -53,6 +53,19 @@ pub const BUCKET_TEMP: &str = ".tmp";
 /// listing may lag behind.
 pub const COLLECTED_KEY: &str = "catalog/collected";
 
+/// What it says to whoever looks into the bucket.
+pub const COLLECTED_MARK: &[u8] = b"the first manifests are deleted\n";
+
+/// Present while a restore fills a bucket: no server begins a store of its own there.
+pub const RESTORING_KEY: &str = "catalog/restoring";
+
+/// Folder of the indexes of backups, in the place that keeps backups.
+pub const BACKUP_PREFIX: &str = "backups";
+/// Folder of the objects that indexes name, each below the key that it has in its store.
+pub const BACKUP_OBJECT_PREFIX: &str = "objects";
+/// Folder of the marks of backups and prunes under way.
+pub const BACKUP_MARK_PREFIX: &str = "underway";
+
 const MANIFEST_SUFFIX: &str = ".manifest";
 const SEGMENT_SUFFIX: &str = ".segment";
 const SPARE_SUFFIX: &str = ".spare";
@@ -63,6 +76,7 @@ const DOCUMENT_NAME_BYTES_MAX: usize = 200;
 const SNAPSHOT_SUFFIX: &str = ".snapshot";
 const STAGED_SUFFIX: &str = ".block";
 const CUT_SUFFIX: &str = ".cut";
+const BACKUP_SUFFIX: &str = ".backup";
 const BLOCK_SUFFIX: &str = ".parquet";
 /// Ends the key of a block of kind `raw`, which is no Parquet file.
 const RAW_SUFFIX: &str = ".raw";
@@ -354,6 +368,11 @@ pub fn is_block_key(key: &str) -> bool {
     is() == Some(true)
 }
 
+/// Returns whether the key of a block says that it is no Parquet file.
+pub fn is_raw_key(key: &str) -> bool {
+    key.ends_with(RAW_SUFFIX)
+}
+
 /// Returns what follows tenant, signal and day in a key below a folder.
 fn partition_part<'k>(key: &'k str, folder: &str) -> Option<&'k str> {
     let rest = key.strip_prefix(folder)?.strip_prefix("/tenant=")?;
@@ -421,6 +440,37 @@ pub fn parse_document_key(key: &str) -> Option<(&str, u64)> {
     let ours = parts.next().is_none() && tenant.starts_with("tenant=");
     let number = parse_number(name.strip_suffix(DOCUMENT_SUFFIX)?)?;
     ours.then_some((folder, number))
+}
+
+/// Returns the key of the index of a backup.
+pub fn backup_key(id: &str) -> String {
+    format!("{BACKUP_PREFIX}/{id}{BACKUP_SUFFIX}")
+}
+
+/// Returns the id of a backup, if the key is that of its index.
+pub fn parse_backup_key(key: &str) -> Option<&str> {
+    let name = key.strip_prefix(BACKUP_PREFIX)?.strip_prefix('/')?;
+    name.strip_suffix(BACKUP_SUFFIX).filter(|id| is_backup_id(id))
+}
+
+/// Returns whether a text is the id of a backup: `20261121T120000Z-0123abcd`.
+pub fn is_backup_id(text: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    (1..=64).contains(&text.len()) && text.bytes().all(word)
+}
+
+/// Returns where a backup keeps an object of its store. Names of blocks, pages and checkpoints are
+/// never used twice; of everything else `content` tells one body from another.
+pub fn backup_object_key(key: &str, content: Option<&str>) -> String {
+    match content {
+        Some(content) => format!("{BACKUP_OBJECT_PREFIX}/{key}.{content}"),
+        None => format!("{BACKUP_OBJECT_PREFIX}/{key}"),
+    }
+}
+
+/// Returns the key of the mark of a backup or prune under way.
+pub fn backup_mark_key(id: &str) -> String {
+    format!("{BACKUP_MARK_PREFIX}/{id}")
 }
 
 /// Returns whose the folder of a document is.

@@ -52,9 +52,55 @@ pub(crate) async fn load(objects: &Objects) -> Result<State> {
 async fn load_once(objects: &Objects) -> Result<State> {
     let numbers = list(objects).await?;
     let Some((last, newest)) = newest(objects, numbers.last().copied().unwrap_or(0)).await? else {
-        return Ok(State::default());
+        return nothing(objects).await;
     };
-    let mut state = base(objects, &newest, &numbers).await?;
+    let state = base(objects, &newest, &numbers).await?;
+    follow(objects, state, last).await
+}
+
+/// Nothing was committed yet; unless a restore has begun here, whose end must not be hidden below
+/// the manifests of a new store.
+async fn nothing(objects: &Objects) -> Result<State> {
+    if objects.head(paths::RESTORING_KEY).await?.is_none() {
+        return Ok(State::default());
+    }
+    Err(Error::invalid(
+        "a restore into this place has not ended: run the same `tarn restore` again, which goes on \
+         where it stopped, or empty the place",
+    ))
+}
+
+/// Loads the state as of a manifest that the history still has.
+///
+/// # Errors
+/// `NotFound` where it has not; `Corrupt` where what it needs is damaged.
+pub(crate) async fn load_at(objects: &Objects, number: u64) -> Result<State> {
+    let lapsed = |what: &str| {
+        let message = format!(
+            "manifest {number} cannot be brought back: {what}; `tarn catalog log` prints those \
+             that are there"
+        );
+        Error::not_found(message)
+    };
+    let Some((manifest, _)) = fetch(objects, number).await? else {
+        return Err(lapsed("there is no such manifest, or the history has passed it"));
+    };
+    let state = match &manifest.checkpoint {
+        Some(reference) => read(objects, reference).await,
+        None => Ok(State::default()),
+    };
+    let followed = match state {
+        Ok(state) => follow(objects, state, number).await,
+        Err(error) => Err(error),
+    };
+    followed.map_err(|e| match e.kind() {
+        ErrorKind::NotFound => lapsed("what leads to it was deleted with the history"),
+        _ => e,
+    })
+}
+
+/// Applies the manifests above a state, up to `last`.
+async fn follow(objects: &Objects, mut state: State, last: u64) -> Result<State> {
     let mut deltas = stream::iter(state.version + 1..=last)
         .map(|number| async move { Ok::<_, Error>((number, fetch(objects, number).await?)) })
         .buffered(PARALLEL);
@@ -111,7 +157,11 @@ async fn base(objects: &Objects, newest: &Manifest, numbers: &[u64]) -> Result<S
     }
 }
 
-async fn read(objects: &Objects, reference: &CheckpointRef) -> Result<State> {
+/// Reads a checkpoint and its pages.
+///
+/// # Errors
+/// `NotFound` or `Corrupt` naming the object.
+pub(crate) async fn read(objects: &Objects, reference: &CheckpointRef) -> Result<State> {
     let object = objects.get(&reference.object).await?;
     let checkpoint: Checkpoint = format::open(Magic::Checkpoint, &reference.object, &object.bytes)?;
     if checkpoint.number != reference.number {

@@ -110,7 +110,8 @@ impl fmt::Display for CommitError {
             Self::Fenced { writer, ours, theirs } => write!(
                 f,
                 "fenced: writer {writer} is in epoch {theirs}, ours is {ours}; \
-                 another process runs on a copy of the data folder"
+                 another process runs on a copy of the data folder, or the bucket was restored \
+                 from a backup and this folder is older than that"
             ),
             Self::Unknown(error) => write!(f, "outcome of commit unknown: {}", error.message()),
             Self::DeadBranch => f.write_str("suspended for longer than the catalog's history"),

@@ -47,6 +47,8 @@ pub enum Magic {
     Staged,
     /// The copy of a whole catalog, on the local disk.
     Saved,
+    /// The index of a backup.
+    Backup,
 }
 
 impl Magic {
@@ -57,6 +59,7 @@ impl Magic {
             Self::Page => b"TARNPAGE",
             Self::Staged => b"TARNSTGD",
             Self::Saved => b"TARNSAVE",
+            Self::Backup => b"TARNBKUP",
         }
     }
 }
@@ -145,7 +148,7 @@ pub enum WriterState {
 }
 
 /// Where a checkpoint is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckpointRef {
     /// The manifest whose state it holds.
     pub number: u64,

@@ -132,7 +132,7 @@ pub async fn bucket_objects(options: &BucketOptions, handles: &Handles) -> Resul
     Ok(wrap(bucket.store, handles))
 }
 
-fn wrap(store: Arc<dyn ObjectStore>, handles: &Handles) -> Objects {
+pub(crate) fn wrap(store: Arc<dyn ObjectStore>, handles: &Handles) -> Objects {
     // Nobody scrapes an inspection.
     let mut registry = Registry::default();
     let (clock, rng) = (Arc::clone(&handles.clock), Arc::clone(&handles.rng));

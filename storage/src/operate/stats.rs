@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::catalog::State;
 use crate::flush::build::LATE;
 use crate::schema::kind;
 use crate::view::View;
@@ -28,7 +29,7 @@ pub struct Stats {
 }
 
 /// What the blocks of one tenant and signal hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignalStats {
     /// Whose rows.
     pub tenant: String,
@@ -57,7 +58,7 @@ pub struct SignalStats {
 }
 
 /// The blocks of one level.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LevelStats {
     /// 0: flushed; 1, 2: merged.
     pub level: u8,
@@ -69,9 +70,13 @@ pub struct LevelStats {
 
 /// Counts the committed blocks of a view.
 pub fn of_blocks(view: &View) -> Stats {
-    let state = view.catalog();
+    let staged_bytes = view.staged.iter().map(|block| block.bytes).sum();
+    Stats { staged_bytes, ..of_state(view.catalog()) }
+}
+
+/// Counts the blocks of a catalog version.
+pub fn of_state(state: &State) -> Stats {
     let mut stats = Stats { manifest: state.version(), ..Stats::default() };
-    stats.staged_bytes = view.staged.iter().map(|block| block.bytes).sum();
     for (tenant, signal) in state.holders() {
         let mut of = SignalStats {
             tenant: tenant.to_string(),

@@ -22,8 +22,6 @@ use crate::paths;
 
 /// Manifests that one look deletes: it takes seconds, and the next comes soon.
 const DELETED_MAX: u64 = 500;
-/// What the mark of the first deletion says to whoever looks into the bucket.
-const MARK: &[u8] = b"the first manifests are deleted\n";
 
 /// What is known of the manifests that are there.
 #[derive(Debug, Default)]
@@ -131,7 +129,7 @@ impl Manifests {
 
 /// Leaves the mark by which a sleeper that knows of no manifest finds that there have been some.
 async fn mark(objects: &Objects) -> Result<()> {
-    match objects.create(paths::COLLECTED_KEY, &Bytes::from_static(MARK)).await {
+    match objects.create(paths::COLLECTED_KEY, &Bytes::from_static(paths::COLLECTED_MARK)).await {
         Ok(_) | Err(CreateError::Conflict(_)) => Ok(()),
         Err(CreateError::Unknown(error)) => Err(error),
     }
