@@ -15,6 +15,7 @@ use crate::shutdown::Exit;
 
 pub(crate) mod ask;
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod compact;
@@ -30,6 +31,7 @@ pub(crate) mod place;
 pub(crate) mod query;
 pub(crate) mod reference;
 pub(crate) mod remote;
+pub(crate) mod restore;
 pub(crate) mod rules;
 pub(crate) mod store;
 pub(crate) mod support_bundle;
@@ -107,6 +109,11 @@ pub(crate) enum Command {
     /// Look into the catalog of a data folder or bucket.
     #[command(subcommand)]
     Catalog(inspect::CatalogCommand),
+    /// Copy a store into a folder or bucket of backups; list, verify, prune and try them.
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
+    /// Make a store of a backup, or of an earlier version of a store, in an empty place.
+    Restore(restore::RestoreArgs),
 }
 
 /// Where settings come from, as typed.

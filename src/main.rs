@@ -78,6 +78,8 @@ fn main() -> ExitCode {
         Command::Wal(command) => cli::store::wal(&command),
         Command::Block(command) => block_on(cli::inspect::block(command)),
         Command::Catalog(command) => block_on(cli::inspect::catalog(command)),
+        Command::Backup(command) => block_on(cli::backup::run(command)),
+        Command::Restore(args) => block_on(cli::restore::run(args)),
     };
     ended(done.map(|()| Exit::Done.into()))
 }

@@ -24,7 +24,7 @@ use crate::clock::{SystemClock, SystemRng};
 use crate::runtime::ProcessTasks;
 
 /// How long tasks may take to end once the command is done.
-const TASKS_WAIT: Duration = Duration::from_secs(5);
+pub(crate) const TASKS_WAIT: Duration = Duration::from_secs(5);
 
 /// `tarn block …`
 #[derive(Debug, Subcommand)]
@@ -127,7 +127,8 @@ pub(crate) async fn catalog(command: CatalogCommand) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn handles() -> (Handles, Arc<ProcessTasks>) {
+/// Makes what commands on a store work with.
+pub(crate) fn handles() -> (Handles, Arc<ProcessTasks>) {
     let tasks = ProcessTasks::new(Handle::current());
     let handles = Handles {
         clock: Arc::new(SystemClock::new()),

@@ -4,13 +4,14 @@
 //! the variables of the provider, and two flags for what is asked for most.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tarn_model::limits::Limits;
 use tarn_storage::Handles;
 use tarn_storage::object::Objects;
 use tarn_storage::object::bucket::{BucketOptions, BucketUrl};
+use tarn_storage::operate::backup::{Target, Vault};
 use tarn_storage::operate::inspect::{self, Inspection};
 
 use crate::cli::store::Folder;
@@ -36,7 +37,7 @@ pub(crate) struct Store {
     #[command(flatten)]
     folder: Folder,
     /// A bucket to look into instead, such as s3://bucket/prefix.
-    #[arg(long = "storage.url", env = "TARN_STORAGE__URL", value_name = "URL")]
+    #[arg(id = "storage_url", long = "storage.url", env = "TARN_STORAGE__URL", value_name = "URL")]
     url: Option<String>,
     #[command(flatten)]
     access: Access,
@@ -62,6 +63,18 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Returns the data folder: of the store itself, or of a server beside its bucket.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder.path
+    }
+
+    /// Returns how buckets are reached.
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
+    }
+}
+
 impl Access {
     /// Returns the place that `--data` names: with a scheme in front it is a bucket.
     ///
@@ -83,6 +96,39 @@ impl Access {
 }
 
 impl Place {
+    /// Opens it to keep backups in.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub(crate) async fn vault(&self, handles: &Handles) -> tarn_model::error::Result<Vault> {
+        match self {
+            Self::Folder(path) => Vault::folder(path, handles),
+            Self::Bucket(options) => Vault::open(options, handles).await,
+        }
+    }
+
+    /// Opens it to read backups from.
+    ///
+    /// # Errors
+    /// As [`Vault::look`].
+    pub(crate) async fn backups(&self, handles: &Handles) -> tarn_model::error::Result<Vault> {
+        match self {
+            Self::Folder(path) => Vault::look_folder(path, handles),
+            Self::Bucket(options) => Vault::look(options, handles).await,
+        }
+    }
+
+    /// Opens it to make a store in.
+    ///
+    /// # Errors
+    /// As [`Target::folder`] and [`Target::bucket`].
+    pub(crate) async fn target(&self, handles: &Handles) -> tarn_model::error::Result<Target> {
+        match self {
+            Self::Folder(path) => Target::folder(path, handles),
+            Self::Bucket(options) => Target::bucket(options, handles).await,
+        }
+    }
+
     /// Opens it for looking.
     ///
     /// # Errors

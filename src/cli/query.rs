@@ -75,8 +75,8 @@ enum Format {
 }
 
 /// A request in the terms of the HTTP API.
-#[derive(Debug)]
-struct Question {
+#[derive(Debug, Clone)]
+pub(crate) struct Question {
     target: Target,
     /// The parameters as a form.
     form: String,
@@ -89,6 +89,22 @@ enum Target {
     Promql(Endpoint),
     /// SQL.
     Sql,
+}
+
+impl Question {
+    /// Asks for the value of an expression at a time.
+    pub(crate) fn promql(expression: &str, time_ms: i64) -> Self {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("query", expression).append_pair("time", &seconds(time_ms));
+        Self { target: Target::Promql(Endpoint::Query), form: form.finish() }
+    }
+
+    /// Asks in SQL.
+    pub(crate) fn sql(text: &str) -> Self {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("q", text).append_pair("format", "json");
+        Self { target: Target::Sql, form: form.finish() }
+    }
 }
 
 impl Target {
@@ -133,9 +149,7 @@ impl QueryArgs {
 
     fn question(&self, now_ms: i64) -> anyhow::Result<Question> {
         if let Some(sql) = &self.sql {
-            let mut form = url::form_urlencoded::Serializer::new(String::new());
-            form.append_pair("q", sql).append_pair("format", "json");
-            return Ok(Question { target: Target::Sql, form: form.finish() });
+            return Ok(Question::sql(sql));
         }
         let argument = |name: &str| format!("read --{name}");
         let end_ms = match &self.time {

@@ -86,6 +86,7 @@ pub(crate) async fn flush(app: &App) -> Response {
             "rows": report.rows,
             "bytes": report.bytes,
             "manifest": report.manifest,
+            "writer": app.storage.writer_id(),
         }))
         .into_response(),
         Err(e) => failed(&e, Direction::Read),

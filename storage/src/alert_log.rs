@@ -22,12 +22,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
 use tarn_model::error::{Error, Result};
 use tarn_model::tenant::TenantId;
 use tarn_model::units::ByteSize;
 use tokio::sync::watch;
 
 use crate::file::Disk;
+use crate::paths::DataDir;
 use crate::wal::{self, Lsn, Wal};
 use crate::{Handles, WalSync, blocking};
 
@@ -47,6 +49,8 @@ use self::snapshot::Kept;
 pub const APPEND_BYTES_MAX: usize = 64 << 20;
 /// An image may have this many bytes.
 pub const IMAGE_BYTES_MAX: usize = 512 << 20;
+/// Position of an image that is put into a folder without a log.
+const FIRST: Lsn = Lsn(1);
 /// When to try a snapshot again that the disk did not take.
 const SNAPSHOT_RETRY: Duration = Duration::from_secs(30);
 
@@ -224,6 +228,31 @@ impl AlertLog {
     fn now(&self) -> Result<Wal<EntrySink>> {
         self.0.state.borrow().wal()
     }
+}
+
+/// Returns the newest image in the folder of a log, beside whoever has it open: images are renamed
+/// into place. What was decided since is not in it; a process writes one every minute.
+///
+/// # Errors
+/// `Unavailable` where the folder cannot be read; `Invalid` where a newer version wrote it.
+pub fn newest_image(dir: &DataDir, disk: &dyn Disk) -> Result<Option<Bytes>> {
+    let metrics = wal::Metrics::register_alert_log(&mut Registry::default());
+    let found = snapshot::find(disk, &dir.alerts(), &metrics)?;
+    Ok(found.newest.map(|snapshot| snapshot.image))
+}
+
+/// Puts an image into a data folder that was never opened: its first log goes on from it.
+///
+/// # Errors
+/// `Unavailable` where the disk does not take it.
+pub fn plant_image(dir: &DataDir, disk: &dyn Disk, image: &[u8]) -> Result<()> {
+    let dir = dir.alerts();
+    let failed = |e: std::io::Error| {
+        let message = format!("write an image of alerting into {}", dir.display());
+        Error::unavailable(message, SNAPSHOT_RETRY).with_source(e)
+    };
+    disk.create_dir_all(&dir).map_err(failed)?;
+    Kept::default().write(disk, &dir, FIRST, image).map(drop)
 }
 
 /// Returns whether bytes are entries of a record. For fuzzing.

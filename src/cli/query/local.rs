@@ -22,6 +22,7 @@ use tarn_query::api::prometheus::handle;
 use tarn_query::{Engine, EngineOptions};
 use tarn_storage::Handles;
 use tarn_storage::file::RealDisk;
+use tarn_storage::view::Reader;
 use tokio::runtime::Handle;
 
 use super::{FORM, Question, Target};
@@ -64,16 +65,18 @@ pub(crate) async fn with_engine<T>(
     let limits = Limits { memory_budget: host::memory_budget(), ..Limits::default() };
     let found = place.look(limits.clone(), handles).await;
     let answer = match found {
-        Ok(found) => {
-            let options = EngineOptions { limits, ..EngineOptions::default() };
-            let handles = tarn_query::Handles { clock, query_runtime: Handle::current() };
-            let engine = Engine::new(options, found.reader, handles, &mut Registry::default());
-            ask(&engine).await
-        }
+        Ok(found) => ask(&engine(found.reader, limits, clock)).await,
         Err(error) => Err(error).context("read --data"),
     };
     tasks.stop(TASKS_WAIT).await;
     answer
+}
+
+/// Makes what answers from a reader.
+pub(crate) fn engine(reader: Reader, limits: Limits, clock: Arc<dyn Clock>) -> Engine {
+    let options = EngineOptions { limits, ..EngineOptions::default() };
+    let handles = tarn_query::Handles { clock, query_runtime: Handle::current() };
+    Engine::new(options, reader, handles, &mut Registry::default())
 }
 
 /// Reads a whole answer.
@@ -87,7 +90,11 @@ pub(crate) async fn body(response: http::Response<Body>) -> anyhow::Result<Bytes
     }
 }
 
-async fn ask_engine(
+/// Asks a question; the body of the answer is that of the HTTP API.
+///
+/// # Errors
+/// As [`body`]; an answer that is an error is none.
+pub(crate) async fn ask_engine(
     engine: &Engine,
     tenant: TenantId,
     question: Question,

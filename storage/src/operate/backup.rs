@@ -24,6 +24,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use tarn_model::error::{Error, Result};
 
 use crate::object::is_not_found;
@@ -133,6 +134,24 @@ pub async fn find(vault: &Vault, id: Option<&str>) -> Result<Index> {
             Err(Error::not_found(format!("there is no backup {id}; the newest is {newest}")))
         }
         read => read,
+    }
+}
+
+/// Returns what alerting remembered when a backup was made, if that is in it.
+///
+/// # Errors
+/// `Corrupt` where the bytes are not what was written; `Unavailable` where the place cannot be read.
+pub async fn alerts(vault: &Vault, index: &Index) -> Result<Option<Bytes>> {
+    let Some(entry) = &index.alerts else { return Ok(None) };
+    let place = entry.place();
+    let body = copy::read(vault.objects(), &place).await?;
+    let wrong = match &body {
+        Some(body) => entry.differs(body).await,
+        None => Some("it is gone".to_owned()),
+    };
+    match wrong {
+        Some(what) => Err(Error::corrupt(format!("{place} is damaged: {what}"))),
+        None => Ok(body),
     }
 }
 

@@ -13,10 +13,11 @@ use object_store::ObjectStore;
 use prometheus_client::registry::Registry;
 use tarn_model::error::{Error, Result};
 use tarn_model::limits::Limits;
+use tarn_model::time::Clock;
 use tarn_model::units::ByteSize;
 
 use crate::block::reader::Blocks;
-use crate::catalog::{Catalog, Identity, State, writers};
+use crate::catalog::{Catalog, Identity, State, checkpoint, writers};
 use crate::disk::ReadOnly;
 use crate::head::Head;
 use crate::head::replay::{Replayer, decode};
@@ -113,6 +114,64 @@ impl Inspection {
     }
 }
 
+impl Inspection {
+    /// Reads a store as it was when a manifest was its newest: committed rows only, and only while the
+    /// history has them.
+    ///
+    /// # Errors
+    /// `NotFound` where the history has no such version; `Corrupt` where the catalog is damaged.
+    pub async fn at(
+        objects: &Objects,
+        manifest: u64,
+        limits: Limits,
+        handles: &Handles,
+    ) -> Result<Self> {
+        let catalog = Arc::new(checkpoint::load_at(objects, manifest).await?);
+        let (parts, clock) = (Parts::direct(objects.clone()), Arc::clone(&handles.clock));
+        let Found { objects, catalog, view, .. } = Found::of(parts, catalog, limits, clock);
+        Ok(Self { reader: Reader::new(view), catalog, objects, note: None })
+    }
+}
+
+/// What the log of a data folder has above its blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Unflushed {
+    /// Requests.
+    pub records: u64,
+    /// Bytes of their rows.
+    pub bytes: u64,
+}
+
+/// Counts what a data folder has in its log alone; `None` where a process has the folder open.
+///
+/// # Errors
+/// `Corrupt` where log or catalog are damaged.
+pub async fn unflushed(path: &Path, state: &State, handles: &Handles) -> Result<Option<Unflushed>> {
+    let dir = DataDir::new(path);
+    let lock = match handles.disk.lock(dir.root()) {
+        Ok(lock) => lock,
+        Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => return Ok(None),
+        // A folder that is not there, or that we may not open, has no log for us.
+        Err(_) => return Ok(Some(Unflushed::default())),
+    };
+    let Some(identity) = Identity::read(&dir, &*handles.disk)? else {
+        return Ok(Some(Unflushed::default()));
+    };
+    let committed = Lsn(state.committed(&identity.id));
+    let disk = Arc::clone(&handles.disk);
+    let read = blocking::run(move || {
+        let mut found = Unflushed::default();
+        for record in wal::inspect(&log_options(&dir, &identity)?, &disk, committed)? {
+            found.records += 1;
+            let bytes: usize = record?.payloads.iter().map(|payload| payload.bytes.len()).sum();
+            found.bytes = found.bytes.saturating_add(bytes as u64);
+        }
+        drop(lock);
+        Ok(found)
+    });
+    read.await.map(Some)
+}
+
 /// Returns the objects of a data folder, whatever its catalog says.
 pub fn objects(path: &Path, handles: &Handles) -> Objects {
     let disk = Arc::clone(&handles.disk);
@@ -152,11 +211,16 @@ impl Found {
         let objects = parts.objects().clone();
         let mut registry = Registry::default();
         let (clock, rng) = (Arc::clone(&handles.clock), Arc::clone(&handles.rng));
-        let catalog = Catalog::load(objects.clone(), clock, rng, &mut registry).await?.state();
-        let head = Head::new(limits, Arc::clone(&handles.clock));
+        let catalog = Catalog::load(objects, clock, rng, &mut registry).await?.state();
+        Ok(Self::of(parts, catalog, limits, Arc::clone(&handles.clock)))
+    }
+
+    fn of(parts: Parts, catalog: Arc<State>, limits: Limits, clock: Arc<dyn Clock>) -> Self {
+        let objects = parts.objects().clone();
+        let head = Head::new(limits, clock);
         let blocks = Blocks::of(parts);
         let view = ViewCell::new(Arc::clone(&head), blocks, Arc::clone(&catalog));
-        Ok(Self { objects, catalog, head, view })
+        Self { objects, catalog, head, view }
     }
 }
 
@@ -171,11 +235,24 @@ fn read_log(
     let Some(identity) = Identity::read(dir, &*handles.disk)? else {
         return Ok(());
     };
+    let committed = Lsn(state.committed(&identity.id));
+    let options = log_options(dir, &identity)?;
+    let generation = head.generation(committed.next());
+    view.update(|view| view.with_generation(Arc::clone(&generation)));
+    let mut replayer = Replayer::new(Arc::clone(head), generation);
+    for record in wal::inspect(&options, &handles.disk, committed)? {
+        let record = record?;
+        replayer.insert(record.lsn, &record.tenant, decode(&record.payloads)?)?;
+    }
+    Ok(())
+}
+
+/// How a log is read that nobody writes.
+fn log_options(dir: &DataDir, identity: &Identity) -> Result<wal::Options> {
     let writer_id = u128::from_str_radix(&identity.id, 16)
         .map_err(|e| Error::internal(format!("writer id {:?}", identity.id)).with_source(e))?;
-    let committed = Lsn(state.committed(&identity.id));
     let mut registry = Registry::default();
-    let options = wal::Options {
+    Ok(wal::Options {
         dir: dir.wal(),
         writer_id,
         // Whichever start wrote a segment, we come after it.
@@ -187,13 +264,5 @@ fn read_log(
         read_only: ReadOnly::register(&mut registry),
         metrics: wal::Metrics::register(&mut registry),
         keep: Arc::default(),
-    };
-    let generation = head.generation(committed.next());
-    view.update(|view| view.with_generation(Arc::clone(&generation)));
-    let mut replayer = Replayer::new(Arc::clone(head), generation);
-    for record in wal::inspect(&options, &handles.disk, committed)? {
-        let record = record?;
-        replayer.insert(record.lsn, &record.tenant, decode(&record.payloads)?)?;
-    }
-    Ok(())
+    })
 }

@@ -150,7 +150,7 @@ impl World {
         unreachable!("the folder is held for ever");
     }
 
-    async fn try_open(&self) -> Result<Open> {
+    pub(crate) async fn try_open(&self) -> Result<Open> {
         let tasks = RealTasks::current();
         let options = Options {
             label: "test".to_owned(),

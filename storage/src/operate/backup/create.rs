@@ -23,7 +23,7 @@ use super::{JOBS, MEMORY_BYTES, Progress, Vault};
 use crate::Handles;
 use crate::catalog::State;
 use crate::catalog::checkpoint;
-use crate::catalog::format::CheckpointRef;
+use crate::catalog::format::{CheckpointRef, WriterRecord, WriterState, WriterUpdate};
 use crate::object::{CreateError, Objects, is_not_found};
 use crate::operate::stats;
 use crate::paths;
@@ -48,8 +48,8 @@ pub struct CreateOptions {
     pub tarn: String,
     /// When rows were flushed that are to be in it, Unix ms; now, where nobody was asked.
     pub begun_ms: Option<i64>,
-    /// The writer that was asked to flush.
-    pub flushed: Option<String>,
+    /// The writer that was asked to flush, and the manifest in which it had.
+    pub flushed: Option<(String, u64)>,
     /// What is known not to be in it.
     pub lacks: Vec<String>,
     /// What alerting remembers, where it could be read.
@@ -126,7 +126,8 @@ async fn finish(
     mut created: Created,
 ) -> Result<Created> {
     let index = &mut created.index;
-    (index.flushed, index.lacks) = (options.flushed.clone(), options.lacks.clone());
+    index.flushed = options.flushed.as_ref().map(|(writer, _)| writer.clone());
+    index.lacks.extend(options.lacks.iter().cloned());
     if let Some(alerts) = &options.alerts {
         let entry = Entry::of("alerts/state".to_owned(), alerts, true).await;
         vault.objects().overwrite(&entry.place(), alerts).await?;
@@ -158,6 +159,7 @@ async fn rounds(
         if state.version() == 0 {
             return Err(Error::not_found("there is nothing to back up: no catalog of Tarn"));
         }
+        check_flushed(&state, options.flushed.as_ref())?;
         let known = Known::load(vault, &state, options.recheck).await?;
         let made = source::make(&state, &*handles.rng)?;
         let mut wanted = source::named(&state);
@@ -181,19 +183,16 @@ async fn rounds(
         refuse_damage(&round.damaged)?;
         let checkpoint = made.checkpoint.clone();
         let objects = work.keep(made, round.entries).await?;
-        let index = index_of(id, &state, checkpoint, objects);
+        let mut index = index_of(id, &state, checkpoint, objects);
+        let flushed = options.flushed.as_ref().map(|(writer, _)| writer.as_str());
+        index.lacks = unflushed(&state, flushed);
         return Ok((Created { index, copied, copied_bytes, rounds }, known));
     }
     let message = format!("objects went faster than they could be copied, {ROUNDS_MAX} times");
     Err(Error::unavailable(message, std::time::Duration::from_secs(60)))
 }
 
-fn index_of(
-    id: &str,
-    state: &State,
-    checkpoint: CheckpointRef,
-    objects: Vec<Entry>,
-) -> Index {
+fn index_of(id: &str, state: &State, checkpoint: CheckpointRef, objects: Vec<Entry>) -> Index {
     Index {
         format: FORMAT,
         id: id.to_owned(),
@@ -205,6 +204,32 @@ fn index_of(
         objects,
         ..Index::default()
     }
+}
+
+/// The server that was asked to flush must be one of this store: a backup would lack its rows.
+fn check_flushed(state: &State, flushed: Option<&(String, u64)>) -> Result<()> {
+    let Some((writer, manifest)) = flushed else { return Ok(()) };
+    let version = state.version();
+    if state.writer(writer).is_some() && version >= *manifest {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "the server that flushed is writer {writer} at manifest {manifest}, and the store to back up \
+         does not know of that, its newest manifest is {version}: name the server of this store \
+         with --url, or --no-flush"
+    )))
+}
+
+/// Says whose newest rows may not be in blocks.
+fn unflushed(state: &State, flushed: Option<&str>) -> Vec<String> {
+    let live = state.writers().filter(|record| {
+        record.writer.state == WriterState::Live && flushed != Some(record.writer.id.as_str())
+    });
+    let line = |record: &WriterRecord| {
+        let WriterUpdate { id, label, .. } = &record.writer;
+        format!("rows of writer {id} ({label:?}) since its last flush")
+    };
+    live.map(line).collect()
 }
 
 /// What is not whole here cannot be whole there: whoever needs a backup all the same repairs first.

@@ -24,7 +24,7 @@ use crate::paths::{self, DataDir};
 /// When to ask for a lock again.
 const RETRY: Duration = Duration::from_secs(60);
 /// What may lie in a data folder that a restore has begun to fill.
-const BEGUN: [&str; 1] = ["bucket"];
+const BEGUN: [&str; 2] = ["bucket", "alerts"];
 /// Names that a refusal prints.
 const NAMED_MAX: usize = 5;
 
@@ -61,11 +61,19 @@ impl Vault {
     /// place cannot be used, with what to do.
     pub async fn open(options: &BucketOptions, handles: &Handles) -> Result<Self> {
         let url = options.url.as_ref().ok_or_else(|| Error::invalid("no bucket is named"))?;
-        let Provider::Folder(path) = url.provider() else {
-            let bucket = bucket::open(url, options, handles)?;
-            check::at_start(&bucket, &*handles.clock, &*handles.rng).await?;
-            return Ok(Self::new(bucket.store, handles));
-        };
+        if let Provider::Folder(path) = url.provider() {
+            return Self::folder(path, handles);
+        }
+        let bucket = bucket::open(url, options, handles)?;
+        check::at_start(&bucket, &*handles.clock, &*handles.rng).await?;
+        Ok(Self::new(bucket.store, handles))
+    }
+
+    /// As [`Vault::open`], of a folder, which is made where it is missing.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub fn folder(path: &Path, handles: &Handles) -> Result<Self> {
         let lock = lock(path, handles)?;
         if !handles.disk.list(&DataDir::new(path).wal()).map_err(|e| io(path, e))?.is_empty() {
             let path = path.display();
@@ -85,6 +93,19 @@ impl Vault {
         let bucket = bucket::inspect(url, options, handles)?;
         check::readable(&bucket, &*handles.clock).await?;
         Ok(Self::new(bucket.store, handles))
+    }
+
+    /// As [`Vault::look`], of a folder.
+    ///
+    /// # Errors
+    /// `NotFound` where it is empty or absent.
+    pub fn look_folder(path: &Path, handles: &Handles) -> Result<Self> {
+        if handles.disk.list(path).map_err(|e| io(path, e))?.is_empty() {
+            let message = format!("{}: the folder is empty or absent", path.display());
+            return Err(Error::not_found(message));
+        }
+        let store = LocalStore::inspect(path, Arc::clone(&handles.disk));
+        Ok(Self::new(Arc::new(store), handles))
     }
 
     /// Returns everything in the place.
@@ -148,12 +169,24 @@ impl Target {
     }
 }
 
-/// Refuses a data folder that holds anything but the bucket of a restore that was stopped. Rows of
-/// its log would be hidden below the restored store, and never come back.
+/// Locks the data folder of a store whose objects are made in a bucket. It is made where it is missing,
+/// and must be as empty as one that is restored into.
 ///
 /// # Errors
-/// `Invalid`, with what is there.
-pub fn refuse_used(path: &Path, handles: &Handles) -> Result<()> {
+/// As [`Target::folder`].
+pub fn claim(path: &Path, handles: &Handles) -> Result<Claim> {
+    let lock = lock(path, handles)?;
+    refuse_used(path, handles)?;
+    Ok(Claim(lock))
+}
+
+/// A data folder that nobody else may open meanwhile.
+#[derive(Debug)]
+pub struct Claim(#[expect(dead_code, reason = "held, not used")] Lock);
+
+/// Refuses a data folder that holds anything but what a restore that was stopped has left. Rows of
+/// its log would be hidden below the restored store, and never come back.
+fn refuse_used(path: &Path, handles: &Handles) -> Result<()> {
     let found = handles.disk.list(path).map_err(|e| io(path, e))?;
     let names = found.iter().filter_map(|entry| entry.path.file_name()?.to_str());
     let used: Vec<&str> = names.filter(|name| !BEGUN.contains(name)).collect();
