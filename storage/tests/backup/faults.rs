@@ -139,7 +139,10 @@ async fn killed_half_way_both_go_on_where_they_were() {
 
     let other = elsewhere(&world, 72);
     let half = until();
-    let target = Target::new(Arc::clone(&other.bucket), "the place", &handles);
+    let slow = FaultPlan { latency_max: Duration::from_millis(100), ..FaultPlan::default() };
+    let clock = Arc::clone(&world.clock) as Arc<dyn tarn_model::time::Clock>;
+    let slowed = FaultStore::new(Arc::clone(&other.bucket), clock, SimRng::new(71), slow);
+    let target = Target::new(Arc::new(slowed), "the place", &handles);
     let origin = Origin::Backup(&vault, &created.index);
     tokio::select! {
         biased;

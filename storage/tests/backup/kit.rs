@@ -14,7 +14,6 @@ use tarn_storage::file::Disk;
 use tarn_storage::operate::backup::{
     CreateOptions, Created, Origin, Restored, Silent, Target, Vault, create, find, restore,
 };
-use tarn_storage::operate::stats::SignalStats;
 use tarn_storage::schema::tables::Table;
 use tarn_testkit::sim::SimRng;
 use tarn_testkit::tasks::RealTasks;
@@ -114,11 +113,4 @@ pub(crate) async fn bring_back(
     let index = find(&vault, None).await?;
     let target = Target::new(Arc::clone(&to.bucket), "the place", &handles(to));
     restore(Origin::Backup(&vault, &index), &target, &handles(to), &Silent).await
-}
-
-/// Rows and times by signal, whatever the blocks.
-pub(crate) fn counts(stored: &[SignalStats]) -> Vec<(String, u64, Option<i64>, Option<i64>)> {
-    let of =
-        |s: &SignalStats| (s.signal.clone(), s.samples.max(s.rows), s.earliest_ms, s.latest_ms);
-    stored.iter().map(of).collect()
 }
