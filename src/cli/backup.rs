@@ -71,7 +71,7 @@ pub(crate) enum BackupCommand {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct At {
     /// The folder or bucket of backups, such as /mnt/backups or s3://backups/tarn.
-    #[arg(long, value_name = "DIR|URL")]
+    #[arg(long, visible_alias = "from", value_name = "DIR|URL")]
     at: String,
     #[command(flatten)]
     access: Access,
@@ -241,26 +241,27 @@ impl Flush {
 }
 
 async fn list(vault: &Vault, json: bool) -> anyhow::Result<()> {
-    let listed = backups::list(vault).await?;
     let mut damaged = 0;
-    for one in &listed {
-        match &one.index {
-            Ok(index) if json => print(summary(index)),
+    let line = |id: String, index: tarn_model::error::Result<Index>| {
+        match index {
+            Ok(index) if json => print(summary(&index)),
             Ok(index) => {
                 let (objects, bytes) = (index.objects.len(), ByteSize(index.bytes()));
                 let store = index.store.get(..8).unwrap_or(&index.store);
                 let lacks = if index.lacks.is_empty() { "" } else { "  (not everything is in it)" };
                 print(format_args!(
-                    "{}  store {store}  manifest {}  {objects} objects of {bytes}{lacks}",
-                    one.id, index.manifest
+                    "{id}  store {store}  manifest {}  {objects} objects of {bytes}{lacks}",
+                    index.manifest
                 ));
             }
             Err(error) => {
                 damaged += 1;
-                print(format_args!("{}  DAMAGED: {}", one.id, error.message()));
+                print(format_args!("{id}  DAMAGED: {}", error.message()));
             }
         }
-    }
+        Ok(())
+    };
+    backups::each(vault, backups::ids(vault).await?, line).await?;
     if damaged > 0 {
         return Err(Error::corrupt(format!("{damaged} indexes cannot be read")).into());
     }

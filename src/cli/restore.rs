@@ -45,6 +45,16 @@ enum Source {
     Store(Objects),
 }
 
+/// What becomes of what alerting remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Alerts {
+    /// The backup has none.
+    Absent,
+    /// There is no data folder to put it into.
+    Left,
+    Planted,
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -113,7 +123,7 @@ impl Source {
         from: &Place,
         folder: Option<&Path>,
         handles: &Handles,
-    ) -> anyhow::Result<bool> {
+    ) -> anyhow::Result<Alerts> {
         let image = match (self, from) {
             (Self::Backup(vault, index), _) => backups::alerts(vault, index).await?,
             (Self::Store(_), Place::Folder(path)) if args.manifest.is_some() => {
@@ -121,13 +131,14 @@ impl Source {
             }
             _ => None,
         };
-        let (Some(image), Some(folder)) = (image, folder) else { return Ok(false) };
+        let Some(image) = image else { return Ok(Alerts::Absent) };
+        let Some(folder) = folder else { return Ok(Alerts::Left) };
         alert_log::plant_image(&DataDir::new(folder), &*handles.disk, &image)?;
-        Ok(true)
+        Ok(Alerts::Planted)
     }
 }
 
-fn report(restored: &Restored, target: &Target, alerts: bool, taken: &str) {
+fn report(restored: &Restored, target: &Target, alerts: Alerts, taken: &str) {
     let Restored { manifest, objects, bytes, found, lost, stored } = restored;
     let bytes = ByteSize(*bytes);
     let before = match found {
@@ -141,7 +152,13 @@ fn report(restored: &Restored, target: &Target, alerts: bool, taken: &str) {
     for stored in stored {
         print(rows_of(stored));
     }
-    if alerts {
+    if alerts == Alerts::Left {
+        print(
+            "what alerting remembers (silences, what was sent) is left out: it belongs to a data \
+             folder; with --storage.url instead of --to, and --storage.path, both are made",
+        );
+    }
+    if alerts == Alerts::Planted {
         print("with what alerting remembers: silences and what was sent");
     }
     for writer in lost {

@@ -43,7 +43,7 @@ const SHOWN_MAX: usize = 10;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DrillArgs {
     /// Tries a backup of this folder or bucket instead of making one.
-    #[arg(long, value_name = "DIR|URL")]
+    #[arg(long, visible_alias = "from", value_name = "DIR|URL")]
     at: Option<String>,
     /// Which one; the newest by default.
     #[arg(long, value_name = "ID", requires = "at")]

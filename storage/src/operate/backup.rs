@@ -25,7 +25,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use tarn_model::error::{Error, Result};
+use tarn_model::error::{Error, ErrorKind, Result};
 
 use crate::object::is_not_found;
 use crate::paths;
@@ -71,35 +71,26 @@ impl Progress for Silent {
     fn say(&self, _line: &str) {}
 }
 
-/// A backup that can be listed: its index, or why that cannot be read.
-#[derive(Debug)]
-pub struct Listed {
-    /// Its id.
-    pub id: String,
-    /// Its index.
-    pub index: Result<Index>,
-}
-
-/// Returns all backups of a place, oldest first.
+/// Reads the indexes of backups, one after the other: each may name a million objects. A damaged one
+/// is handed on as the error that it is; one that was pruned meanwhile is left out.
 ///
 /// # Errors
-/// `Unavailable` where the place cannot be read. A damaged index is no error: it is in the answer.
-pub async fn list(vault: &Vault) -> Result<Vec<Listed>> {
-    let mut listed = Vec::new();
-    for id in ids(vault).await? {
-        let index = match read(vault, &id).await {
-            // Pruned meanwhile.
-            Err(e) if is_not_found(&e) => continue,
-            read => read,
-        };
-        if let Err(error) = &index
-            && matches!(error.kind(), tarn_model::error::ErrorKind::Unavailable { .. })
-        {
-            return Err(error.duplicate());
+/// `Unavailable` where the place cannot be read; those of `visit`.
+pub async fn each(
+    vault: &Vault,
+    ids: impl IntoIterator<Item = String> + Send,
+    mut visit: impl FnMut(String, Result<Index>) -> Result<()> + Send,
+) -> Result<()> {
+    // Whoever is not `Send` may not be held over an await.
+    let ids: Vec<String> = ids.into_iter().collect();
+    for id in ids {
+        match read(vault, &id).await {
+            Err(e) if is_not_found(&e) => {}
+            Err(e) if matches!(e.kind(), ErrorKind::Unavailable { .. }) => return Err(e),
+            read => visit(id, read)?,
         }
-        listed.push(Listed { id, index });
     }
-    Ok(listed)
+    Ok(())
 }
 
 /// Returns the ids of all backups of a place, oldest first.

@@ -11,7 +11,7 @@ use tarn_storage::catalog::format::WriterState;
 use tarn_storage::compact::plan::Which;
 use tarn_storage::file::Disk;
 use tarn_storage::operate::backup::{
-    Origin, Silent, Target, Vault, find, list, place, prune, restore, verify,
+    Index, Origin, Silent, Target, Vault, each, find, ids, place, prune, restore, verify,
 };
 use tarn_storage::paths::DataDir;
 use tarn_testkit::sim_disk::SimDisk;
@@ -88,14 +88,16 @@ async fn the_next_backup_copies_what_is_new() {
     let new = blocks(&third.index.objects) - blocks(&first.index.objects);
     // Beside the blocks one revision of a document.
     assert_eq!(third.copied, new + 1, "{third:?}");
-    let listed = list(&vault(&world, &keep)).await.expect("lists");
-    let manifests: Vec<u64> =
-        listed.into_iter().map(|l| l.index.expect("whole").manifest).collect();
+    let (vault, mut manifests) = (vault(&world, &keep), Vec::new());
+    let note = |_: String, index: tarn_model::error::Result<Index>| {
+        manifests.push(index?.manifest);
+        Ok(())
+    };
+    each(&vault, ids(&vault).await.expect("lists"), note).await.expect("reads");
     assert_eq!(manifests.len(), 3);
     assert!(manifests.is_sorted(), "the order of ids is that of time: {manifests:?}");
 
     // Old ones go, and what only they need.
-    let vault = vault(&world, &keep);
     let pruned = prune(&vault, 1, &handles(&world), &Silent).await.expect("prunes");
     assert_eq!((pruned.backups.len(), pruned.kept), (2, 1));
     assert!(pruned.objects > 0, "checkpoints of old backups");

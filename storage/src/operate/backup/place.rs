@@ -14,6 +14,7 @@ use object_store::prefix::PrefixStore;
 use tarn_model::error::{Error, Result};
 
 use crate::Handles;
+use crate::catalog::checkpoint;
 use crate::object::Objects;
 use crate::object::bucket::{self, BucketOptions, Provider};
 use crate::object::check;
@@ -65,8 +66,14 @@ impl Vault {
             return Self::folder(path, handles);
         }
         let bucket = bucket::open(url, options, handles)?;
-        check::at_start(&bucket, &*handles.clock, &*handles.rng).await?;
-        Ok(Self::new(bucket.store, handles))
+        check::readable(&bucket, &*handles.clock).await?;
+        check::writable(&bucket, &*handles.clock, &*handles.rng).await?;
+        let vault = Self::new(bucket.store, handles);
+        if !checkpoint::list(&vault.objects).await?.is_empty() {
+            let message = format!("{url} holds a store: backups need a place of their own");
+            return Err(Error::invalid(message));
+        }
+        Ok(vault)
     }
 
     /// As [`Vault::open`], of a folder, which is made where it is missing.

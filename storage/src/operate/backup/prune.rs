@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tarn_model::error::{Error, Result};
 use tarn_model::map::HashSet;
 
-use super::index::new_id;
+use super::index::{Entry, Index, new_id};
 use super::{JOBS, Progress, Vault};
 use crate::Handles;
 use crate::object::{CreateError, is_not_found};
@@ -63,15 +63,18 @@ async fn remove(vault: &Vault, keep: usize, progress: &dyn Progress) -> Result<P
     let mut pruned = Pruned::default();
     let mut named = HashSet::default();
     let mut kept: Vec<String> = Vec::new();
-    for listed in super::list(vault).await?.into_iter().rev() {
-        let index = listed.index?;
+    let newest_first = super::ids(vault).await?.into_iter().rev();
+    let choose = |id: String, index: Result<Index>| {
+        let index = index?;
         if kept.iter().filter(|store| **store == index.store).count() < keep {
-            named.extend(index.objects.iter().chain(&index.alerts).map(super::Entry::place));
+            named.extend(index.objects.iter().chain(&index.alerts).map(Entry::place));
             kept.push(index.store);
         } else {
-            pruned.backups.push(listed.id);
+            pruned.backups.push(id);
         }
-    }
+        Ok(())
+    };
+    super::each(vault, newest_first, choose).await?;
     pruned.kept = kept.len();
     // First the indexes: a backup that is there has all of its objects.
     for id in &pruned.backups {

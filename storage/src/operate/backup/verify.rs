@@ -150,11 +150,20 @@ fn content(entry: &Entry, wanted: Option<&Wanted>, body: &Bytes) -> Option<Strin
 
 /// Counts the objects that no index names.
 async fn unnamed(vault: &Vault) -> Result<u64> {
-    let mut named = HashSet::default();
-    for listed in super::list(vault).await? {
-        // What a damaged index names is not known: then nothing is called unnamed.
-        let Ok(index) = listed.index else { return Ok(0) };
-        named.extend(index.objects.iter().chain(&index.alerts).map(Entry::place));
+    let (mut named, mut all) = (HashSet::default(), true);
+    let note = |_: String, index: Result<Index>| {
+        match index {
+            Ok(index) => {
+                named.extend(index.objects.iter().chain(&index.alerts).map(Entry::place));
+            }
+            // What a damaged index names is not known: then nothing is called unnamed.
+            Err(_) => all = false,
+        }
+        Ok(())
+    };
+    super::each(vault, super::ids(vault).await?, note).await?;
+    if !all {
+        return Ok(0);
     }
     let listed = vault.objects().list(paths::BACKUP_OBJECT_PREFIX).await?;
     Ok(listed.iter().filter(|head| !named.contains(&head.key)).count() as u64)
