@@ -105,11 +105,17 @@ pub(crate) struct CreateArgs {
 pub(crate) async fn run(command: BackupCommand) -> anyhow::Result<()> {
     let (handles, tasks) = handles();
     let done = match command {
-        BackupCommand::Create(args) => Box::pin(create(&args, &handles)).await,
+        BackupCommand::Create(mut args) => {
+            args.store = args.store.settled()?;
+            Box::pin(create(&args, &handles)).await
+        }
         BackupCommand::List { at, json } => list(&at.open(&handles).await?, json).await,
         BackupCommand::Verify { at, id } => verify(&at, id.as_deref(), &handles).await,
         BackupCommand::Prune { at, keep } => prune(&at, keep, &handles).await,
-        BackupCommand::Drill(args) => Box::pin(drill::run(&args, &handles)).await,
+        BackupCommand::Drill(mut args) => {
+            args.store = args.store.settled()?;
+            Box::pin(drill::run(&args, &handles)).await
+        }
     };
     tasks.stop(TASKS_WAIT).await;
     done

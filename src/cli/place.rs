@@ -58,15 +58,31 @@ impl Store {
     pub(crate) fn place(&self) -> anyhow::Result<Place> {
         match self.url.as_deref().filter(|url| !url.is_empty()) {
             Some(url) => self.access.bucket(url),
-            None => Ok(Place::Folder(self.folder.path.clone())),
+            None => Ok(Place::Folder(self.folder.path().to_owned())),
         }
     }
 }
 
 impl Store {
+    /// Takes what flags and environment do not say from the settings file, as a server would.
+    ///
+    /// # Errors
+    /// Where the settings are wrong.
+    pub(crate) fn settled(mut self) -> anyhow::Result<Self> {
+        let env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+        let file = self.access.config.clone();
+        let storage = load(&Sources { file, env, flags: Vec::new() })?.storage;
+        // Whoever names a folder and no bucket means the folder.
+        if self.url.is_none() && self.folder.path.is_none() {
+            self.url = storage.bucket.url.map(|url| url.to_string());
+        }
+        self.folder.path.get_or_insert(storage.path);
+        Ok(self)
+    }
+
     /// Returns the data folder: of the store itself, or of a server beside its bucket.
     pub(crate) fn folder(&self) -> &Path {
-        &self.folder.path
+        self.folder.path()
     }
 
     /// Returns how buckets are reached.

@@ -59,7 +59,8 @@ enum Alerts {
 ///
 /// # Errors
 /// What failed, is damaged, or is not empty.
-pub(crate) async fn run(args: RestoreArgs) -> anyhow::Result<()> {
+pub(crate) async fn run(mut args: RestoreArgs) -> anyhow::Result<()> {
+    args.store = args.store.settled()?;
     let (handles, tasks) = handles();
     let done = Box::pin(restore(&args, &handles)).await;
     tasks.stop(TASKS_WAIT).await;

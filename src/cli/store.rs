@@ -1,7 +1,7 @@
 //! Commands on a data folder, with no server: `tarn wal`, `tarn block`, `tarn catalog`.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
@@ -13,9 +13,21 @@ use tarn_storage::paths::DataDir;
 /// Which data folder.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Folder {
-    /// Data folder.
-    #[arg(long = "storage.path", env = "TARN_STORAGE__PATH", default_value = "./tarn-data")]
-    pub(crate) path: PathBuf,
+    /// Data folder; ./tarn-data by default.
+    #[arg(
+        id = "storage_path",
+        long = "storage.path",
+        env = "TARN_STORAGE__PATH",
+        value_name = "PATH"
+    )]
+    pub(crate) path: Option<PathBuf>,
+}
+
+impl Folder {
+    /// Returns the folder.
+    pub(crate) fn path(&self) -> &Path {
+        self.path.as_deref().unwrap_or_else(|| Path::new("./tarn-data"))
+    }
 }
 
 /// `tarn wal …`
@@ -45,7 +57,7 @@ pub(crate) fn wal(command: &WalCommand) -> anyhow::Result<()> {
 }
 
 fn dump(folder: &Folder) -> anyhow::Result<()> {
-    let dir = DataDir::new(&folder.path).wal();
+    let dir = DataDir::new(folder.path()).wal();
     let summary = wal_dump::dump(&RealDisk, &dir, &mut io::stdout().lock())?;
     if summary.problems > 0 {
         bail!("{} places of the log are damaged", summary.problems);
@@ -55,7 +67,7 @@ fn dump(folder: &Folder) -> anyhow::Result<()> {
 
 fn set_aside(folder: &Folder) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    let Some(done) = quarantine(&RealDisk, &DataDir::new(&folder.path))? else {
+    let Some(done) = quarantine(&RealDisk, &DataDir::new(folder.path()))? else {
         writeln!(out, "no segment of the log is damaged")?;
         return Ok(());
     };

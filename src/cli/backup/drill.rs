@@ -52,7 +52,7 @@ pub(crate) struct DrillArgs {
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
     #[command(flatten)]
-    store: Store,
+    pub(super) store: Store,
     #[command(flatten)]
     server: Server,
     /// Does not ask the server to flush before.
