@@ -27,6 +27,7 @@ use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
 pub(crate) mod guard;
+mod idle;
 pub(crate) mod linger;
 pub(crate) mod peer;
 mod transport;
@@ -34,6 +35,7 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
+use self::idle::Activity;
 use self::peer::{Client, Peer, Proxies};
 use crate::tls::Tls;
 
@@ -43,6 +45,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const PING_AFTER: Duration = Duration::from_secs(60);
 /// How long it may take to say so.
 const PING_WAIT: Duration = Duration::from_secs(20);
+/// A connection that nothing was asked over for so long is ended, in order.
+const IDLE_MAX: Duration = Duration::from_secs(300);
 /// Streams that a client has opened and reset again before they were looked at. One more closes the
 /// connection: opening and resetting costs the client nothing (CVE-2023-44487).
 const RESET_STREAMS_MAX: usize = 20;
@@ -230,7 +234,10 @@ async fn connection(stream: TcpStream, peer: Peer, shared: Arc<Shared>, stop: Ca
     let Ok(Some(Some((wire, peer)))) = begun else { return };
     let router = shared.router.clone();
     let proxies = shared.bounds.proxies.clone();
+    let activity = Arc::new(Activity::default());
+    let handled = Arc::clone(&activity);
     let service = service_fn(move |mut request: http::Request<Incoming>| {
+        let handling = handled.begin();
         let client = Client::of(&peer, request.headers(), &proxies);
         request.extensions_mut().insert(client);
         request.extensions_mut().insert(peer.clone());
@@ -241,6 +248,7 @@ async fn connection(stream: TcpStream, peer: Peer, shared: Arc<Shared>, stop: Ca
         let answered = router.clone().oneshot(request);
         async move {
             let mut response = answered.await?;
+            drop(handling);
             if is_last {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -250,9 +258,10 @@ async fn connection(stream: TcpStream, peer: Peer, shared: Arc<Shared>, stop: Ca
     let builder = builder(&shared.bounds);
     let served = builder.serve_connection(TokioIo::new(wire), service);
     let mut served = std::pin::pin!(served);
+    let leave = stop.run_until_cancelled(activity.idle(IDLE_MAX));
     let ended = tokio::select! {
         ended = &mut served => ended,
-        () = stop.cancelled() => {
+        _ = leave => {
             served.as_mut().graceful_shutdown();
             served.await
         }

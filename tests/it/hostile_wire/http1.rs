@@ -38,7 +38,7 @@ fn get(path: &str, lines: &str) -> String {
 async fn requests_that_say_two_things_are_refused() -> Result<()> {
     let temporary = tempfile::tempdir()?;
     let tarn = Tarn::start(TARN, &data_folder(&temporary), &FLAGS).await?;
-    let all = [lengths(), heads(), hosts(), tenants(), sizes(), paths()];
+    let all = [lengths(), heads(), hosts(), tenants(), sizes(), paths("")];
     for case in all.into_iter().flatten() {
         check(&tarn.address, &case).await.with_context(|| case.name.clone())?;
     }
@@ -211,7 +211,7 @@ fn sizes() -> Vec<Case> {
 }
 
 /// Files that are not ours to give.
-fn paths() -> Vec<Case> {
+fn paths(prefix: &str) -> Vec<Case> {
     let mut cases = Vec::new();
     for path in [
         "/assets/../../../../etc/passwd",
@@ -233,9 +233,25 @@ fn paths() -> Vec<Case> {
         "/api/v1/traces/..%2f..%2fetc%2fpasswd",
         "/file:///etc/passwd",
     ] {
-        cases.push(case(path, get(path, ""), Expect::Refused));
+        let path = format!("{prefix}{path}");
+        cases.push(case(path.as_str(), get(&path, ""), Expect::Refused));
     }
     cases
+}
+
+/// Below a prefix nothing else is found than at the root.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prefixes_are_no_way_out() -> Result<()> {
+    let temporary = tempfile::tempdir()?;
+    let flags = [&FLAGS[..], &["--ui.base-path", "/deep/tarn"]].concat();
+    let tarn = Tarn::start(TARN, &data_folder(&temporary), &flags).await?;
+    let fine = case("below", get("/deep/tarn/livez", ""), Expect::Status(&[200]));
+    let climbs = ["/deep/tarn", "/deep/tarn/..", "/deep/%74arn", "/deep/../deep/tarn"];
+    let climbs = climbs.into_iter().flat_map(paths);
+    for case in std::iter::once(fine).chain(climbs) {
+        check(&tarn.address, &case).await.with_context(|| case.name.clone())?;
+    }
+    well(&tarn).await
 }
 
 /// A proxy that goes by the length passes the rest on as somebody else's answer: behind one that is
