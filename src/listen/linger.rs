@@ -20,8 +20,8 @@ const BYTES_MAX: u64 = 128 << 20;
 /// How long they may take.
 const TIME_MAX: Duration = Duration::from_secs(5);
 /// A client that sends nothing for so long while its body is waited for sends nothing more. A connection
-/// is one of a limited number.
-const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// is one of a limited number. Writes are given up before, after 30 s, in the words of their protocol.
+const PAUSE_MAX: Duration = Duration::from_secs(40);
 
 /// A request body that is read to its end even when its handler drops it, and fails when it stalls.
 #[derive(Debug)]

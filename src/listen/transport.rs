@@ -55,7 +55,7 @@ pub(super) async fn begin(
         }
         Some(tls) => match TlsAcceptor::from(tls.config(port)).accept(stream).await {
             Ok(stream) => {
-                let peer = named(peer, stream.get_ref().1);
+                let peer = named(&peer, stream.get_ref().1);
                 Some((Wire::Tls(Box::new(TlsStream::Server(stream))), peer))
             }
             Err(error) => {
@@ -82,8 +82,8 @@ async fn refuse(stream: &mut TcpStream) -> io::Result<()> {
 }
 
 /// Adds what the handshake has proved.
-fn named(peer: Peer, session: &ServerConnection) -> Peer {
+fn named(peer: &Peer, session: &ServerConnection) -> Peer {
     let shown = session.peer_certificates().and_then(|chain| chain.first());
     let certificate = shown.and_then(names::of_client).map(Arc::new);
-    Peer { tls: true, certificate, ..peer }
+    Peer { address: peer.address, tls: true, certificate }
 }

@@ -1,6 +1,8 @@
 //! What the files may be, how they are renewed, and who is let in: with certificates made on the spot,
 //! over sockets of the loopback.
 
+#![expect(clippy::disallowed_methods, reason = "the tests write the files of an operator")]
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

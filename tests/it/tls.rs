@@ -1,14 +1,30 @@
 //! TLS from outside: what the commands say to a server that speaks it, and a server whose files change.
 
+#![expect(clippy::disallowed_methods, reason = "the test writes the files of an operator")]
+
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use bytes::Bytes;
+use http::{HeaderMap, Request};
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use prost::Message as _;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, ServerName};
 use tarn_testkit::certificates::{Authority, Pair, self_signed};
+use tarn_testkit::grpc::frame;
+use tarn_testkit::otlp;
 use tarn_testkit::process::Tarn;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
-use crate::{TARN, data_folder};
+use crate::{TARN, data_folder, now_ms};
 
 /// How long a change may take to count. It is told by a signal; a bad file is looked at twice.
 const SOON: Duration = Duration::from_secs(20);
@@ -204,6 +220,65 @@ async fn plain_ports_and_wrong_settings_are_told() -> Result<()> {
         let (ok, said) = run(&[&["check"][..], &flags].concat(), &[])?;
         ensure!(!ok && said.contains(words), "{flags:?}: {said}");
     }
+    Ok(())
+}
+
+/// Sends a request of HTTP/2 over TLS; returns its headers and trailers together.
+async fn call(
+    address: &str,
+    authority: &Authority,
+    request: Request<Full<Bytes>>,
+) -> Result<HeaderMap> {
+    let mut roots = RootCertStore::empty();
+    for root in CertificateDer::pem_slice_iter(authority.pem().as_bytes()) {
+        roots.add(root?)?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = TcpStream::connect(address).await?;
+    let name = ServerName::try_from("127.0.0.1")?;
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+    let (mut sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
+    let serving = tokio::spawn(connection);
+    let (parts, body) = sender.send_request(request).await?.into_parts();
+    ensure!(parts.status == 200, "{parts:?}");
+    let mut headers = parts.headers;
+    headers.extend(body.collect().await?.trailers().cloned().unwrap_or_default());
+    drop(sender);
+    serving.await??;
+    Ok(headers)
+}
+
+/// SDKs speak gRPC and HTTP to their ports as before, over TLS.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn telemetry_comes_over_tls() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let authority = Authority::new("authority")?;
+    let pair = authority.sign(&["127.0.0.1"])?;
+    let server = Server::start(folder.path(), &authority, &pair, &[]).await?;
+    let at_ns = u64::try_from(now_ms())? * 1_000_000;
+    let logs = otlp::logs("secret", vec![otlp::record(at_ns, "over TLS", vec![])]).encode_to_vec();
+    let path = "opentelemetry.proto.collector.logs.v1.LogsService/Export";
+    for (address, path, kind, body) in [
+        (server.tarn.otlp_grpc(), path, "application/grpc", frame(false, &logs)),
+        (server.tarn.otlp_http(), "v1/logs", "application/x-protobuf", logs.clone()),
+        (server.tarn.address.as_str(), "v1/logs", "application/x-protobuf", logs.clone()),
+    ] {
+        let request =
+            Request::post(format!("https://{address}/{path}")).header("content-type", kind);
+        let request = request.header("te", "trailers").body(Full::new(Bytes::from(body)))?;
+        let headers = call(address, &authority, request).await.with_context(|| kind.to_owned())?;
+        let is_call = kind == "application/grpc";
+        ensure!(!is_call || headers.get("grpc-status").is_some_and(|s| s == "0"), "{headers:?}");
+        ensure!(is_call || headers.contains_key("strict-transport-security"), "{headers:?}");
+    }
+    let flags = ["logs", "service:secret", "--url", &server.url, "--cacert", &server.cacert];
+    let (ok, said) = run(&flags, &[])?;
+    ensure!(ok && said.contains("over TLS"), "{said}");
     Ok(())
 }
 

@@ -82,6 +82,7 @@ impl Pair {
     ///
     /// # Errors
     /// Where they cannot be written.
+    #[expect(clippy::disallowed_methods, reason = "the files of an operator")]
     pub fn write(&self, folder: &Path) -> Result<(PathBuf, PathBuf)> {
         let (certificate, key) = (folder.join("tls.crt"), folder.join("tls.key"));
         std::fs::write(&certificate, &self.certificate).context("write the certificate")?;
