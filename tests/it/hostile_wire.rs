@@ -31,6 +31,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A connection that is silent for so long after an answer is one that stays open.
 const SILENT: Duration = Duration::from_millis(700);
 
+/// Starts a server and waits until all of it answers: rules do so a moment after the rest.
+async fn start(folder: &tempfile::TempDir, more: &[&str]) -> Result<Tarn> {
+    let tarn = Tarn::start(TARN, &data_folder(folder), &[&FLAGS[..], more].concat()).await?;
+    let begin = Instant::now();
+    while tarn.http.get("/config/v1/rules", &[]).await?.status == 503 {
+        ensure!(begin.elapsed() < PATIENCE, "no rules: {}", tarn.log_text());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(tarn)
+}
+
 /// Sends bytes; returns what came back until the end or a silence, and whether the end came.
 async fn exchange(address: &str, bytes: &[u8]) -> Result<(Vec<u8>, bool)> {
     let mut stream = TcpStream::connect(address).await?;
@@ -71,7 +82,7 @@ fn resident_kib(pid: u32) -> Result<i64> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_clients_are_left_alone() -> Result<()> {
     let temporary = tempfile::tempdir()?;
-    let tarn = Tarn::start(TARN, &data_folder(&temporary), &FLAGS).await?;
+    let tarn = start(&temporary, &[]).await?;
     let mut slow = tokio::task::JoinSet::new();
     for number in 0..200 {
         let address = tarn.address.clone();

@@ -63,8 +63,11 @@ impl Server {
         let tarn = Tarn::spawn(TARN, &folder.join("data"), &[&tls[..], more].concat())?;
         let url = format!("https://{}", tarn.address);
         let server = Self { tarn, url, cacert: cacert.to_string_lossy().into_owned() };
-        let well = || run(&["healthcheck", "--url", &server.url], &[]);
-        server.until("it is well", || well().map(|(ok, _)| ok)).await?;
+        let well = || {
+            let (ok, said) = run(&["healthcheck", "--ready", "--url", &server.url], &[])?;
+            Ok(ok || said.contains("asks for a certificate"))
+        };
+        server.until("well", well).await?;
         Ok(server)
     }
 
@@ -180,8 +183,8 @@ async fn clients_are_asked_for_their_certificate() -> Result<()> {
         }
         server.flush(&server.url, &flags)
     };
-    let (ok, said) = flush(Some(&good))?;
-    ensure!(ok, "{said}");
+    // Whoever may not ask cannot know when all of it is ready.
+    server.until("let in", || Ok(flush(Some(&good))?.0)).await?;
     for (own, words) in [
         (None, "asks for a certificate"),
         (Some(&stranger), "does not trust the certificate of --client-cert"),

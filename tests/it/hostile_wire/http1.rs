@@ -37,7 +37,7 @@ fn get(path: &str, lines: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_that_say_two_things_are_refused() -> Result<()> {
     let temporary = tempfile::tempdir()?;
-    let tarn = Tarn::start(TARN, &data_folder(&temporary), &FLAGS).await?;
+    let tarn = start(&temporary, &[]).await?;
     let all = [lengths(), heads(), hosts(), tenants(), sizes(), paths("")];
     for case in all.into_iter().flatten() {
         check(&tarn.address, &case).await.with_context(|| case.name.clone())?;
@@ -243,8 +243,7 @@ fn paths(prefix: &str) -> Vec<Case> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn prefixes_are_no_way_out() -> Result<()> {
     let temporary = tempfile::tempdir()?;
-    let flags = [&FLAGS[..], &["--ui.base-path", "/deep/tarn"]].concat();
-    let tarn = Tarn::start(TARN, &data_folder(&temporary), &flags).await?;
+    let tarn = start(&temporary, &["--ui.base-path", "/deep/tarn"]).await?;
     let fine = case("below", get("/deep/tarn/livez", ""), Expect::Status(&[200]));
     let climbs = ["/deep/tarn", "/deep/tarn/..", "/deep/%74arn", "/deep/../deep/tarn"];
     let climbs = climbs.into_iter().flat_map(paths);
@@ -259,8 +258,7 @@ async fn prefixes_are_no_way_out() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_follows_chunks_behind_a_proxy() -> Result<()> {
     let temporary = tempfile::tempdir()?;
-    let flags = [&FLAGS[..], &["--http.trusted-proxies", "127.0.0.0/8"]].concat();
-    let tarn = Tarn::start(TARN, &data_folder(&temporary), &flags).await?;
+    let tarn = start(&temporary, &["--http.trusted-proxies", "127.0.0.0/8"]).await?;
     let hidden = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let body = format!("7\r\nquery=1\r\n0\r\n\r\n{hidden}");
     for lines in [

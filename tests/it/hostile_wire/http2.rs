@@ -12,7 +12,7 @@ const BAD_REQUEST: u8 = 0x8c;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn floods_end_with_the_connection() -> Result<()> {
     let temporary = tempfile::tempdir()?;
-    let tarn = Tarn::start(TARN, &data_folder(&temporary), &FLAGS).await?;
+    let tarn = start(&temporary, &[]).await?;
     well(&tarn).await?;
     for (name, bytes, must_end) in [
         ("streams opened and reset (CVE-2023-44487)", rapid_reset(10_000), true),
@@ -50,7 +50,7 @@ async fn floods_end_with_the_connection() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_that_cannot_be_are_reset() -> Result<()> {
     let temporary = tempfile::tempdir()?;
-    let tarn = Tarn::start(TARN, &data_folder(&temporary), &FLAGS).await?;
+    let tarn = start(&temporary, &[]).await?;
     let ask = |headers: &[(&str, &str)]| head("GET", "/livez", headers);
     let (frames, _) = flood(&tarn.address, &one(&ask(&[]), &[])).await?;
     ensure!(status(&frames, 1) == Some(OK), "the test asks rightly: {frames:?}");
