@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, info, info_span, warn};
 
 use crate::auth::audit::{Audit, stream};
+use crate::auth::{self, Auth};
 use crate::boards::{self, Folders};
 use crate::clock::{SystemClock, SystemRng};
 use crate::config::overrides::Reload;
@@ -56,6 +57,7 @@ pub(crate) struct App {
     pub(crate) ingest: Ingest,
     pub(crate) engine: Engine,
     pub(crate) alerting: Alerting,
+    pub(crate) auth: Auth,
     pub(crate) boards: Folders,
     pub(crate) audit: Audit,
     pub(crate) registry: Registry,
@@ -141,6 +143,7 @@ pub(crate) async fn start(
         tasks: Arc::<ProcessTasks>::clone(&tasks),
     };
     let alerting = make_alerting(&config, addresses, &storage, &engine, alerting, &mut registry);
+    let auth = open_auth(&config, &storage, &clock, &mut registry).await?;
     let feed = Feed::register(&config, addresses.http, Arc::clone(&clock), &mut registry);
     let boards = Folders::new(config.ui.dashboards.clone());
     let audit = Audit::register(config.is_audited(), Arc::clone(&clock), &mut registry);
@@ -153,6 +156,7 @@ pub(crate) async fn start(
         ingest,
         engine,
         alerting,
+        auth,
         boards,
         audit,
         registry,
@@ -175,6 +179,7 @@ pub(crate) async fn start(
         feeds.spawn(events.run(Arc::clone(&app), feed_stop.clone()));
     }
     feeds.spawn(run_rules(Arc::clone(&app), feed_stop.clone()));
+    feeds.spawn(auth::watch(Arc::clone(&app), feed_stop.clone()));
     feeds.spawn(boards::watch(Arc::clone(&app), feed_stop.clone()));
     if let Some(tls) = &tls {
         feeds.spawn(tls.clone().watch(Arc::clone(&app.clock), feed_stop.clone()));
@@ -234,6 +239,21 @@ async fn run_rules(app: Arc<App>, stop: CancellationToken) {
     let Some(Some(sources)) = stop.run_until_cancelled(Box::pin(begin)).await else { return };
     let (options, clock) = (app.config.alerting.clone(), Arc::clone(&app.clock));
     rule_files::watch(app.alerting.clone(), options, sources, clock, stop).await;
+}
+
+/// Makes what knows who may do what, with the keys that there are.
+async fn open_auth(
+    config: &Config,
+    storage: &Storage,
+    clock: &Arc<dyn Clock>,
+    registry: &mut Registry,
+) -> anyhow::Result<Auth> {
+    let auth = Auth::new(config, storage.documents(), Arc::clone(clock), registry)?;
+    if config.is_open() {
+        warn!("other machines can reach this server, and whoever does may do everything");
+    }
+    Box::pin(auth.begin()).await;
+    Ok(auth)
 }
 
 /// Starts storing what Tarn says about itself, where that is wanted.

@@ -146,7 +146,8 @@ impl Auth {
         let (login, required) = (self.login, self.tenants_required);
         if !login || needs == Needs::Anyone {
             let tenant = decide(Question { login, needs, principal: None, named, required })?;
-            return Ok(Admitted { tenant, principal: Principal::open() });
+            let principal = if login { Principal::nobody() } else { Principal::open() };
+            return Ok(Admitted { tenant, principal });
         }
         let principal = self.principal(headers, extensions)?;
         let asked = Question { login, needs, principal: principal.as_deref(), named, required };

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use parking_lot::RwLock;
-use tarn_model::error::{Direction, Error, ErrorKind};
+use tarn_model::error::{Error, ErrorKind};
 use tarn_model::limits::Limits;
 use tarn_model::tenant::TenantId;
 use tarn_model::time::Clock;
@@ -32,8 +32,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::app::App;
-use crate::routes::{admin, envelope};
-use crate::tenant;
+use crate::auth::principal::{Principal, Role};
+use crate::routes::envelope;
 
 #[cfg(test)]
 mod tests;
@@ -42,7 +42,7 @@ mod tests;
 const EVERY: Duration = Duration::from_secs(3);
 /// The kind of the documents.
 const KIND: &str = "dashboard";
-/// Who changes boards, until there is a login.
+/// Who changes boards, where nobody logs in.
 const AUTHOR: &str = "api";
 /// How long the list waits to know which metrics exist; without that nothing matches.
 const NAMES_WAIT: Duration = Duration::from_secs(2);
@@ -154,6 +154,7 @@ impl CheckQuery for Parsers {
 struct Store {
     documents: Documents,
     tenant: TenantId,
+    author: String,
 }
 
 impl Store {
@@ -187,12 +188,12 @@ impl BoardStore for Store {
         board: &str,
     ) -> Result<Saved, StoreError> {
         let body = Bytes::copy_from_slice(board.as_bytes());
-        let put = self.documents.put(self.id(name), expected, AUTHOR, body).await;
+        let put = self.documents.put(self.id(name), expected, &self.author, body).await;
         self.changed(name, put.map_err(|e| failure(&e))?).await
     }
 
     async fn delete(&self, name: &str, expected: Option<u64>) -> Result<Saved, StoreError> {
-        let deleted = self.documents.delete(self.id(name), expected, AUTHOR).await;
+        let deleted = self.documents.delete(self.id(name), expected, &self.author).await;
         self.changed(name, deleted.map_err(|e| failure(&e))?).await
     }
 
@@ -226,12 +227,13 @@ fn failure(error: &Error) -> StoreError {
 }
 
 /// Answers for boards.
-pub(crate) async fn handle(app: &App, endpoint: Endpoint, request: Request) -> Response {
+pub(crate) async fn handle(
+    app: &App,
+    endpoint: Endpoint,
+    (tenant, principal): (TenantId, &Principal),
+    request: Request,
+) -> Response {
     let (parts, body) = request.into_parts();
-    let tenant = match tenant::of(&parts.headers, app.config.tenants.required) {
-        Ok(tenant) => tenant,
-        Err(e) => return admin::failed(&e, Direction::Read),
-    };
     let body = match Limited::new(body, api::BODY_BYTES_MAX).collect().await {
         Ok(body) => body.to_bytes(),
         Err(e) => {
@@ -240,10 +242,19 @@ pub(crate) async fn handle(app: &App, endpoint: Endpoint, request: Request) -> R
             return envelope(StatusCode::PAYLOAD_TOO_LARGE, "bad_data", &message);
         }
     };
-    let store = Store { documents: app.storage.documents(), tenant };
+    let author = if app.auth.login() { principal.name.clone() } else { AUTHOR.to_owned() };
+    let store = Store { documents: app.storage.documents(), tenant, author };
     let (folder, checker) = (app.boards.loaded(), Parsers::new(&app.config.limits));
     let api = Api { store: &store, folder: &folder, checker: &checker };
     let name = parts.uri.path().rsplit('/').next().unwrap_or_default();
+    let is_file = folder.boards.iter().any(|file| file.board.name() == name);
+    if parts.method == Method::PUT && is_file && !principal.may_everywhere(Role::Editor) {
+        let message = format!(
+            "board {name:?} is a file, which all tenants see: changing it takes the role editor for all \
+             tenants"
+        );
+        return envelope(StatusCode::FORBIDDEN, "forbidden", &message);
+    }
     match (endpoint, &parts.method) {
         (Endpoint::List, _) => api.list(&there(&app.engine, &store.tenant, &app.clock).await).await,
         (Endpoint::Import, _) => api.import(&body),

@@ -44,6 +44,7 @@ pub(crate) struct Config {
     pub(crate) retention: retention::Retention,
     pub(crate) query: Query,
     pub(crate) tenants: Tenants,
+    pub(crate) auth: Auth,
     pub(crate) alerting: tarn_alerting::Options,
     pub(crate) telemetry: Telemetry,
     pub(crate) audit: Audit,
@@ -60,9 +61,24 @@ pub(crate) struct Config {
 impl Config {
     /// Returns whether it is recorded who did what.
     pub(crate) fn is_audited(&self) -> bool {
-        let beyond = |(_, address): &(Port, SocketAddr)| !address.ip().is_loopback();
-        let is_asked = !self.listen.insecure_bind && self.listen.addresses().iter().any(beyond);
-        self.audit.enabled.unwrap_or(is_asked)
+        self.audit.enabled.unwrap_or(self.login())
+    }
+
+    /// Returns whether anybody has to log in.
+    pub(crate) fn login(&self) -> bool {
+        match self.auth.login {
+            Login::On => true,
+            Login::Off => false,
+            Login::Auto => {
+                let open = self.listen.beyond_loopback().next().is_some();
+                !self.auth.file.is_empty() || (open && !self.listen.insecure_bind)
+            }
+        }
+    }
+
+    /// Returns whether the server is reachable from other machines and asks nobody who they are.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.login() && self.listen.beyond_loopback().next().is_some()
     }
 
     /// Returns the keys whose secrets stand in the settings themselves.
@@ -96,6 +112,31 @@ impl Listen {
         let otlp = otlp.into_iter().filter_map(|(port, address)| Some((port, address?)));
         std::iter::once((Port::Http, self.http)).chain(otlp).collect()
     }
+
+    /// Returns those that other machines can reach.
+    pub(crate) fn beyond_loopback(&self) -> impl Iterator<Item = (Port, SocketAddr)> {
+        self.addresses()
+            .into_iter()
+            .filter(|(_, address)| !address.ip().to_canonical().is_loopback())
+    }
+}
+
+/// Whether anybody has to log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Login {
+    /// As soon as other machines can reach the server, or somebody is named who may.
+    Auto,
+    On,
+    Off,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Auth {
+    pub(crate) login: Login,
+    /// Keys, certificates and groups; empty: there is no such file.
+    pub(crate) file: String,
+    /// Whether credentials are taken over connections that others can read.
+    pub(crate) plain_http: bool,
 }
 
 #[derive(Debug, Clone)]

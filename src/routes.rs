@@ -23,6 +23,7 @@ use tarn_model::limits::Limits;
 use tarn_model::signal::Signal;
 use tarn_query::api::native;
 use tarn_query::api::prometheus::Endpoint;
+use tarn_ui::accept;
 use tower::Layer as _;
 use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -31,20 +32,27 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 use tracing::Instrument as _;
 
 use crate::app::App;
+use crate::auth::Admitted;
 use crate::auth::audit;
+use crate::auth::decide::Needs;
+use crate::auth::decide::Needs::{Anyone, Server, Tenant};
+use crate::auth::principal::Role::{Admin, Editor, Ingest, Viewer};
 use crate::boards;
 use crate::health;
 use crate::listen::Port;
 use crate::listen::guard::{self, Guard, OnPanic};
 use crate::listen::linger::Linger;
-use crate::tenant;
 
+use self::access::keys;
+
+mod access;
 pub(crate) mod admin;
 mod alerts;
 mod calls;
 mod erase;
 mod openapi;
 mod pages;
+mod refuse;
 mod sources;
 mod trace;
 
@@ -60,15 +68,6 @@ pub(crate) enum Methods {
     Put,
     GetAndPost,
     Delete,
-}
-
-/// What the caller of a route may do; who that is will be asked once there is a login.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    Anyone,
-    Ingest,
-    Viewer,
-    Admin,
 }
 
 /// How much of a body any handler of the route may be made to read. Handlers check the same limits
@@ -127,15 +126,17 @@ pub(crate) enum Handler {
     Reload,
     Dashboards(boards::Endpoint),
     Audit,
+    AccessKeys(keys::Endpoint),
 }
 
-/// One row. A path whose methods ask for different roles has several.
+/// One row. A path whose methods ask for different roles has several: what the caller needs is nothing,
+/// a role for the tenant that the request is about, or one for the whole server.
 #[derive(Debug)]
 pub(crate) struct Route {
     /// Path in axum's syntax.
     pub(crate) path: &'static str,
     pub(crate) methods: Methods,
-    pub(crate) role: Role,
+    pub(crate) needs: Needs,
     pub(crate) body: BodyLimit,
     pub(crate) handler: Handler,
 }
@@ -143,11 +144,11 @@ pub(crate) struct Route {
 const fn route(
     path: &'static str,
     methods: Methods,
-    role: Role,
+    needs: Needs,
     body: BodyLimit,
     handler: Handler,
 ) -> Route {
-    Route { path, methods, role, body, handler }
+    Route { path, methods, needs, body, handler }
 }
 
 /// What gRPC puts in front of a message.
@@ -161,126 +162,129 @@ const ALERTMANAGER_PREFIX: &str = "/alertmanager";
 /// Every route.
 #[rustfmt::skip]
 pub(crate) static ROUTES: &[Route] = &[
-    route("/", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Root),
-    route("/metrics/{name}", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
-    route("/logs", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
-    route("/traces", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
-    route("/traces/{id}", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
-    route("/map", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
-    route("/service/{name}", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
-    route("/sql", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
-    route("/dashboards", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
-    route("/dashboards/{name}", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
-    route("/slos", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
-    route("/slos/{name}", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
-    route("/alerts", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
-    route("/alerts/{id}", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
-    route("/data", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
-    route("/send", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
-    route("/queries", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
-    route("/settings", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Page),
-    route("/graph", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Graph),
-    route("/assets/{file}", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Asset),
-    route("/livez", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Live),
-    route("/healthz", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Live),
-    route("/-/healthy", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Healthy),
-    route("/readyz", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Ready),
-    route("/ready", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Ready),
-    route("/-/ready", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Ready),
-    route("/metrics", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Metrics),
-    route("/status", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Status),
-    route("/-/flush", Methods::Post, Role::Admin, BodyLimit::None, Handler::Flush),
-    route("/-/compact", Methods::Post, Role::Admin, BodyLimit::None, Handler::Compact),
-    route("/-/repair", Methods::Post, Role::Admin, BodyLimit::None, Handler::Repair),
-    route("/-/forget", Methods::Post, Role::Admin, BodyLimit::None, Handler::Forget),
-    route("/api/v1/nodes", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Nodes),
-    route("/api/v1/usage", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Usage),
-    route("/api/v1/usage/jobs", Methods::Get, Role::Viewer, BodyLimit::None, Handler::UsageJobs),
-    route("/api/v1/sources", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Sources),
-    route("/api/v1/admin/tsdb/delete_series", Methods::PostAndPut, Role::Admin, BodyLimit::Form, Handler::DeleteSeries),
-    route("/api/v1/admin/tsdb/clean_tombstones", Methods::PostAndPut, Role::Admin, BodyLimit::None, Handler::CleanTombstones),
-    route("/api/v1/erase", Methods::Post, Role::Admin, BodyLimit::Form, Handler::Erase),
-    route("/api/v1/tombstones", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Tombstones),
-    route("/api/v1/write", Methods::Post, Role::Ingest, BodyLimit::RemoteWrite, Handler::RemoteWrite),
-    route("/api/v1/push", Methods::Post, Role::Ingest, BodyLimit::RemoteWrite, Handler::RemoteWrite),
-    route("/v1/logs", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpHttp(Signal::Logs)),
-    route("/v1/traces", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpHttp(Signal::Traces)),
-    route("/v1/metrics", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpHttp(Signal::Metrics)),
-    route("/otlp/v1/logs", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpHttp(Signal::Logs)),
-    route("/otlp/v1/traces", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpHttp(Signal::Traces)),
-    route("/otlp/v1/metrics", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpHttp(Signal::Metrics)),
-    route("/api/v1/otlp/v1/metrics", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpHttp(Signal::Metrics)),
-    route("/opentelemetry.proto.collector.logs.v1.LogsService/Export", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpGrpc(Signal::Logs)),
-    route("/opentelemetry.proto.collector.trace.v1.TraceService/Export", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpGrpc(Signal::Traces)),
-    route("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", Methods::Post, Role::Ingest, BodyLimit::Otlp, Handler::OtlpGrpc(Signal::Metrics)),
-    route("/grpc.health.v1.Health/Check", Methods::Post, Role::Anyone, BodyLimit::Form, Handler::GrpcHealth),
-    route("/api/v1/query", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Prometheus(Endpoint::Query)),
-    route("/api/v1/query_range", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Prometheus(Endpoint::QueryRange)),
-    route("/api/v1/format_query", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Prometheus(Endpoint::FormatQuery)),
-    route("/api/v1/query_exemplars", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Prometheus(Endpoint::QueryExemplars)),
-    route("/api/v1/labels", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Prometheus(Endpoint::Labels)),
-    route("/api/v1/label/{name}/values", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Prometheus(Endpoint::LabelValues)),
-    route("/api/v1/series", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Prometheus(Endpoint::Series)),
-    route("/api/v1/metadata", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Prometheus(Endpoint::Metadata)),
-    route("/api/v1/status/buildinfo", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Prometheus(Endpoint::BuildInfo)),
-    route("/api/v1/status/runtimeinfo", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Prometheus(Endpoint::RuntimeInfo)),
-    route("/api/v1/status/tsdb", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Prometheus(Endpoint::Tsdb)),
-    route("/api/v1/logs/search", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::LogsSearch)),
-    route("/api/v1/logs/histogram", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::LogsHistogram)),
-    route("/api/v1/logs/facets", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::LogsFacets)),
-    route("/api/v1/logs/context", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::LogsContext)),
-    route("/api/v1/logs/tail", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::LogsTail)),
-    route("/api/v1/names", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::Names)),
-    route("/api/v1/sql/of", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::SqlOf)),
-    route("/api/v1/traces/search", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::TracesSearch)),
-    route("/api/v1/traces/{id}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Native(native::Endpoint::Trace)),
-    route("/api/v1/traces/histogram", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::TracesHistogram)),
-    route("/api/v1/traces/stored", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::TracesStored)),
-    route("/api/v1/traces/{id}/spans/{span_id}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Native(native::Endpoint::Span)),
-    route("/api/v1/services", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::Services)),
-    route("/api/v1/services/graph", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::ServicesGraph)),
-    route("/api/v1/services/{name}", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Native(native::Endpoint::Service)),
-    route("/api/v1/queries", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Native(native::Endpoint::Queries)),
-    route("/api/v1/queries/{id}/cancel", Methods::Post, Role::Admin, BodyLimit::None, Handler::Native(native::Endpoint::CancelQuery)),
-    route("/-/reload", Methods::PostAndPut, Role::Admin, BodyLimit::None, Handler::Reload),
-    route("/api/v1/rules", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Rules(alerting_api::prometheus::Endpoint::Rules)),
-    route("/config/v1/rules", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Ruler(ruler::Endpoint::List)),
-    route("/config/v1/rules/{namespace}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Ruler(ruler::Endpoint::Namespace)),
-    route("/config/v1/rules/{namespace}", Methods::Post, Role::Admin, BodyLimit::Rules, Handler::Ruler(ruler::Endpoint::Namespace)),
-    route("/config/v1/rules/{namespace}", Methods::Delete, Role::Admin, BodyLimit::None, Handler::Ruler(ruler::Endpoint::Namespace)),
-    route("/config/v1/rules/{namespace}/{group}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Ruler(ruler::Endpoint::Group)),
-    route("/config/v1/rules/{namespace}/{group}", Methods::Delete, Role::Admin, BodyLimit::None, Handler::Ruler(ruler::Endpoint::Group)),
-    route("/api/v1/rules/{namespace}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Ruler(ruler::Endpoint::Namespace)),
-    route("/api/v1/rules/{namespace}", Methods::Post, Role::Admin, BodyLimit::Rules, Handler::Ruler(ruler::Endpoint::Namespace)),
-    route("/api/v1/rules/{namespace}", Methods::Delete, Role::Admin, BodyLimit::None, Handler::Ruler(ruler::Endpoint::Namespace)),
-    route("/api/v1/rules/{namespace}/{group}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Ruler(ruler::Endpoint::Group)),
-    route("/api/v1/rules/{namespace}/{group}", Methods::Delete, Role::Admin, BodyLimit::None, Handler::Ruler(ruler::Endpoint::Group)),
-    route("/api/v1/alerts", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Rules(alerting_api::prometheus::Endpoint::Alerts)),
-    route("/api/v1/alertmanagers", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Rules(alerting_api::prometheus::Endpoint::Alertmanagers)),
-    route("/api/v1/slos", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Slos),
-    route("/api/v1/alerting/status", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alerting(alerting_api::native::Endpoint::Status)),
-    route("/api/v1/alerting/problems", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alerting(alerting_api::native::Endpoint::Problems)),
-    route("/api/v1/alerting/deliveries", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alerting(alerting_api::native::Endpoint::Deliveries)),
-    route("/api/v1/alerting/dead_letters", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alerting(alerting_api::native::Endpoint::DeadLetters)),
-    route("/api/v1/alerting/replay", Methods::Post, Role::Admin, BodyLimit::None, Handler::Alerting(alerting_api::native::Endpoint::Replay)),
-    route("/api/v2/status", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Status)),
-    route("/api/v2/receivers", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Receivers)),
-    route("/api/v2/silences", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Silences)),
-    route("/api/v2/silences", Methods::Post, Role::Admin, BodyLimit::Form, Handler::Alertmanager(alertmanager_v2::Endpoint::Silences)),
-    route("/api/v2/silence/{id}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Silence)),
-    route("/api/v2/silence/{id}", Methods::Delete, Role::Admin, BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Silence)),
-    route("/api/v2/alerts", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Alerts)),
-    route("/api/v2/alerts", Methods::Post, Role::Ingest, BodyLimit::Alerts, Handler::Alertmanager(alertmanager_v2::Endpoint::Alerts)),
-    route("/api/v2/alerts/groups", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Groups)),
-    route("/api/v1/dashboards", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Dashboards(boards::Endpoint::List)),
-    route("/api/v1/dashboards/import", Methods::Post, Role::Viewer, BodyLimit::Board, Handler::Dashboards(boards::Endpoint::Import)),
-    route("/api/v1/dashboards/lint", Methods::Post, Role::Viewer, BodyLimit::Board, Handler::Dashboards(boards::Endpoint::Lint)),
-    route("/api/v1/dashboards/{name}", Methods::Get, Role::Viewer, BodyLimit::None, Handler::Dashboards(boards::Endpoint::Board)),
-    route("/api/v1/dashboards/{name}", Methods::Put, Role::Admin, BodyLimit::Board, Handler::Dashboards(boards::Endpoint::Board)),
-    route("/api/v1/dashboards/{name}", Methods::Delete, Role::Admin, BodyLimit::None, Handler::Dashboards(boards::Endpoint::Board)),
-    route("/api/v1/access/audit", Methods::Get, Role::Admin, BodyLimit::None, Handler::Audit),
-    route(openapi::PATH, Methods::Get, Role::Viewer, BodyLimit::None, Handler::OpenApi),
-    route("/api/v1/sql", Methods::GetAndPost, Role::Viewer, BodyLimit::Form, Handler::Sql),
+    route("/", Methods::Get, Anyone, BodyLimit::None, Handler::Root),
+    route("/metrics/{name}", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
+    route("/logs", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
+    route("/traces", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
+    route("/traces/{id}", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
+    route("/map", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
+    route("/service/{name}", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
+    route("/sql", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
+    route("/dashboards", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
+    route("/dashboards/{name}", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
+    route("/slos", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
+    route("/slos/{name}", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
+    route("/alerts", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
+    route("/alerts/{id}", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
+    route("/data", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
+    route("/send", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
+    route("/queries", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
+    route("/settings", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
+    route("/graph", Methods::Get, Anyone, BodyLimit::None, Handler::Graph),
+    route("/assets/{file}", Methods::Get, Anyone, BodyLimit::None, Handler::Asset),
+    route("/livez", Methods::Get, Anyone, BodyLimit::None, Handler::Live),
+    route("/healthz", Methods::Get, Anyone, BodyLimit::None, Handler::Live),
+    route("/-/healthy", Methods::Get, Anyone, BodyLimit::None, Handler::Healthy),
+    route("/readyz", Methods::Get, Anyone, BodyLimit::None, Handler::Ready),
+    route("/ready", Methods::Get, Anyone, BodyLimit::None, Handler::Ready),
+    route("/-/ready", Methods::Get, Anyone, BodyLimit::None, Handler::Ready),
+    route("/metrics", Methods::Get, Server(Viewer), BodyLimit::None, Handler::Metrics),
+    route("/status", Methods::Get, Server(Viewer), BodyLimit::None, Handler::Status),
+    route("/-/flush", Methods::Post, Server(Admin), BodyLimit::None, Handler::Flush),
+    route("/-/compact", Methods::Post, Server(Admin), BodyLimit::None, Handler::Compact),
+    route("/-/repair", Methods::Post, Server(Admin), BodyLimit::None, Handler::Repair),
+    route("/-/forget", Methods::Post, Server(Admin), BodyLimit::None, Handler::Forget),
+    route("/api/v1/nodes", Methods::Get, Server(Viewer), BodyLimit::None, Handler::Nodes),
+    route("/api/v1/usage", Methods::Get, Server(Viewer), BodyLimit::None, Handler::Usage),
+    route("/api/v1/usage/jobs", Methods::Get, Server(Viewer), BodyLimit::None, Handler::UsageJobs),
+    route("/api/v1/sources", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Sources),
+    route("/api/v1/admin/tsdb/delete_series", Methods::PostAndPut, Tenant(Admin), BodyLimit::Form, Handler::DeleteSeries),
+    route("/api/v1/admin/tsdb/clean_tombstones", Methods::PostAndPut, Server(Admin), BodyLimit::None, Handler::CleanTombstones),
+    route("/api/v1/erase", Methods::Post, Tenant(Admin), BodyLimit::Form, Handler::Erase),
+    route("/api/v1/tombstones", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Tombstones),
+    route("/api/v1/write", Methods::Post, Tenant(Ingest), BodyLimit::RemoteWrite, Handler::RemoteWrite),
+    route("/api/v1/push", Methods::Post, Tenant(Ingest), BodyLimit::RemoteWrite, Handler::RemoteWrite),
+    route("/v1/logs", Methods::Post, Tenant(Ingest), BodyLimit::Otlp, Handler::OtlpHttp(Signal::Logs)),
+    route("/v1/traces", Methods::Post, Tenant(Ingest), BodyLimit::Otlp, Handler::OtlpHttp(Signal::Traces)),
+    route("/v1/metrics", Methods::Post, Tenant(Ingest), BodyLimit::Otlp, Handler::OtlpHttp(Signal::Metrics)),
+    route("/otlp/v1/logs", Methods::Post, Tenant(Ingest), BodyLimit::Otlp, Handler::OtlpHttp(Signal::Logs)),
+    route("/otlp/v1/traces", Methods::Post, Tenant(Ingest), BodyLimit::Otlp, Handler::OtlpHttp(Signal::Traces)),
+    route("/otlp/v1/metrics", Methods::Post, Tenant(Ingest), BodyLimit::Otlp, Handler::OtlpHttp(Signal::Metrics)),
+    route("/api/v1/otlp/v1/metrics", Methods::Post, Tenant(Ingest), BodyLimit::Otlp, Handler::OtlpHttp(Signal::Metrics)),
+    route("/opentelemetry.proto.collector.logs.v1.LogsService/Export", Methods::Post, Tenant(Ingest), BodyLimit::Otlp, Handler::OtlpGrpc(Signal::Logs)),
+    route("/opentelemetry.proto.collector.trace.v1.TraceService/Export", Methods::Post, Tenant(Ingest), BodyLimit::Otlp, Handler::OtlpGrpc(Signal::Traces)),
+    route("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", Methods::Post, Tenant(Ingest), BodyLimit::Otlp, Handler::OtlpGrpc(Signal::Metrics)),
+    route("/grpc.health.v1.Health/Check", Methods::Post, Anyone, BodyLimit::Form, Handler::GrpcHealth),
+    route("/api/v1/query", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Prometheus(Endpoint::Query)),
+    route("/api/v1/query_range", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Prometheus(Endpoint::QueryRange)),
+    route("/api/v1/format_query", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Prometheus(Endpoint::FormatQuery)),
+    route("/api/v1/query_exemplars", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Prometheus(Endpoint::QueryExemplars)),
+    route("/api/v1/labels", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Prometheus(Endpoint::Labels)),
+    route("/api/v1/label/{name}/values", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Prometheus(Endpoint::LabelValues)),
+    route("/api/v1/series", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Prometheus(Endpoint::Series)),
+    route("/api/v1/metadata", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Prometheus(Endpoint::Metadata)),
+    route("/api/v1/status/buildinfo", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Prometheus(Endpoint::BuildInfo)),
+    route("/api/v1/status/runtimeinfo", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Prometheus(Endpoint::RuntimeInfo)),
+    route("/api/v1/status/tsdb", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Prometheus(Endpoint::Tsdb)),
+    route("/api/v1/logs/search", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Native(native::Endpoint::LogsSearch)),
+    route("/api/v1/logs/histogram", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Native(native::Endpoint::LogsHistogram)),
+    route("/api/v1/logs/facets", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Native(native::Endpoint::LogsFacets)),
+    route("/api/v1/logs/context", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Native(native::Endpoint::LogsContext)),
+    route("/api/v1/logs/tail", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Native(native::Endpoint::LogsTail)),
+    route("/api/v1/names", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Native(native::Endpoint::Names)),
+    route("/api/v1/sql/of", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Native(native::Endpoint::SqlOf)),
+    route("/api/v1/traces/search", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Native(native::Endpoint::TracesSearch)),
+    route("/api/v1/traces/{id}", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Native(native::Endpoint::Trace)),
+    route("/api/v1/traces/histogram", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Native(native::Endpoint::TracesHistogram)),
+    route("/api/v1/traces/stored", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Native(native::Endpoint::TracesStored)),
+    route("/api/v1/traces/{id}/spans/{span_id}", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Native(native::Endpoint::Span)),
+    route("/api/v1/services", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Native(native::Endpoint::Services)),
+    route("/api/v1/services/graph", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Native(native::Endpoint::ServicesGraph)),
+    route("/api/v1/services/{name}", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Native(native::Endpoint::Service)),
+    route("/api/v1/access/keys", Methods::Get, Server(Admin), BodyLimit::None, Handler::AccessKeys(keys::Endpoint::List)),
+    route("/api/v1/access/keys", Methods::Post, Server(Admin), BodyLimit::Form, Handler::AccessKeys(keys::Endpoint::Create)),
+    route("/api/v1/access/keys/{id}", Methods::Delete, Server(Admin), BodyLimit::None, Handler::AccessKeys(keys::Endpoint::Revoke)),
+    route("/api/v1/queries", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Native(native::Endpoint::Queries)),
+    route("/api/v1/queries/{id}/cancel", Methods::Post, Tenant(Editor), BodyLimit::None, Handler::Native(native::Endpoint::CancelQuery)),
+    route("/-/reload", Methods::PostAndPut, Server(Admin), BodyLimit::None, Handler::Reload),
+    route("/api/v1/rules", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Rules(alerting_api::prometheus::Endpoint::Rules)),
+    route("/config/v1/rules", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Ruler(ruler::Endpoint::List)),
+    route("/config/v1/rules/{namespace}", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Ruler(ruler::Endpoint::Namespace)),
+    route("/config/v1/rules/{namespace}", Methods::Post, Tenant(Editor), BodyLimit::Rules, Handler::Ruler(ruler::Endpoint::Namespace)),
+    route("/config/v1/rules/{namespace}", Methods::Delete, Tenant(Editor), BodyLimit::None, Handler::Ruler(ruler::Endpoint::Namespace)),
+    route("/config/v1/rules/{namespace}/{group}", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Ruler(ruler::Endpoint::Group)),
+    route("/config/v1/rules/{namespace}/{group}", Methods::Delete, Tenant(Editor), BodyLimit::None, Handler::Ruler(ruler::Endpoint::Group)),
+    route("/api/v1/rules/{namespace}", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Ruler(ruler::Endpoint::Namespace)),
+    route("/api/v1/rules/{namespace}", Methods::Post, Tenant(Editor), BodyLimit::Rules, Handler::Ruler(ruler::Endpoint::Namespace)),
+    route("/api/v1/rules/{namespace}", Methods::Delete, Tenant(Editor), BodyLimit::None, Handler::Ruler(ruler::Endpoint::Namespace)),
+    route("/api/v1/rules/{namespace}/{group}", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Ruler(ruler::Endpoint::Group)),
+    route("/api/v1/rules/{namespace}/{group}", Methods::Delete, Tenant(Editor), BodyLimit::None, Handler::Ruler(ruler::Endpoint::Group)),
+    route("/api/v1/alerts", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Rules(alerting_api::prometheus::Endpoint::Alerts)),
+    route("/api/v1/alertmanagers", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Rules(alerting_api::prometheus::Endpoint::Alertmanagers)),
+    route("/api/v1/slos", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Slos),
+    route("/api/v1/alerting/status", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Alerting(alerting_api::native::Endpoint::Status)),
+    route("/api/v1/alerting/problems", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Alerting(alerting_api::native::Endpoint::Problems)),
+    route("/api/v1/alerting/deliveries", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Alerting(alerting_api::native::Endpoint::Deliveries)),
+    route("/api/v1/alerting/dead_letters", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Alerting(alerting_api::native::Endpoint::DeadLetters)),
+    route("/api/v1/alerting/replay", Methods::Post, Tenant(Editor), BodyLimit::None, Handler::Alerting(alerting_api::native::Endpoint::Replay)),
+    route("/api/v2/status", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Status)),
+    route("/api/v2/receivers", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Receivers)),
+    route("/api/v2/silences", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Silences)),
+    route("/api/v2/silences", Methods::Post, Tenant(Editor), BodyLimit::Form, Handler::Alertmanager(alertmanager_v2::Endpoint::Silences)),
+    route("/api/v2/silence/{id}", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Silence)),
+    route("/api/v2/silence/{id}", Methods::Delete, Tenant(Editor), BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Silence)),
+    route("/api/v2/alerts", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Alerts)),
+    route("/api/v2/alerts", Methods::Post, Tenant(Ingest), BodyLimit::Alerts, Handler::Alertmanager(alertmanager_v2::Endpoint::Alerts)),
+    route("/api/v2/alerts/groups", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Alertmanager(alertmanager_v2::Endpoint::Groups)),
+    route("/api/v1/dashboards", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Dashboards(boards::Endpoint::List)),
+    route("/api/v1/dashboards/import", Methods::Post, Tenant(Viewer), BodyLimit::Board, Handler::Dashboards(boards::Endpoint::Import)),
+    route("/api/v1/dashboards/lint", Methods::Post, Tenant(Viewer), BodyLimit::Board, Handler::Dashboards(boards::Endpoint::Lint)),
+    route("/api/v1/dashboards/{name}", Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::Dashboards(boards::Endpoint::Board)),
+    route("/api/v1/dashboards/{name}", Methods::Put, Tenant(Editor), BodyLimit::Board, Handler::Dashboards(boards::Endpoint::Board)),
+    route("/api/v1/dashboards/{name}", Methods::Delete, Tenant(Editor), BodyLimit::None, Handler::Dashboards(boards::Endpoint::Board)),
+    route(openapi::PATH, Methods::Get, Tenant(Viewer), BodyLimit::None, Handler::OpenApi),
+    route("/api/v1/sql", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Sql),
+    route("/api/v1/access/audit", Methods::Get, Server(Admin), BodyLimit::None, Handler::Audit),
 ];
 
 impl Route {
@@ -288,8 +292,8 @@ impl Route {
     pub(crate) fn paths(&self) -> Vec<String> {
         let mut paths = vec![self.path.to_owned()];
         use Handler::{
-            Alerting, Alertmanager, Audit, Dashboards, Erase, Native, OpenApi, Reload, Slos,
-            Sources, Tombstones, Usage, UsageJobs,
+            AccessKeys, Alerting, Alertmanager, Audit, Dashboards, Erase, Native, OpenApi, Reload,
+            Slos, Sources, Tombstones, Usage, UsageJobs,
         };
         let is_own = matches!(
             self.handler,
@@ -302,6 +306,7 @@ impl Route {
                 | Alerting(_)
                 | Slos
                 | Dashboards(_)
+                | AccessKeys(_)
                 | OpenApi
                 | Audit
         );
@@ -314,6 +319,25 @@ impl Route {
             paths.push(format!("{ALERTMANAGER_PREFIX}{}", self.path));
         }
         paths
+    }
+
+    /// Returns whether a request changes anything: web pages of other origins may not.
+    pub(crate) fn changes(&self) -> bool {
+        // A call of gRPC is a POST also when it only asks, and so is a question whose text is a board.
+        let asks = matches!(
+            self.handler,
+            Handler::GrpcHealth
+                | Handler::Dashboards(boards::Endpoint::Import | boards::Endpoint::Lint)
+        );
+        !asks && !matches!(self.methods, Methods::Get | Methods::GetAndPost)
+    }
+
+    /// Returns what the caller of a request needs. A browser gets the page where others get data: the
+    /// page holds none.
+    fn needs_of(&self, request: &Request) -> Needs {
+        let is_page = matches!(self.handler, Handler::Metrics | Handler::Status)
+            && accept::wants_html(request.headers());
+        if is_page { Anyone } else { self.needs }
     }
 
     /// Returns whether the route stands on a port: all do on the one for everything, and those that
@@ -354,13 +378,6 @@ impl Methods {
     }
 }
 
-impl Role {
-    /// Returns whether what the role may do changes anything: web pages of other origins may not.
-    fn changes(self) -> bool {
-        matches!(self, Self::Ingest | Self::Admin)
-    }
-}
-
 impl BodyLimit {
     /// Returns the bytes; one more than the protocol's own limit, so that its handler is the one to
     /// see that it is exceeded.
@@ -379,7 +396,7 @@ impl BodyLimit {
 
 /// The row of the files that stand beside the page: which there are is known once the app is built.
 static BESIDE_THE_PAGE: Route =
-    route("/{file}", Methods::Get, Role::Anyone, BodyLimit::None, Handler::Asset);
+    route("/{file}", Methods::Get, Anyone, BodyLimit::None, Handler::Asset);
 
 /// What the app's files are compressed as was decided when they were built, and their tags say so.
 const FONTS: NotForContentType = NotForContentType::const_new("font/");
@@ -452,22 +469,30 @@ fn methods(routes: &[&'static Route]) -> MethodRouter<Arc<App>> {
     methods.fallback(wrong)
 }
 
-/// Checks a request against its route, and traces how it is handled.
-async fn answer(app: Arc<App>, route: &'static Route, request: Request) -> Response {
-    if route.role.changes() && guard::is_cross_site(request.uri(), request.headers()) {
+/// Checks a request and its caller against its route, and traces how it is handled.
+async fn answer(app: Arc<App>, route: &'static Route, mut request: Request) -> Response {
+    if route.changes() && guard::is_cross_site(request.uri(), request.headers()) {
         let message = "the request comes from a page of another origin";
         return envelope(StatusCode::FORBIDDEN, "forbidden", message);
     }
+    let admitted = match app.auth.admit(route.needs_of(&request), &mut request) {
+        Ok(admitted) => admitted,
+        Err(refusal) => return refuse::refuse(&app, route, request, refusal).await,
+    };
     let span = trace::begin(&*app.rng, route, &request);
-    let response = handle(app, route, request).instrument(span.clone()).await;
+    let response = handle(app, route, admitted, request).instrument(span.clone()).await;
     trace::end(&span, &response);
     response
 }
 
-async fn handle(app: Arc<App>, route: &'static Route, request: Request) -> Response {
+async fn handle(
+    app: Arc<App>,
+    route: &'static Route,
+    Admitted { tenant, principal }: Admitted,
+    request: Request,
+) -> Response {
     let limits = &app.config.limits;
-    let tenant = tenant::of(request.headers(), app.config.tenants.required).ok();
-    let own = tenant.and_then(|tenant| limits.overrides.get(&tenant));
+    let own = limits.overrides.get(&tenant);
     let limit = route.body.bytes(own.as_deref().unwrap_or(limits));
     let request = request.map(|body| Body::new(Limited::new(Linger::new(body), limit)));
     match route.handler {
@@ -486,28 +511,36 @@ async fn handle(app: Arc<App>, route: &'static Route, request: Request) -> Respo
         Handler::Nodes => admin::nodes(&app),
         Handler::Forget => admin::forget(&app, request.uri().query()).await,
         Handler::Usage => admin::usage(&app),
-        Handler::Sources => sources::list(&app, &request),
+        Handler::Sources => sources::list(&app, &tenant, &request),
         Handler::UsageJobs => axum::Json(app.storage.jobs()).into_response(),
-        Handler::DeleteSeries => erase::delete_series(&app, request).await,
-        Handler::CleanTombstones => erase::clean_tombstones(&app, request.headers()).await,
-        Handler::Erase => erase::erase(&app, request).await,
-        Handler::Tombstones => erase::tombstones(&app, request.headers()),
-        Handler::RemoteWrite => admin::write(&app, request).await,
-        Handler::OtlpHttp(signal) => calls::otlp_http(&app, signal, request).await,
-        Handler::OtlpGrpc(signal) => calls::otlp_grpc(&app, signal, request).await,
+        Handler::DeleteSeries => erase::delete_series(&app, tenant, request).await,
+        Handler::CleanTombstones => erase::clean_tombstones(&app).await,
+        Handler::Erase => erase::erase(&app, tenant, request).await,
+        Handler::Tombstones => erase::tombstones(&app, &tenant),
+        Handler::RemoteWrite => admin::write(&app, tenant, request).await,
+        Handler::OtlpHttp(signal) => calls::otlp_http(&app, signal, Ok(tenant), request).await,
+        Handler::OtlpGrpc(signal) => calls::otlp_grpc(&app, signal, Ok(tenant), request).await,
         Handler::GrpcHealth => calls::health(&app, request).await,
-        Handler::Prometheus(endpoint) => admin::prometheus(&app, endpoint, request).await,
-        Handler::Native(endpoint) => admin::native(&app, endpoint, request).await,
+        Handler::Prometheus(endpoint) => admin::prometheus(&app, endpoint, tenant, request).await,
+        Handler::Native(endpoint) => admin::native(&app, endpoint, tenant, request).await,
         Handler::OpenApi => openapi::openapi(),
-        Handler::Sql => admin::sql(&app, request).await,
-        Handler::Rules(endpoint) => alerts::prometheus(&app, endpoint, &request),
-        Handler::Ruler(endpoint) => alerts::ruler(&app, endpoint, request).await,
-        Handler::Alerting(endpoint) => alerts::native(&app, endpoint, &request),
-        Handler::Slos => alerts::slos(&app, request).await,
-        Handler::Alertmanager(endpoint) => alerts::alertmanager(&app, endpoint, request).await,
+        Handler::Sql => admin::sql(&app, tenant, request).await,
+        Handler::Rules(endpoint) => alerts::prometheus(&app, endpoint, &tenant, &request),
+        Handler::Ruler(endpoint) => alerts::ruler(&app, endpoint, &tenant, request).await,
+        Handler::Alerting(endpoint) => alerts::native(&app, endpoint, &tenant, &request),
+        Handler::Slos => {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            alerts::slos(&app, &tenant, &query).await
+        }
+        Handler::Alertmanager(endpoint) => {
+            alerts::alertmanager(&app, endpoint, tenant, request).await
+        }
         Handler::Reload => alerts::reload(&app).await,
         Handler::Audit => audit::list::handle(&app, request.uri().query()).await,
-        Handler::Dashboards(endpoint) => boards::handle(&app, endpoint, request).await,
+        Handler::Dashboards(endpoint) => {
+            boards::handle(&app, endpoint, (tenant, &principal), request).await
+        }
+        Handler::AccessKeys(endpoint) => keys::handle(&app, endpoint, &principal, request).await,
     }
 }
 

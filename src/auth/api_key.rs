@@ -72,9 +72,8 @@ impl Token {
     /// Where the system has none.
     pub(crate) fn generate() -> Result<Self> {
         let mut bytes = [0; ID_BYTES + SECRET_BYTES];
-        getrandom::fill(&mut bytes).map_err(|e| {
-            Error::internal(format!("the operating system has no randomness: {e}"))
-        })?;
+        getrandom::fill(&mut bytes)
+            .map_err(|e| Error::internal(format!("the operating system has no randomness: {e}")))?;
         let (id, secret) = bytes.split_at(ID_BYTES);
         let id = hex(id);
         let text = format!("{PREFIX}{id}_{}", hex(secret));
@@ -85,7 +84,8 @@ impl Token {
 /// Returns the id of a token that is written as Tarn writes them.
 pub(crate) fn id_of(token: &str) -> Option<&str> {
     let (id, secret) = token.strip_prefix(PREFIX)?.split_once('_')?;
-    let is_hex = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let is_hex =
+        |text: &str| text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     let whole = id.len() == 2 * ID_BYTES && secret.len() == 2 * SECRET_BYTES;
     (whole && is_hex(id) && is_hex(secret)).then_some(id)
 }

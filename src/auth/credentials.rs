@@ -32,7 +32,10 @@ pub(super) fn token(headers: &HeaderMap) -> Result<Option<String>> {
     if scheme.eq_ignore_ascii_case("basic") {
         let decoded = STANDARD.decode(rest).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         let password = decoded.as_ref().and_then(|pair| Some(pair.split_once(':')?.1));
-        return password.filter(|p| !p.is_empty()).map(|p| Some(p.to_owned())).ok_or_else(unreadable);
+        return password
+            .filter(|p| !p.is_empty())
+            .map(|p| Some(p.to_owned()))
+            .ok_or_else(unreadable);
     }
     Err(unreadable())
 }
@@ -67,7 +70,11 @@ mod tests {
                 headers.append(AUTHORIZATION, HeaderValue::from_static(value));
             }
             let token = token(&headers).map_err(|e| e.kind());
-            assert_eq!(token.as_ref().map(Option::as_deref).map_err(|k| *k), expected, "{values:?}");
+            assert_eq!(
+                token.as_ref().map(Option::as_deref).map_err(|k| *k),
+                expected,
+                "{values:?}"
+            );
         }
     }
 }

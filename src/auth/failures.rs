@@ -42,9 +42,8 @@ impl Failures {
             WINDOW
         });
         let Inner { counts, others, .. } = &mut *inner;
-        let known = ip.map(network).filter(|ip| {
-            counts.len() < ADDRESSES_MAX || counts.contains_key(ip)
-        });
+        let known =
+            ip.map(network).filter(|ip| counts.len() < ADDRESSES_MAX || counts.contains_key(ip));
         let count = match known {
             Some(ip) => counts.entry(ip).or_default(),
             None => others,

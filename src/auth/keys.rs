@@ -7,6 +7,7 @@
 //! answered 503, not 401: their senders shall come again. Later the keys that were read last stay in
 //! force.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -229,9 +230,15 @@ impl Keys {
         if let Err(error) = self.read(&mut seen).await {
             let message = error.message();
             if self.stored.load().is_none() {
-                warn!(error = message, "keys in the bucket cannot be read, those of auth.file work");
+                warn!(
+                    error = message,
+                    "keys in the bucket cannot be read, those of auth.file work"
+                );
             } else {
-                warn!(error = message, "keys in the bucket cannot be read, those that were read work");
+                warn!(
+                    error = message,
+                    "keys in the bucket cannot be read, those that were read work"
+                );
             }
             return;
         }
@@ -256,7 +263,10 @@ impl Keys {
             Err(message) if seen.file.as_ref() == Some(&message) => {}
             Err(message) => {
                 self.failures.inc();
-                warn!(error = message, "auth.file cannot be read, what it said before stays in force");
+                warn!(
+                    error = message,
+                    "auth.file cannot be read, what it said before stays in force"
+                );
                 seen.file = Some(message);
             }
         }
@@ -286,7 +296,7 @@ impl Keys {
         Ok(())
     }
 
-    async fn read_used(&self) -> Result<HashMap<String, i64>> {
+    async fn read_used(&self) -> Result<BTreeMap<String, i64>> {
         let id = Id { tenant: &self.tenant, kind: USED, name: USED_NAME };
         let document = self.documents.get(id).await?;
         Ok(document.and_then(|d| serde_json::from_slice(&d.body).ok()).unwrap_or_default())
@@ -387,9 +397,10 @@ impl Keys {
                 return Err(Error::internal("two keys were given one id"));
             }
         }
-        let key = Arc::new(of(token.id.clone(), stored, Arc::default()).ok_or_else(|| {
-            Error::internal("a new key cannot be read")
-        })?);
+        let key = Arc::new(
+            of(token.id.clone(), stored, Arc::default())
+                .ok_or_else(|| Error::internal("a new key cannot be read"))?,
+        );
         self.replace(|keys| drop(keys.insert(token.id.clone(), Arc::clone(&key))));
         Ok((shown(&key), token))
     }

@@ -179,7 +179,17 @@ static OPEN: LazyLock<Arc<Principal>> = LazyLock::new(|| {
     Arc::new(Principal { name: "anyone".to_owned(), how: How::Open, id: String::new(), grants })
 });
 
+static NOBODY: LazyLock<Arc<Principal>> = LazyLock::new(|| {
+    let (name, how, id) = ("nobody".to_owned(), How::Open, String::new());
+    Arc::new(Principal { name, how, id, grants: Vec::new() })
+});
+
 impl Principal {
+    /// Returns whoever asks for what anyone may have, where others have to log in.
+    pub(crate) fn nobody() -> Arc<Self> {
+        Arc::clone(&NOBODY)
+    }
+
     /// Returns whoever asks where no login is needed.
     pub(crate) fn open() -> Arc<Self> {
         Arc::clone(&OPEN)

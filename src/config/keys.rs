@@ -25,7 +25,8 @@ use crate::tls::{self, ClientAuth};
 
 use super::retention::{self, Retention};
 use super::{
-    Audit, Config, Listen, Log, LogFormat, Query, Shutdown, Telemetry, Tenants, Ui, secret,
+    Audit, Auth, Config, Listen, Log, LogFormat, Login, Query, Shutdown, Telemetry, Tenants, Ui,
+    secret,
 };
 
 /// One setting.
@@ -95,7 +96,7 @@ pub(crate) static KEYS: &[Key] = &[
         |c, v| put(&mut c.listen.otlp_http, off(v, address))
     ),
     key!("listen.insecure_bind", short "insecure-bind", "true|false", |_| "false".to_owned(),
-        "Allows listening on other addresses than loopback although nobody has to log in.",
+        "Asks nobody to log in although other machines can reach the server: whoever reaches it may do everything.",
         |c, v| put(&mut c.listen.insecure_bind, boolean(v))),
     key!(
         "listen.tls.certificate",
@@ -124,6 +125,27 @@ pub(crate) static KEYS: &[Key] = &[
         |_| "off".to_owned(),
         "Whether clients show a certificate. One that is shown must be good in either case; who it is follows from its alternative names and auth.file.",
         |c, v| put(&mut c.listen.tls.client_auth, ClientAuth::parse(v))
+    ),
+    key!(
+        "auth.login",
+        "auto, on or off",
+        |_| "auto".to_owned(),
+        "Whether requests need credentials. auto: as soon as an address of listen.* is not loopback, or auth.file is set. With it on, a request from this machine needs them too: a proxy here would look like one.",
+        |c, v| put(&mut c.auth.login, login(v))
+    ),
+    key!(
+        "auth.file",
+        "file",
+        |_| String::new(),
+        "YAML file with API keys, client certificates and groups, and what each is granted; see access.md. Read again within ten seconds of a change; while it cannot be read, what was read last stays in force.",
+        |c, v| put(&mut c.auth.file, Ok(v.to_owned()))
+    ),
+    key!(
+        "auth.plain_http",
+        "true|false",
+        |_| "false".to_owned(),
+        "Whether credentials are taken over plain HTTP from other machines, in a network where nobody reads along. Otherwise such a request is refused with 403: use TLS, or a proxy of http.trusted_proxies.",
+        |c, v| put(&mut c.auth.plain_http, boolean(v))
     ),
     key!(
         "http.hosts",
@@ -1126,6 +1148,7 @@ pub(super) fn blank() -> Config {
         retention: Retention::default(),
         query: Query { slow: nothing, lookback: nothing, sql_cross_joins: false },
         tenants: Tenants { required: false, limits_file: String::new() },
+        auth: Auth { login: Login::Off, file: String::new(), plain_http: false },
         alerting: tarn_alerting::Options::default(),
         telemetry: Telemetry {
             interval: nothing,
@@ -1165,6 +1188,15 @@ fn boolean(text: &str) -> Result<bool, String> {
         "true" => Ok(true),
         "false" => Ok(false),
         _ => Err(format!("{text:?} is neither true nor false")),
+    }
+}
+
+fn login(text: &str) -> Result<Login, String> {
+    match text {
+        "auto" => Ok(Login::Auto),
+        "on" | "true" => Ok(Login::On),
+        "off" | "false" => Ok(Login::Off),
+        _ => Err(format!("{text:?} is none of auto, on, off")),
     }
 }
 

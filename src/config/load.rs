@@ -15,6 +15,7 @@ use crate::auth::audit;
 use super::keys::{KEYS, Key, blank};
 use super::tree::{self, Node};
 use super::{Config, Origin, Problem, Problems, Setting, overrides, secret};
+use crate::auth::file as auth_file;
 use crate::tls;
 
 /// Read when no file is named, if it is there.
@@ -240,10 +241,11 @@ impl Round {
         let listeners = config.listen.addresses();
         for (number, (port, address)) in listeners.iter().enumerate() {
             let key = port.key();
-            if !address.ip().is_loopback() && !config.listen.insecure_bind {
+            let open = config.is_open() && !address.ip().to_canonical().is_loopback();
+            if open && !config.listen.insecure_bind {
                 let message = format!(
-                    "{address} is reachable from other machines and nobody has to log in; use \
-                     127.0.0.1:{}, or --insecure-bind if the network is trusted",
+                    "{address} is reachable from other machines and auth.login is off; leave that at \
+                     auto, use 127.0.0.1:{}, or --insecure-bind if the network is trusted",
                     address.port()
                 );
                 self.problem(origin(key), key, message);
@@ -253,6 +255,12 @@ impl Round {
                 let other = other.key();
                 self.problem(origin(key), key, format!("{address} is that of {other} already"));
             }
+        }
+        if !config.auth.file.is_empty()
+            && let Err(message) = auth_file::read(Path::new(&config.auth.file))
+        {
+            let message = format!("{}: {message}", config.auth.file);
+            self.problem(origin("auth.file"), "auth.file", message);
         }
         let (segment, log) = (config.storage.wal_segment_bytes, config.storage.wal_bytes_max);
         if segment.0.saturating_mul(2) > log.0 {

@@ -85,16 +85,42 @@ fn broken_files_are_told_with_line_and_column() {
 }
 
 #[test]
-fn other_machines_need_consent() {
-    let open = &[("listen.http", "0.0.0.0:4320")];
-    let text = problems(&Case { yaml: "", env: &[], flags: open });
-    assert!(text.contains("flag --listen.http: listen.http: 0.0.0.0:4320 is reachable"), "{text}");
-    let consent = Case {
-        yaml: "",
-        env: &[("TARN_LISTEN__INSECURE_BIND", "true")],
-        flags: &[("listen.http", "0.0.0.0:4320")],
+fn other_machines_log_in_or_are_trusted_expressly() {
+    const OPEN: (&str, &str) = ("listen.http", "0.0.0.0:4320");
+    let of = |flags: &'static [(&'static str, &'static str)]| {
+        let folder = tempfile::tempdir().unwrap();
+        let config = load(&sources(&folder, &Case { yaml: "", env: &[], flags }));
+        config.map(|c| (c.login(), c.is_open())).map_err(|e| e.to_string())
     };
-    assert_eq!(problems(&consent), "none");
+    assert_eq!(of(&[OPEN]), Ok((true, false)));
+    assert_eq!(of(&[OPEN, ("listen.insecure_bind", "true")]), Ok((false, true)));
+    let both = of(&[OPEN, ("listen.insecure_bind", "true"), ("auth.login", "on")]);
+    assert_eq!(both, Ok((true, false)));
+    let consent = of(&[OPEN, ("listen.insecure_bind", "true"), ("auth.login", "off")]);
+    assert_eq!(consent, Ok((false, true)));
+    let text = of(&[OPEN, ("auth.login", "off")]).unwrap_err();
+    assert!(text.contains("flag --listen.http: listen.http: 0.0.0.0:4320 is reachable"), "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    let on_loopback = load(&sources(&folder, &Case { yaml: "", env: &[], flags: &[] })).unwrap();
+    assert!(!on_loopback.login() && !on_loopback.is_open());
+}
+
+#[test]
+fn a_file_of_keys_turns_the_login_on_and_must_be_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("auth.yaml");
+    let flag = ("auth.file", path.display().to_string());
+    let from = Sources { flags: vec![flag], ..Sources::default() };
+    let text = load(&from).unwrap_err().to_string();
+    assert!(
+        text.contains("flag --auth.file: auth.file: ") && text.contains("cannot be read"),
+        "{text}"
+    );
+    std::fs::write(&path, "keys: [{name: a}]\n").unwrap();
+    let text = load(&from).unwrap_err().to_string();
+    assert!(text.contains("grants"), "{text}");
+    std::fs::write(&path, "keys: []\n").unwrap();
+    assert!(load(&from).unwrap().login());
 }
 
 #[test]
@@ -102,7 +128,7 @@ fn ports_are_three_and_two_of_them_can_be_turned_off() {
     let same = &[("listen.otlp_http", "127.0.0.1:4317")];
     let text = problems(&Case { yaml: "", env: &[], flags: same });
     assert!(text.contains("127.0.0.1:4317 is that of listen.otlp_grpc already"), "{text}");
-    let open = &[("listen.otlp_grpc", "0.0.0.0:4317")];
+    let open = &[("listen.otlp_grpc", "0.0.0.0:4317"), ("auth.login", "off")];
     let text = problems(&Case { yaml: "", env: &[], flags: open });
     assert!(text.contains("listen.otlp_grpc: 0.0.0.0:4317 is reachable"), "{text}");
     let folder = tempfile::tempdir().unwrap();

@@ -19,7 +19,6 @@ use tracing::error;
 use super::envelope;
 use crate::app::App;
 use crate::telemetry::{exposition, registry};
-use crate::tenant;
 
 /// `/`: what stands here, for a browser that comes by.
 pub(crate) fn root(app: &App) -> Response {
@@ -195,42 +194,34 @@ pub(crate) fn usage(app: &App) -> Response {
 }
 
 /// Prometheus remote write.
-pub(crate) async fn write(app: &Arc<App>, request: Request) -> Response {
-    match tenant::of(request.headers(), app.config.tenants.required) {
-        Ok(tenant) => {
-            let (parts, body) = request.into_parts();
-            remote_write(&app.ingest, tenant, &parts.headers, body).await
-        }
-        Err(e) => failed(&e, Direction::Write),
-    }
+pub(crate) async fn write(app: &Arc<App>, tenant: TenantId, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    remote_write(&app.ingest, tenant, &parts.headers, body).await
 }
 
 /// The API of Prometheus.
-pub(crate) async fn prometheus(app: &Arc<App>, endpoint: Endpoint, request: Request) -> Response {
-    match tenant::of(request.headers(), app.config.tenants.required) {
-        Ok(tenant) => prometheus::handle(&app.engine, endpoint, tenant, request).await,
-        Err(e) => failed(&e, Direction::Read),
-    }
+pub(crate) async fn prometheus(
+    app: &Arc<App>,
+    endpoint: Endpoint,
+    tenant: TenantId,
+    request: Request,
+) -> Response {
+    prometheus::handle(&app.engine, endpoint, tenant, request).await
 }
 
 /// Tarn's own API.
 pub(crate) async fn native(
     app: &Arc<App>,
     endpoint: native::Endpoint,
+    tenant: TenantId,
     request: Request,
 ) -> Response {
-    match tenant::of(request.headers(), app.config.tenants.required) {
-        Ok(tenant) => native::handle(&app.engine, endpoint, tenant, request).await,
-        Err(e) => failed(&e, Direction::Read),
-    }
+    native::handle(&app.engine, endpoint, tenant, request).await
 }
 
 /// SQL.
-pub(crate) async fn sql(app: &Arc<App>, request: Request) -> Response {
-    match tenant::of(request.headers(), app.config.tenants.required) {
-        Ok(tenant) => tarn_query::api::sql::handle(&app.engine, tenant, request).await,
-        Err(e) => failed(&e, Direction::Read),
-    }
+pub(crate) async fn sql(app: &Arc<App>, tenant: TenantId, request: Request) -> Response {
+    tarn_query::api::sql::handle(&app.engine, tenant, request).await
 }
 
 /// Answers an error of ours in the envelope of the Prometheus API.

@@ -7,49 +7,47 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use tarn_alerting::api;
 use tarn_model::error::{Direction, Error};
+use tarn_model::tenant::TenantId;
 
 use super::admin::failed;
 use crate::app::App;
-use crate::{rule_files, tenant};
+use crate::rule_files;
 
 /// Rules and alerts, as Prometheus answers.
 pub(super) fn prometheus(
     app: &App,
     endpoint: api::prometheus::Endpoint,
+    tenant: &TenantId,
     request: &Request,
 ) -> Response {
     let query = request.uri().query().unwrap_or_default();
-    match tenant::of(request.headers(), app.config.tenants.required) {
-        Ok(tenant) => api::prometheus::handle(&app.alerting, endpoint, &tenant, query),
-        Err(e) => failed(&e, Direction::Read),
-    }
+    api::prometheus::handle(&app.alerting, endpoint, tenant, query)
 }
 
 /// Rules that are set, as Mimir's ruler answers.
-pub(super) async fn ruler(app: &App, endpoint: api::ruler::Endpoint, request: Request) -> Response {
-    match tenant::of(request.headers(), app.config.tenants.required) {
-        Ok(tenant) => api::ruler::handle(&app.alerting, endpoint, &tenant, request).await,
-        Err(e) => failed(&e, Direction::Read),
-    }
+pub(super) async fn ruler(
+    app: &App,
+    endpoint: api::ruler::Endpoint,
+    tenant: &TenantId,
+    request: Request,
+) -> Response {
+    api::ruler::handle(&app.alerting, endpoint, tenant, request).await
 }
 
 /// Tarn's own.
-pub(super) fn native(app: &App, endpoint: api::native::Endpoint, request: &Request) -> Response {
+pub(super) fn native(
+    app: &App,
+    endpoint: api::native::Endpoint,
+    tenant: &TenantId,
+    request: &Request,
+) -> Response {
     let query = request.uri().query().unwrap_or_default();
-    match tenant::of(request.headers(), app.config.tenants.required) {
-        Ok(tenant) => api::native::handle(&app.alerting, endpoint, &tenant, query),
-        Err(e) => failed(&e, Direction::Read),
-    }
+    api::native::handle(&app.alerting, endpoint, tenant, query)
 }
 
 /// Objectives and their budgets.
-pub(super) async fn slos(app: &App, request: Request) -> Response {
-    let (parts, _) = request.into_parts();
-    let query = parts.uri.query().unwrap_or_default();
-    match tenant::of(&parts.headers, app.config.tenants.required) {
-        Ok(tenant) => api::slos::handle(&app.alerting, &tenant, query).await,
-        Err(e) => failed(&e, Direction::Read),
-    }
+pub(super) async fn slos(app: &App, tenant: &TenantId, query: &str) -> Response {
+    api::slos::handle(&app.alerting, tenant, query).await
 }
 
 /// Alertmanager's second version. Before alerting knows what it kept, nothing is shown as if it
@@ -57,17 +55,14 @@ pub(super) async fn slos(app: &App, request: Request) -> Response {
 pub(super) async fn alertmanager(
     app: &App,
     endpoint: api::alertmanager_v2::Endpoint,
+    tenant: TenantId,
     request: Request,
 ) -> Response {
-    let tenant = app.alerting.ready();
-    let tenant = tenant.and_then(|()| tenant::of(request.headers(), app.config.tenants.required));
-    match tenant {
-        Ok(tenant) => {
-            let state = Arc::new(app.alerting.clone());
-            api::alertmanager_v2::handle(state, endpoint, tenant, request).await
-        }
-        Err(e) => failed(&e, Direction::Read),
+    if let Err(e) = app.alerting.ready() {
+        return failed(&e, Direction::Read);
     }
+    let state = Arc::new(app.alerting.clone());
+    api::alertmanager_v2::handle(state, endpoint, tenant, request).await
 }
 
 /// `POST /-/reload`: takes the files of rules and routes as they are now.

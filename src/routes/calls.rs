@@ -9,27 +9,36 @@ use tarn_ingest::receive::grpc::{self, is_grpc};
 use tarn_ingest::receive::otlp::{SIGNALS, service};
 use tarn_ingest::receive::otlp_grpc::otlp_grpc as receive_grpc;
 use tarn_ingest::receive::otlp_http::otlp_http as receive_http;
+use tarn_model::error::Result;
 use tarn_model::signal::Signal;
+use tarn_model::tenant::TenantId;
 
 use crate::app::App;
 use crate::clock::SystemRng;
 use crate::listen::Port;
 use crate::listen::guard::{HttpMetrics, OnPanic, is_call};
-use crate::tenant;
 
-/// OTLP over HTTP.
-pub(super) async fn otlp_http(app: &App, signal: Signal, request: Request) -> Response {
-    let tenant = tenant::of(request.headers(), app.config.tenants.required);
+/// OTLP over HTTP. Without a tenant the answer says why.
+pub(super) async fn otlp_http(
+    app: &App,
+    signal: Signal,
+    tenant: Result<TenantId>,
+    request: Request,
+) -> Response {
     let (parts, body) = request.into_parts();
     receive_http(&app.ingest, signal, tenant, &parts.headers, body).await
 }
 
-/// OTLP over gRPC.
-pub(super) async fn otlp_grpc(app: &App, signal: Signal, request: Request) -> Response {
+/// OTLP over gRPC. Without a tenant the answer says why.
+pub(super) async fn otlp_grpc(
+    app: &App,
+    signal: Signal,
+    tenant: Result<TenantId>,
+    request: Request,
+) -> Response {
     if !is_call(&request) {
         return no_call(app.config.listen.otlp_http.is_some(), &request);
     }
-    let tenant = tenant::of(request.headers(), app.config.tenants.required);
     let (parts, body) = request.into_parts();
     receive_grpc(&app.ingest, signal, tenant, &parts.headers, body).await
 }

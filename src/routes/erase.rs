@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use http_body_util::{BodyExt as _, Limited};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,7 +18,6 @@ use tarn_storage::retain::request::{EraseRequest, Erasing};
 
 use super::admin::failed;
 use crate::app::App;
-use crate::tenant;
 
 /// The body of `POST /api/v1/erase`.
 #[derive(Debug, Deserialize)]
@@ -57,9 +56,8 @@ impl Time {
 }
 
 /// `POST /api/v1/admin/tsdb/delete_series?match[]=…&start=…&end=…`, as Prometheus has it.
-pub(super) async fn delete_series(app: &Arc<App>, request: Request) -> Response {
+pub(super) async fn delete_series(app: &Arc<App>, tenant: TenantId, request: Request) -> Response {
     let erased = async {
-        let tenant = tenant::of(request.headers(), app.config.tenants.required)?;
         let query = request.uri().query().unwrap_or_default().to_owned();
         let form = read(app, request).await?;
         let request = series_request(tenant, &form, &query)?;
@@ -95,21 +93,16 @@ fn series_request(tenant: TenantId, form: &[u8], query: &str) -> Result<EraseReq
 }
 
 /// `POST /api/v1/admin/tsdb/clean_tombstones`: rewrites at once what compaction would rewrite in time.
-pub(super) async fn clean_tombstones(app: &Arc<App>, headers: &HeaderMap) -> Response {
-    let cleaned = async {
-        tenant::of(headers, app.config.tenants.required)?;
-        app.storage.clean_tombstones().await
-    };
-    match cleaned.await {
+pub(super) async fn clean_tombstones(app: &Arc<App>) -> Response {
+    match app.storage.clean_tombstones().await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(e) => failed(&e, Direction::Read),
     }
 }
 
 /// `POST /api/v1/erase`.
-pub(super) async fn erase(app: &Arc<App>, request: Request) -> Response {
+pub(super) async fn erase(app: &Arc<App>, tenant: TenantId, request: Request) -> Response {
     let erased = async {
-        let tenant = tenant::of(request.headers(), app.config.tenants.required)?;
         let body = read(app, request).await?;
         let asked: Asked = serde_json::from_slice(&body).map_err(|e| {
             let form = r#"{"signal":"logs","match":"{service_name=\"x\"}","start":0,"end":0}"#;
@@ -138,15 +131,10 @@ fn rows_request(tenant: TenantId, asked: Asked) -> Result<EraseRequest> {
 }
 
 /// `GET /api/v1/tombstones`: those of the tenant that are in force.
-pub(super) fn tombstones(app: &App, headers: &HeaderMap) -> Response {
-    match tenant::of(headers, app.config.tenants.required) {
-        Ok(tenant) => {
-            let all = app.storage.erasing();
-            let own = all.iter().filter(|erasing| erasing.tombstone.tenant == tenant.as_str());
-            success(&json!({ "tombstones": own.map(shown).collect::<Vec<_>>() }))
-        }
-        Err(e) => failed(&e, Direction::Read),
-    }
+pub(super) fn tombstones(app: &App, tenant: &TenantId) -> Response {
+    let all = app.storage.erasing();
+    let own = all.iter().filter(|erasing| erasing.tombstone.tenant == tenant.as_str());
+    success(&json!({ "tombstones": own.map(shown).collect::<Vec<_>>() }))
 }
 
 fn shown(erasing: &Erasing) -> Value {
@@ -168,7 +156,7 @@ fn success(data: &Value) -> Response {
     axum::Json(json!({ "status": "success", "data": data })).into_response()
 }
 
-async fn read(app: &App, request: Request) -> Result<Bytes> {
+pub(super) async fn read(app: &App, request: Request) -> Result<Bytes> {
     let max = app.config.limits.form_bytes_max;
     let body = Limited::new(request.into_body(), max.as_usize());
     let read = body.collect().await.map_err(|e| {

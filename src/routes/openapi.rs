@@ -58,6 +58,8 @@ const ROUTES_DESCRIBED: &[Described] = &[
     ("/api/v1/erase", "Erases the rows that a body in JSON names.", &[]),
     ("/api/v1/access/audit", "Who did what, newest first, and where the chain of events ends.", &["q", "start", "end", "limit", "cursor"]),
     ("/api/v1/tombstones", "What was erased.", &[]),
+    ("/api/v1/access/keys", "API keys; a body in JSON makes one, whose token is answered once.", &[]),
+    ("/api/v1/access/keys/{id}", "Revokes an API key.", &[]),
 ];
 
 /// Parameters, with what they mean.
@@ -102,14 +104,15 @@ pub(super) fn openapi() -> Response<Body> {
 /// Returns whether a route is of our own API.
 pub(super) fn is_own(route: &Route) -> bool {
     use Handler::{
-        Alerting, Audit, Dashboards, Erase, Native, Nodes, OpenApi, Slos, Sources, Sql, Tombstones,
-        Usage, UsageJobs,
+        AccessKeys, Alerting, Audit, Dashboards, Erase, Native, Nodes, OpenApi, Slos, Sources, Sql,
+        Tombstones, Usage, UsageJobs,
     };
     matches!(
         route.handler,
         Native(_)
             | Sql
             | Dashboards(_)
+            | AccessKeys(_)
             | Slos
             | Alerting(_)
             | Nodes

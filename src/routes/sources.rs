@@ -5,16 +5,16 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tarn_ingest::sources::Source;
 use tarn_model::error::{Direction, Error, Result};
+use tarn_model::tenant::TenantId;
 use tarn_query::api::prometheus::time::parse_time;
 use url::form_urlencoded;
 
 use super::admin::failed;
 use crate::app::App;
-use crate::tenant;
 
 /// Answers with the sources of the tenant that sent something since `since`, the newest first.
-pub(super) fn list(app: &App, request: &Request) -> Response {
-    match sources(app, request) {
+pub(super) fn list(app: &App, tenant: &TenantId, request: &Request) -> Response {
+    match sources(app, tenant, request) {
         Ok(sources) => {
             let data = json!({ "sources": sources });
             axum::Json(json!({ "status": "success", "data": data })).into_response()
@@ -23,8 +23,7 @@ pub(super) fn list(app: &App, request: &Request) -> Response {
     }
 }
 
-fn sources(app: &App, request: &Request) -> Result<Vec<Value>> {
-    let tenant = tenant::of(request.headers(), app.config.tenants.required)?;
+fn sources(app: &App, tenant: &TenantId, request: &Request) -> Result<Vec<Value>> {
     let query = request.uri().query().unwrap_or_default();
     let since = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "since");
     let since_ms = match since {
@@ -33,7 +32,7 @@ fn sources(app: &App, request: &Request) -> Result<Vec<Value>> {
         }
         None => i64::MIN,
     };
-    Ok(app.ingest.sources(&tenant, since_ms).iter().map(shown).collect())
+    Ok(app.ingest.sources(tenant, since_ms).iter().map(shown).collect())
 }
 
 fn shown(source: &Source) -> Value {

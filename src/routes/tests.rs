@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use tarn_model::map::HashSet;
 
 use super::{ALERTMANAGER_PREFIX, Handler, Methods, PROMETHEUS_PREFIX, ROUTES};
-use crate::boards;
+use crate::auth::decide::Needs;
+use crate::auth::principal::Role;
 use crate::listen::Port;
 use tarn_alerting::api::alertmanager_v2;
 use tarn_ingest::receive::otlp::{SIGNALS, service};
@@ -67,16 +68,18 @@ fn every_endpoint_of_our_own_has_its_route() {
 }
 
 #[test]
-fn what_changes_something_is_not_a_get() {
-    // A call of gRPC is a POST also when it only asks, and so is a question whose text is a board.
-    let asks = [
-        Handler::GrpcHealth,
-        Handler::Dashboards(boards::Endpoint::Import),
-        Handler::Dashboards(boards::Endpoint::Lint),
-    ];
-    for route in ROUTES.iter().filter(|r| !asks.contains(&r.handler)) {
-        let changing = !matches!(route.methods, Methods::Get | Methods::GetAndPost);
-        assert_eq!(route.role.changes(), changing, "{}", route.path);
+fn what_changes_something_is_not_a_get_and_takes_more_than_a_viewer() {
+    for route in ROUTES {
+        let (path, needs) = (route.path, route.needs);
+        let reads = matches!(needs, Needs::Tenant(Role::Viewer) | Needs::Server(Role::Viewer));
+        assert!(!(route.changes() && reads), "{path} changes something");
+        if matches!(route.methods, Methods::Get | Methods::GetAndPost) {
+            assert!(!route.changes(), "{path}");
+            // Who may do what is for those who decide it.
+            let guarded =
+                path.starts_with("/api/v1/access/") && needs == Needs::Server(Role::Admin);
+            assert!(guarded || reads || needs == Needs::Anyone, "{path} asks {needs:?}");
+        }
     }
 }
 

@@ -6,7 +6,9 @@ use axum::response::Response;
 use tarn_model::rng::Rng;
 use tracing::{Span, info_span};
 
-use super::{Handler, Role, Route};
+use super::{Handler, Route};
+use crate::auth::decide::Needs;
+use crate::auth::principal::Role;
 use crate::telemetry::capture::ERROR;
 
 /// One write in so many: at 10,000 a second this is a span each 10 ms.
@@ -18,10 +20,10 @@ const TRACE_PARENT: &str = "traceparent";
 /// Begins the span of a request, which is none where it is not traced.
 pub(super) fn begin(rng: &dyn Rng, route: &Route, request: &Request) -> Span {
     let probe = matches!(route.handler, Handler::Metrics | Handler::Status);
-    let traced = match route.role {
-        Role::Anyone => false,
-        Role::Ingest => rng.next_u64().is_multiple_of(WRITES_PER_SPAN),
-        Role::Viewer | Role::Admin => !probe,
+    let traced = match route.needs {
+        Needs::Anyone => false,
+        Needs::Tenant(Role::Ingest) => rng.next_u64().is_multiple_of(WRITES_PER_SPAN),
+        Needs::Tenant(_) | Needs::Server(_) => !probe,
     };
     if !traced {
         return Span::none();

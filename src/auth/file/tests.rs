@@ -17,8 +17,7 @@ fn keys_certificates_and_groups_are_read() {
          groups:\n  - name: sre\n    grants: [{{role: admin, tenants: ['*']}}]\n"
     );
     let file = parse(&text).unwrap();
-    let (first, second) =
-        (&file.keys[&Fingerprint::of(TOKEN)], &file.keys[&Fingerprint::of("x")]);
+    let (first, second) = (&file.keys[&Fingerprint::of(TOKEN)], &file.keys[&Fingerprint::of("x")]);
     assert_eq!(first.principal.name, second.principal.name, "two keys of one name live at once");
     assert_ne!(first.principal.id, second.principal.id);
     assert_eq!(first.expires_ms, Some(1_798_761_600_000));
@@ -42,7 +41,10 @@ fn what_is_wrong_is_told_without_the_token() {
         (key(&format!("    token: file:/nowhere\n{grants}")), "/nowhere cannot be read"),
         (key(&format!("    token: {TOKEN}\n    grant: []\n")), "grant"),
         (key(&format!("    token: {TOKEN}\n    grants: [{{role: root, tenants: [a]}}]\n")), "root"),
-        (key(&format!("    token: {TOKEN}\n    grants: [{{role: admin, tenants: []}}]\n")), "tenants"),
+        (
+            key(&format!("    token: {TOKEN}\n    grants: [{{role: admin, tenants: []}}]\n")),
+            "tenants",
+        ),
         ("certificates:\n  - san: x\n    grants: []\n".to_owned(), "certificate \"x\""),
         ("token: x\n".to_owned(), "token"),
     ] {

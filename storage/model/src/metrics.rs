@@ -99,6 +99,8 @@ names! {
     QUERY_CANCELLED = "tarn_query_cancelled", "Queries cancelled by reason";
     QUERY_TAILS = "tarn_query_tails", "Live tails of logs";
     QUERY_OVERDUE = "tarn_query_overdue", "Queries that still ran five seconds after their deadline";
+    AUTH_REFUSALS = "tarn_auth_refusals", "Requests refused before their handler, by reason: unauthenticated, forbidden, limited (too many wrong credentials), unavailable, invalid";
+    AUTH_FILE_RELOAD_FAILURES = "tarn_auth_file_reload_failures", "Changes of auth.file that could not be read";
     HTTP_REQUESTS = "tarn_http_requests", "HTTP requests by route and status code";
     HTTP_CONNECTIONS = "tarn_http_connections", "Open connections by listener";
     HTTP_PANICS = "tarn_http_panics", "Requests whose handler panicked";

@@ -1,0 +1,3 @@
+//! Tarn's own API of who may do what.
+
+pub(super) mod keys;
