@@ -13,6 +13,7 @@ use crate::config::keys::KEYS;
 use crate::config::load::Sources;
 use crate::shutdown::Exit;
 
+pub(crate) mod access;
 pub(crate) mod ask;
 pub(crate) mod audit;
 pub(crate) mod backup;
@@ -78,6 +79,11 @@ pub(crate) enum Command {
     SupportBundle(support_bundle::SupportBundleArgs),
     /// Exit 0 if a running server answers, 1 if it does not.
     Healthcheck(healthcheck::HealthcheckArgs),
+    /// Show who may do what on a running server, and change it.
+    #[command(subcommand)]
+    Access(access::AccessCommand),
+    /// Exit 0 if a running server is ready, 1 if it is not.
+    Healthcheck(client::Server),
     /// Look at rule files: what is wrong with them, and their unit tests.
     #[command(subcommand)]
     Rules(rules::RulesCommand),

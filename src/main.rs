@@ -72,6 +72,8 @@ fn main() -> ExitCode {
         Command::SupportBundle(args) => cli::support_bundle::run(&args),
         Command::Node(command) => cli::node::run(&command),
         Command::Healthcheck(args) => block_on(cli::healthcheck::run(args)),
+        Command::Access(command) => cli::access::run(&command),
+        Command::Healthcheck(server) => cli::remote::healthcheck(&server),
         Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => cli::manual::completions(&args),
         Command::Man(args) => cli::manual::man(&args),
