@@ -82,8 +82,6 @@ pub(crate) enum Command {
     /// Show who may do what on a running server, and change it.
     #[command(subcommand)]
     Access(access::AccessCommand),
-    /// Exit 0 if a running server is ready, 1 if it is not.
-    Healthcheck(client::Server),
     /// Look at rule files: what is wrong with them, and their unit tests.
     #[command(subcommand)]
     Rules(rules::RulesCommand),

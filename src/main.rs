@@ -73,7 +73,6 @@ fn main() -> ExitCode {
         Command::Node(command) => cli::node::run(&command),
         Command::Healthcheck(args) => block_on(cli::healthcheck::run(args)),
         Command::Access(command) => cli::access::run(&command),
-        Command::Healthcheck(server) => cli::remote::healthcheck(&server),
         Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => cli::manual::completions(&args),
         Command::Man(args) => cli::manual::man(&args),
