@@ -214,8 +214,9 @@ fn questions(stored: &[SignalStats]) -> anyhow::Result<Vec<Asked>> {
     for of in stored {
         let tenant = TenantId::parse(&of.tenant).context("read a tenant of the backup")?;
         let at_ms = of.latest_ms.unwrap_or_default();
+        // Of functions over time this one keeps names, without which many series are the same.
         let promql =
-            ["count by (__name__) ({__name__=~\".+\"})", "count_over_time({__name__=~\".+\"}[1h])"];
+            ["count by (__name__) ({__name__=~\".+\"})", "last_over_time({__name__=~\".+\"}[1h])"];
         let sql: &[&str] = match Signal::parse(&of.signal) {
             Some(Signal::Metrics) => {
                 asked.extend(promql.map(|text| Asked {
