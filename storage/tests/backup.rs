@@ -6,6 +6,8 @@
 mod damage;
 #[path = "backup/faults.rs"]
 mod faults;
+#[path = "backup/golden.rs"]
+mod golden;
 #[path = "backup/kit.rs"]
 mod kit;
 #[path = "backup/races.rs"]

@@ -232,11 +232,11 @@ fn questions(stored: &[SignalStats]) -> anyhow::Result<Vec<Asked>> {
                 "SELECT service_name, severity_number, count(*) FROM logs GROUP BY 1, 2 ORDER BY 1, 2",
             ],
             Some(Signal::Traces) => &[
-                "SELECT count(*), count(DISTINCT trace_id), min(timestamp), max(timestamp) FROM spans",
+                "SELECT count(*), count(DISTINCT trace_id), min(start), max(start) FROM spans",
                 "SELECT service_name, name, count(*), sum(duration_ns) FROM spans GROUP BY 1, 2 \
                  ORDER BY 1, 2",
                 "SELECT * FROM spans WHERE trace_id = (SELECT max(trace_id) FROM spans) \
-                 ORDER BY timestamp, span_id LIMIT 100",
+                 ORDER BY start, span_id LIMIT 100",
             ],
             None => bail!("{} is no signal", of.signal),
         };

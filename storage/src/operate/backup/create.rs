@@ -16,7 +16,7 @@ use tarn_model::error::{Error, Result};
 use tarn_model::map::HashMap;
 
 use super::copy::{Budget, is_damage, read};
-use super::index::{Entry, FORMAT, Index, new_id};
+use super::index::{ALERTS_KEY, Entry, FORMAT, Index, new_id};
 use super::prune::Mark;
 use super::source::{self, Made, Wanted};
 use super::{JOBS, MEMORY_BYTES, Progress, Vault};
@@ -129,7 +129,7 @@ async fn finish(
     index.flushed = options.flushed.as_ref().map(|(writer, _)| writer.clone());
     index.lacks.extend(options.lacks.iter().cloned());
     if let Some(alerts) = &options.alerts {
-        let entry = Entry::of("alerts/state".to_owned(), alerts, true).await;
+        let entry = Entry::of(ALERTS_KEY.to_owned(), alerts, true).await;
         vault.objects().overwrite(&entry.place(), alerts).await?;
         index.alerts = Some(entry);
     }

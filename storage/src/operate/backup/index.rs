@@ -18,6 +18,9 @@ use crate::paths;
 /// The format that is written, and the only one that is read so far.
 pub const FORMAT: u32 = 1;
 
+/// What stands for a key of what alerting remembers.
+pub(super) const ALERTS_KEY: &str = "alerts/state";
+
 /// One backup.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Index {
@@ -110,7 +113,25 @@ impl Index {
             let inside = &index.id;
             return Err(Error::corrupt(format!("{key} is damaged: it is the index of {inside}")));
         }
+        if let Some(stranger) = index.stranger() {
+            let message = format!("{key} is damaged: it names {stranger:?}, which no store has");
+            return Err(Error::corrupt(message));
+        }
         Ok(index)
+    }
+
+    /// Whoever can write an index must not be able to put anything elsewhere than a store would.
+    fn stranger(&self) -> Option<&str> {
+        let ours = |key: &&str| {
+            paths::is_block_key(key)
+                || paths::is_page_key(key)
+                || paths::parse_checkpoint_key(key).is_some()
+                || paths::parse_document_key(key).is_some()
+        };
+        let keys = self.objects.iter().map(|entry| entry.key.as_str());
+        let other = keys.chain([self.checkpoint.object.as_str()]).find(|key| !ours(key));
+        let alerts = self.alerts.as_ref().map(|entry| entry.key.as_str());
+        other.or(alerts.filter(|key| *key != ALERTS_KEY))
     }
 
     /// Returns the bytes of all objects.
@@ -165,7 +186,7 @@ mod tests {
 
     #[test]
     fn cor_1_an_index_with_any_flipped_bit_is_refused() {
-        let index = Index { format: FORMAT, id: "a".to_owned(), ..Index::default() };
+        let index = index();
         let bytes = index.seal().unwrap();
         assert_eq!(Index::open("a", "k", &bytes).unwrap(), index);
         assert!(Index::open("b", "k", &bytes).unwrap_err().message().contains("index of a"));
@@ -174,6 +195,26 @@ mod tests {
             damaged[bit / 8] ^= 1 << (bit % 8);
             assert!(Index::open("a", "k", &damaged).is_err(), "bit {bit}");
         }
+    }
+
+    fn index() -> Index {
+        let object = paths::checkpoint_key(7, 1);
+        let checkpoint = CheckpointRef { number: 7, object };
+        Index { format: FORMAT, id: "a".to_owned(), checkpoint, ..Index::default() }
+    }
+
+    #[test]
+    fn an_index_names_nothing_outside_of_a_store() {
+        for key in ["../x", "/etc/passwd", "catalog/00000000000000000001.manifest", "blocks/x", ""]
+        {
+            let mut index = index();
+            index.objects.push(Entry { key: key.to_owned(), ..Entry::default() });
+            let error = Index::open("a", "k", &index.seal().unwrap()).unwrap_err();
+            assert!(error.message().contains("which no store has"), "{key}: {error}");
+        }
+        let mut index = index();
+        index.alerts = Some(Entry { key: "wal/x".to_owned(), ..Entry::default() });
+        assert!(Index::open("a", "k", &index.seal().unwrap()).is_err());
     }
 
     #[test]
