@@ -341,6 +341,14 @@ impl Alerting {
         self.0.shared.events.write().await;
     }
 
+    /// Writes an image of what is known now, if anything changed since the last one: whoever copies the
+    /// data folder finds it there.
+    pub async fn save(&self) {
+        if self.0.status.read().running && self.0.shared.store.has_grown() {
+            self.snapshot().await;
+        }
+    }
+
     /// Looks after what needs no hurry, until it is dropped.
     async fn tidy(self) {
         let shared = Arc::clone(&self.0.shared);

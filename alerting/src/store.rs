@@ -164,7 +164,9 @@ impl Store {
         let image = frame::encode(&everything());
         let written = self.journal.snapshot(through, image).await;
         if written.is_ok() {
-            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            // Another snapshot at the same time may have taken the same bytes off.
+            let left = |all: u64| Some(all.saturating_sub(bytes));
+            self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).ok();
         }
         written
     }

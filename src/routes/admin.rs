@@ -76,9 +76,12 @@ pub(crate) fn status(app: &App) -> Response {
     .into_response()
 }
 
-/// `POST /-/flush`: writes the head to blocks and answers when they are committed.
+/// `POST /-/flush`: writes the head to blocks, and what alerting remembers to its image, and answers
+/// when both are done: a backup takes them then.
 pub(crate) async fn flush(app: &App) -> Response {
-    match app.storage.flush().await {
+    let flushed = app.storage.flush().await;
+    app.alerting.save().await;
+    match flushed {
         Ok(report) => axum::Json(serde_json::json!({
             "blocks": report.blocks,
             "samples": report.samples,
