@@ -180,6 +180,8 @@ pub(crate) static ROUTES: &[Route] = &[
     route("/send", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
     route("/queries", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
     route("/settings", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
+    route("/login", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
+    route("/welcome", Methods::Get, Anyone, BodyLimit::None, Handler::Page),
     route("/graph", Methods::Get, Anyone, BodyLimit::None, Handler::Graph),
     route("/assets/{file}", Methods::Get, Anyone, BodyLimit::None, Handler::Asset),
     route("/livez", Methods::Get, Anyone, BodyLimit::None, Handler::Live),

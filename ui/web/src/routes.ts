@@ -14,6 +14,8 @@ export interface Page {
   fills?: boolean;
   /** The page has no time range. */
   timeless?: boolean;
+  /** The page stands alone: whoever sees it may not be logged in. */
+  bare?: boolean;
   load: () => Promise<{ default: ComponentType<PageProps> }>;
 }
 
@@ -43,4 +45,6 @@ export const PAGES: readonly Page[] = [
   { path: "/queries", title: "Queries", timeless: true, load: () => import("./pages/queries/Queries") },
   { path: "/settings", title: "Settings", chord: "g ,", icon: "gear", group: "Run", timeless: true, load: () => import("./pages/settings/Settings") },
   { path: "/status", title: "Status", timeless: true, load: () => import("./pages/settings/Status") },
+  { path: "/login", title: "Log in", timeless: true, bare: true, load: () => import("./pages/login/Login") },
+  { path: "/welcome", title: "Set a password", timeless: true, bare: true, load: () => import("./pages/login/Welcome") },
 ];

@@ -2,6 +2,7 @@
 // that are under way shared, what nobody waits for cancelled.
 import { LIMITS } from "./limits";
 import { param, place } from "./router";
+import { csrf, freshCsrf, toLogin } from "./session";
 
 /** What an answer took. */
 export interface Stats {
@@ -42,7 +43,7 @@ export class ApiError extends Error {
     if (this.status === 0) return "The server did not answer. Is Tarn running, and is the network there? The page asks again when you press Retry.";
     if (this.type === "slow") return "Ask for a shorter time range or fewer series, or look at Status: the server may be busy.";
     if (this.status === 401) return "Your session has ended. Log in again; you come back to this page.";
-    if (this.status === 403) return "Your role does not allow this. An admin can change that under Settings.";
+    if (this.status === 403) return "An admin can change what you may do under Settings, Access.";
     if (this.status === 404) return "It may have been removed by retention, or the link is of another tenant.";
     if (this.status === 409) return "Somebody else changed it meanwhile. Load it again and look at the difference.";
     if (this.status === 413 || this.status === 422) return "Narrow the question: a shorter range, more matchers, or an aggregation.";
@@ -82,6 +83,25 @@ export interface Send {
   signal?: AbortSignal;
   /** The answer has no end: only `signal` ends it. */
   endless?: boolean;
+  /** A 401 is an answer like others: a password was wrong. */
+  mayBeWrong?: boolean;
+}
+
+/** Sends a change with the token that the server asks of browsers; one that is over is replaced once. */
+async function change(target: string, init: RequestInit): Promise<Response> {
+  const token = await csrf();
+  const once = (now: string | null) => fetch(target, now ? { ...init, headers: { ...init.headers, "X-Tarn-Csrf": now } } : init);
+  const response = await once(token);
+  if (response.status !== 403) return response;
+  const fresh = await freshCsrf(token);
+  return fresh === null ? response : once(fresh);
+}
+
+/** `fetch` as the app does it: changes with their token, and a 401 leads to the login. */
+export async function fetched(target: string, init: RequestInit, mayBeWrong = false): Promise<Response> {
+  const response = await ((init.method ?? "GET") === "GET" ? fetch(target, init) : change(target, init));
+  if (response.status === 401 && !mayBeWrong) toLogin();
+  return response;
 }
 
 /** Sends a request and returns the response if it is a good one. */
@@ -100,7 +120,7 @@ export async function send(path: string, query: Query = {}, options: Send = {}):
   }
   let response: Response;
   try {
-    response = await fetch(target, init);
+    response = await fetched(target, init, options.mayBeWrong);
   } catch (error) {
     if (options.signal?.aborted) throw error;
     if (slow.aborted) throw new ApiError(408, "slow", `no answer within ${LIMITS.patienceMs / 1000} s`);

@@ -68,6 +68,13 @@ function toUrl(to: string, params?: Params): string {
   return href(to, params);
 }
 
+/** Stands at an exact address of the app, in place of the one that is open. */
+export function go(url: string) {
+  history.replaceState(null, "", url);
+  place.value = read();
+  toTop();
+}
+
 /** Changes parameters of the page that is open; absent values are taken out. */
 export function setParams(params: Params, how: { replace?: boolean } = {}) {
   const all = new URLSearchParams(place.value.params);

@@ -1,6 +1,7 @@
 // What goes wrong in the page, and how long it took to show something, is told to the same server as
 // OTLP logs, so that Tarn's own Overview knows. Bounded: a page that fails in a loop tells ten times.
-import { url } from "./api";
+import { fetched, url } from "./api";
+import { loadMe, me, whyNot } from "./session";
 
 const TELL_MAX = 10;
 let told = 0;
@@ -22,8 +23,14 @@ function tell(severity: "INFO" | "ERROR", body: string, attributes: Attribute[])
   };
   const resource = { attributes: [{ key: "service.name", value: { stringValue: "tarn" } }, { key: "telemetry.sdk.language", value: { stringValue: "webjs" } }] };
   const request = { resourceLogs: [{ resource, scopeLogs: [{ scope: { name: "tarn.ui" }, logRecords: [record] }] }] };
-  // Nobody waits for it, and a page must not fail because of it.
-  fetch(url("/v1/logs"), { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(request), keepalive: true }).catch(() => {});
+  // Nobody waits for it, and a page must not fail because of it. Who may only read tells nothing.
+  void send(JSON.stringify(request));
+}
+
+async function send(body: string) {
+  const now = me.peek() ?? (await loadMe());
+  if ((now?.login && !now.principal) || whyNot("ingest")) return;
+  fetched(url("/v1/logs"), { method: "POST", headers: { "Content-Type": "application/json" }, body, keepalive: true }, true).catch(() => {});
 }
 
 export function watchPage() {

@@ -3,7 +3,8 @@ import { useSignal } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { addShortcuts } from "../lib/keys";
-import { match, navigate, path } from "../lib/router";
+import { href, match, navigate, param, path } from "../lib/router";
+import { me } from "../lib/session";
 import { refresh, shift, zoomOut } from "../lib/time";
 import { nextTheme } from "../lib/theme";
 import { heading } from "../lib/title";
@@ -29,7 +30,9 @@ export function App() {
   const railOpen = useSignal(false);
   const palette = useSignal(false);
   const help = useSignal(false);
+  const bare = found?.page.bare ?? false;
   useEffect(() => {
+    if (bare) return;
     const pages = PAGES.filter((page) => page.chord).map((page) => ({ keys: page.chord!, name: page.title, run: () => navigate(page.path, {}) }));
     return addShortcuts(
       ...pages,
@@ -42,18 +45,23 @@ export function App() {
       { keys: "[", name: "Earlier", run: () => shift(-1) },
       { keys: "]", name: "Later", run: () => shift(1) },
     );
-  }, []);
+  }, [bare]);
   useEffect(() => {
     railOpen.value = false;
     document.title = found ? `${found.parts.name ?? found.page.title} · Tarn` : "Tarn";
   }, [path.value]);
+  // Another tenant has other data: its page begins anew.
+  const content = found ? <Lazy key={`${found.page.path} ${param("tenant")}`} page={found.page} parts={found.parts} /> : <NotFound />;
+  if (bare) return <main id="main" tabIndex={-1} class="bare"><Guard reset={path.value}>{content}</Guard></main>;
+  const open = me.value?.insecure_bind;
   return (
-    <div class="shell">
+    <div class={open ? "shell warned" : "shell"}>
+      {open && <p class="openbanner" role="status"><span aria-hidden="true">▲</span> Anyone who reaches this address can read and change everything. <a href={href("/settings", { part: "users" })}>Ask for a login</a></p>}
       <a class="btn skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>Skip to the page</a>
       <Rail current={found?.page} open={railOpen.value} />
       <TopBar title={heading.value || (found ? found.parts.name ?? found.page.title : "Not found")} timeless={found?.page.timeless} onMenu={() => (railOpen.value = !railOpen.value)} onJump={() => (palette.value = true)} />
       <main id="main" tabIndex={-1} class={found?.page.fills ? "fills" : ""} onClick={() => (railOpen.value = false)}>
-        <Guard reset={path.value}>{found ? <Lazy key={found.page.path} page={found.page} parts={found.parts} /> : <NotFound />}</Guard>
+        <Guard reset={path.value}>{content}</Guard>
       </main>
       {palette.value && <Palette onClose={() => (palette.value = false)} />}
       {help.value && <KeyHelp onClose={() => (help.value = false)} />}

@@ -5,6 +5,8 @@ import { nextTheme, theme } from "../lib/theme";
 import { pinnedLink } from "../lib/api";
 import { Icon } from "../ui/icons";
 import { Copy, Popover } from "../ui/parts";
+import { me } from "../lib/session";
+import { Who } from "./Who";
 import { TimePicker } from "./TimePicker";
 
 const EVERY: [number, string][] = [[0, "Off"], [5, "5 s"], [10, "10 s"], [30, "30 s"], [60, "1 min"], [300, "5 min"]];
@@ -51,6 +53,7 @@ export function TopBar({ title, timeless, onMenu, onJump }: TopBarProps) {
       <button class="btn plain icon" aria-label={`Theme: ${theme.value}`} title={`Theme: ${theme.value}`} onClick={nextTheme}>
         <Icon name={theme.value === "light" ? "sun" : theme.value === "dark" ? "moon" : "auto"} />
       </button>
+      {me.value?.login && me.value.principal && <Who name={me.value.principal.name} />}
     </header>
   );
 }

@@ -1,6 +1,7 @@
 // What the shell knows of its server.
 import { signal } from "@preact/signals";
 import { send } from "../lib/api";
+import { isBare } from "../lib/session";
 
 export interface ServerStatus {
   version: string;
@@ -25,6 +26,9 @@ export async function serverStatus(signal?: AbortSignal): Promise<ServerStatus> 
   return status;
 }
 
-serverStatus().catch(() => {
-  // The page that is open says so itself.
-});
+// A page without data asks nothing.
+if (!isBare()) {
+  serverStatus().catch(() => {
+    // The page that is open says so itself.
+  });
+}

@@ -1,5 +1,5 @@
 // Boards on the server: read, saved against the revision that was read, exported, imported.
-import { ApiError, ask, envelope, headers, send, url, write } from "../../lib/api";
+import { ApiError, ask, envelope, fetched, headers, send, url, write } from "../../lib/api";
 import type { Board, Found, Problem, Row } from "../../panels/model";
 
 const AT = "/api/v1/dashboards";
@@ -22,7 +22,7 @@ export interface Conflict {
 /** Saves in place of a revision, or as a new board; somebody else's change comes back with the difference. */
 export async function saveBoard(board: Board, revision: number | null): Promise<{ revision: number } | { conflict: Conflict }> {
   const more: Record<string, string> = revision === null ? {} : { "If-Match": `"${revision}"` };
-  const response = await fetch(url(`${AT}/${encodeURIComponent(board.metadata.name)}`), { method: "PUT", headers: headers({ "Content-Type": "application/json", ...more }), body: JSON.stringify(board) }).catch(() => {
+  const response = await fetched(url(`${AT}/${encodeURIComponent(board.metadata.name)}`), { method: "PUT", headers: headers({ "Content-Type": "application/json", ...more }), body: JSON.stringify(board) }).catch(() => {
     throw new ApiError(0, "network", "the server cannot be reached");
   });
   if (response.ok) return (await envelope<{ revision: number }>(response)).data;
