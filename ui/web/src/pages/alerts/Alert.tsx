@@ -8,6 +8,7 @@ import { href, param } from "../../lib/router";
 import { ago, formatTime, from, range, rangeLabel, stepFor, tick, to } from "../../lib/time";
 import { formatNs, unitOfQuery } from "../../lib/units";
 import type { PageProps } from "../../routes";
+import { Act } from "../../ui/act";
 import { Badge, Copy, Empty, ErrorBox, Notices } from "../../ui/parts";
 import { linkOf } from "./AlertList";
 import "./alerts.css";
@@ -52,7 +53,7 @@ export default function Alert({ parts: { id } }: PageProps) {
         {service && <a class="btn" href={href("/logs", { q: `service:${JSON.stringify(service)} level>=warn`, of: null })}>Logs</a>}
         {service && <a class="btn" href={href("/traces", { q: `service:${JSON.stringify(service)}`, of: null })}>Traces</a>}
         {row?.labels.slo && <a class="btn" href={href(`/slos/${encodeURIComponent(row.labels.slo)}`, { of: null })}>Objective</a>}
-        <button class="btn" onClick={() => setSilencing(true)}>Silence…</button>
+        <Act role_="editor" class="btn" onClick={() => setSilencing(true)}>Silence…</Act>
       </div>
       {row?.annotations.summary && <p class="summary data">{row.annotations.summary}</p>}
       {data && !rule && !row && <Empty title="There is no such alert."><p>No rule has this name, and nothing of it is stored in {rangeLabel()}.</p><a class="btn" href={href("/alerts", { of: null })}>All alerts</a></Empty>}

@@ -2,6 +2,7 @@
 import { useMemo, useState } from "preact/hooks";
 import { href, navigate, param, setParams } from "../../lib/router";
 import { ago, formatTime, rangeLabel } from "../../lib/time";
+import { Act } from "../../ui/act";
 import { Badge, Empty } from "../../ui/parts";
 import { VirtualList } from "../../ui/VirtualList";
 import type { Overview } from "./fetch";
@@ -63,7 +64,7 @@ function AlertRow({ row, at, isActive, steps, stepS, onSilence }: { row: Row; at
       </span>
       <span role="gridcell" class="strip"><StateStrip states={row.states} steps={steps} page={isPage(row.labels)} label={`${row.name}: ${statesText(row.states, stepS)}`} /></span>
       <span role="gridcell" class="since muted" title={formatTime(row.since)}>{row.state === "over" ? ago(row.since) : row.since > 0 ? `for ${ago(row.since).replace(" ago", "")}` : ""}</span>
-      <span role="gridcell" class="do">{row.state !== "over" && !row.quiet && <button class="btn small plain" title={`Silence ${row.name}`} onClick={() => onSilence(matchersOf(row.labels))}>Silence</button>}</span>
+      <span role="gridcell" class="do">{row.state !== "over" && !row.quiet && <Act role_="editor" class="btn small plain" title={`Silence ${row.name}`} onClick={() => onSilence(matchersOf(row.labels))}>Silence</Act>}</span>
     </div>
   );
 }

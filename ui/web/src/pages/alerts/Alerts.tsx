@@ -4,6 +4,7 @@ import { ask } from "../../lib/api";
 import { useLoad } from "../../lib/load";
 import { param, setParams } from "../../lib/router";
 import { from, range, tick, to } from "../../lib/time";
+import { Act } from "../../ui/act";
 import { Badge, ErrorBox, Notices, Segmented } from "../../ui/parts";
 import { AlertList } from "./AlertList";
 import "./alerts.css";
@@ -31,7 +32,7 @@ export default function Alerts() {
       <div class="row">
         <Segmented label="What to show" value={view} choices={VIEWS} onChange={(value) => setParams({ view: value === "alerts" ? null : value })} />
         <span class="grow" />
-        <button class="btn" onClick={() => setSilencing("")}>Silence…</button>
+        <Act role_="editor" class="btn" onClick={() => setSilencing("")}>Silence…</Act>
       </div>
       <Health at={at} />
       {loaded.error && <ErrorBox error={loaded.error} retry={loaded.reload} />}

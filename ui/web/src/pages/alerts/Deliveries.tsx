@@ -4,6 +4,7 @@ import { ask, send } from "../../lib/api";
 import { asError, useLoad } from "../../lib/load";
 import { ago, formatTime } from "../../lib/time";
 import { formatNs } from "../../lib/units";
+import { Act } from "../../ui/act";
 import { Badge, Empty, ErrorBox, type State } from "../../ui/parts";
 import { loadDeliveries, type DeadLetter, type Delivery } from "./fetch";
 import { aboutOf } from "./model";
@@ -109,7 +110,7 @@ function DeadLetters({ letters, reload }: { letters: readonly DeadLetter[]; relo
                 <td class="data">{one.intent.flush.receiver} <span class="muted">{one.intent.flush.integration?.[0]}</span></td>
                 <td><code class="data">{aboutOf(one.intent.flush.group_key)}</code></td>
                 <td class="data"><span class="bad">{one.reason}</span> {one.message}</td>
-                <td class="num"><button class="btn small" onClick={() => replay(one.intent.id)}>Send again</button></td>
+                <td class="num"><Act role_="editor" class="btn small" onClick={() => replay(one.intent.id)}>Send again</Act></td>
               </tr>
             ))}
           </tbody>

@@ -4,6 +4,7 @@ import { ask, write } from "../../lib/api";
 import { asError, useLoad } from "../../lib/load";
 import { preference } from "../../lib/prefs";
 import { parseDuration, refresh } from "../../lib/time";
+import { Act } from "../../ui/act";
 import { Dialog, ErrorBox } from "../../ui/parts";
 import { matcherText, readMatchers, type Told } from "./model";
 
@@ -54,7 +55,7 @@ export function SilenceForm({ matchers: first, comment: firstComment = "", onClo
         <label class="field">Your name<input class="input" value={who} autocomplete="name" onInput={(e) => setWho(e.currentTarget.value)} /></label>
         <label class="field">Why<input class="input" value={comment} placeholder="what is being done about it" onInput={(e) => setComment(e.currentTarget.value)} /></label>
         {failed && <ErrorBox error={failed} />}
-        <span class="row"><button class="btn primary" disabled={!ready}>Silence for {length}</button><button type="button" class="btn" onClick={onClose}>Cancel</button></span>
+        <span class="row"><Act role_="editor" class="btn primary" disabled={!ready}>Silence for {length}</Act><button type="button" class="btn" onClick={onClose}>Cancel</button></span>
       </form>
     </Dialog>
   );

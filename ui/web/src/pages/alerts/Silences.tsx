@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { ask, write } from "../../lib/api";
 import { asError, useLoad } from "../../lib/load";
 import { ago, formatTime } from "../../lib/time";
+import { Act } from "../../ui/act";
 import { Badge, Empty, ErrorBox } from "../../ui/parts";
 import { matcherText, type Silence } from "./model";
 import { SilenceForm } from "./SilenceForm";
@@ -41,8 +42,8 @@ export function Silences({ at }: { at: string }) {
                   <td title={formatTime(Date.parse(silence.endsAt))}>{ago(Date.parse(silence.endsAt))}</td>
                   <td class="num">
                     {silence.status.state === "expired"
-                      ? <button class="btn small" onClick={() => setAgain(silence)}>Again…</button>
-                      : <button class="btn small" onClick={() => expire(silence)}>Expire</button>}
+                      ? <Act role_="editor" class="btn small" onClick={() => setAgain(silence)}>Again…</Act>
+                      : <Act role_="editor" class="btn small" onClick={() => expire(silence)}>Expire</Act>}
                   </td>
                 </tr>
               ))}

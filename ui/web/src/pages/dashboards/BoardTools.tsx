@@ -4,6 +4,7 @@ import type { ApiError } from "../../lib/api";
 import { asError } from "../../lib/load";
 import { navigate, setParams } from "../../lib/router";
 import type { Board, Found } from "../../panels/model";
+import { Act } from "../../ui/act";
 import { Dialog, ErrorBox, Popover } from "../../ui/parts";
 import { Icon } from "../../ui/icons";
 import { lazy } from "../../ui/lazy";
@@ -50,17 +51,17 @@ export function BoardTools({ found, board, changed, editing, onAdd, onReload, on
       {changed && <span class="badge warn">● not saved</span>}
       {editing && <button class="btn small" onClick={onAdd}><Icon name="plus" /> Panel</button>}
       {changed && <button class="btn small" onClick={onUndo}>Undo all</button>}
-      {found.editable && changed && <button class="btn small primary" disabled={busy} onClick={() => void save(found.revision)}>Save</button>}
-      {!found.editable && changed && <button class="btn small primary" onClick={() => setCopying(true)}>Save a copy</button>}
+      {found.editable && changed && <Act role_="editor" class="btn small primary" disabled={busy} onClick={() => void save(found.revision)}>Save</Act>}
+      {!found.editable && changed && <Act role_="editor" class="btn small primary" onClick={() => setCopying(true)}>Save a copy</Act>}
       <button class="btn small" aria-pressed={editing} onClick={() => setParams({ edit: editing ? null : true })}><Icon name="edit" /> Edit</button>
       <Popover label="More of this board" class="btn small icon" text="⋯">
         {(close) => (
           <div class="menu">
-            <button onClick={() => { close(); setCopying(true); }}>Save a copy…</button>
+            <Act role_="editor" onClick={() => { close(); setCopying(true); }}>Save a copy…</Act>
             <button onClick={() => { close(); void attempt(() => exportBoard(board.metadata.name, "yaml")); }}>Export as YAML</button>
             <button onClick={() => { close(); void attempt(() => exportBoard(board.metadata.name, "json")); }}>Export as JSON</button>
             {changed && <button onClick={() => { close(); download(`${board.metadata.name}.json`, JSON.stringify(board, null, 2)); }}>Export with my changes</button>}
-            {found.origin === "stored" && <button onClick={() => { close(); void remove(); }}>Delete revision {found.revision}</button>}
+            {found.origin === "stored" && <Act role_="editor" onClick={() => { close(); void remove(); }}>Delete revision {found.revision}</Act>}
           </div>
         )}
       </Popover>

@@ -6,6 +6,7 @@ import { LIMITS } from "../../lib/limits";
 import { asError } from "../../lib/load";
 import type { ApiError } from "../../lib/api";
 import type { Row } from "../../panels/model";
+import { Act } from "../../ui/act";
 import { Empty, ErrorBox, Notices } from "../../ui/parts";
 import { Icon } from "../../ui/icons";
 import { emptyBoard, nameOf } from "./change";
@@ -108,7 +109,7 @@ function NewBoard({ onFail }: { onFail: (error: ApiError) => void }) {
       onFail(asError(failure));
     }
   };
-  if (title === null) return <button class="btn primary" onClick={() => setTitle("")}><Icon name="plus" /> New board</button>;
+  if (title === null) return <Act role_="editor" class="btn primary" onClick={() => setTitle("")}><Icon name="plus" /> New board</Act>;
   return (
     <form class="row" onSubmit={(event) => { event.preventDefault(); void make(); }}>
       <input class="input boardsearch" autofocus placeholder="Title" aria-label="Title of the new board" value={title} onInput={(event) => setTitle(event.currentTarget.value)} />

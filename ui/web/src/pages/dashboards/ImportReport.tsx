@@ -4,6 +4,7 @@ import type { ApiError } from "../../lib/api";
 import { asError } from "../../lib/load";
 import { navigate } from "../../lib/router";
 import { titleOf, type Board } from "../../panels/model";
+import { Act } from "../../ui/act";
 import { Badge, ErrorBox } from "../../ui/parts";
 import { nameOf, renamed } from "./change";
 import { saveBoard, type Line, type Report } from "./store";
@@ -40,7 +41,7 @@ export function ImportReport({ imported, onClose }: { imported: Imported; onClos
           {report && <p>{report.whole ? <Badge state="ok">Nothing is lost</Badge> : <Badge state="warn">Some of it is missing</Badge>} {summary("panels", report.panels)}, {summary("variables", report.variables)}, {report.queries.length - wrong.length} of {report.queries.length} queries can be answered.</p>}
           <form class="row" onSubmit={(event) => { event.preventDefault(); void save(); }}>
             <label class="field">Title<input class="input boardsearch" value={title} onInput={(event) => setTitle(event.currentTarget.value)} /></label>
-            <button class="btn primary">Save as {nameOf(title)}</button>
+            <Act role_="editor" class="btn primary">Save as {nameOf(title)}</Act>
             <button type="button" class="btn" onClick={onClose}>Do not keep it</button>
           </form>
           {error && <ErrorBox error={error} />}

@@ -4,6 +4,7 @@ import { asError, useLoad } from "../../lib/load";
 import type { ApiError } from "../../lib/api";
 import { href, navigate } from "../../lib/router";
 import type { Panel } from "../../panels/model";
+import { Act } from "../../ui/act";
 import { Dialog, ErrorBox } from "../../ui/parts";
 import { addPanel, emptyBoard, nameOf, NEW_PANEL } from "../dashboards/change";
 import { listBoards, readBoard, saveBoard } from "../dashboards/store";
@@ -61,7 +62,7 @@ function Choose({ query, onClose }: { query: string; onClose: () => void }) {
         <label class="field">Title of the panel<input class="input" value={name} onInput={(event) => setName(event.currentTarget.value)} /></label>
         <pre class="panel body data">{query}</pre>
         {(error ?? unread) && <ErrorBox error={(error ?? unread)!} />}
-        <span class="row"><button class="btn primary">Add</button><button type="button" class="btn" onClick={onClose}>Cancel</button></span>
+        <span class="row"><Act role_="editor" class="btn primary">Add</Act><button type="button" class="btn" onClick={onClose}>Cancel</button></span>
       </form>
     </Dialog>
   );

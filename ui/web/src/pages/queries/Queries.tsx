@@ -6,6 +6,7 @@ import { asError, useLoad } from "../../lib/load";
 import { href, param } from "../../lib/router";
 import { ago, tick } from "../../lib/time";
 import { formatBytes, formatCount, formatNs } from "../../lib/units";
+import { Act } from "../../ui/act";
 import { Badge, Copy, Empty, ErrorBox } from "../../ui/parts";
 import "./queries.css";
 
@@ -55,7 +56,7 @@ export default function Queries() {
                       <td><Question one={one} /></td>
                       <td class="num">{formatNs(one.seconds * 1e9)}</td>
                       <td class="num">{formatBytes(one.bytes)}</td>
-                      <td><button class="btn small" onClick={() => end(one.id)}>End it</button></td>
+                      <td><Act role_="editor" class="btn small" onClick={() => end(one.id)}>End it</Act></td>
                     </tr>
                   ))}
                 </tbody>

@@ -2,13 +2,17 @@
 // source that was not there before.
 import { useEffect, useState } from "preact/hooks";
 import { ask } from "../../lib/api";
-import { useLoad } from "../../lib/load";
+import { asError, useLoad } from "../../lib/load";
 import { href, param, setParams } from "../../lib/router";
 import { ago } from "../../lib/time";
 import { formatCount } from "../../lib/units";
 import { serverStatus } from "../../shell/server";
-import { Badge, Copy, Segmented } from "../../ui/parts";
-import { addressOf, SNIPPETS, type Addresses } from "./snippets";
+import { me, tenantNow, type Role } from "../../lib/session";
+import { Act } from "../../ui/act";
+import { Icon } from "../../ui/icons";
+import { Badge, Copy, ErrorBox, Segmented } from "../../ui/parts";
+import { createKey } from "../settings/access/fetch";
+import { addressOf, keyWord, SNIPPETS, type Addresses } from "./snippets";
 import "./send.css";
 
 interface Source {
@@ -21,28 +25,35 @@ interface Source {
 }
 
 const EVERY_MS = 1500;
+const KEY_DAYS = 365;
 
 async function addresses(signal: AbortSignal): Promise<Addresses> {
-  const { settings } = await serverStatus(signal);
+  // Whoever may not see the settings is told the usual ports.
+  const settings: Record<string, string> = await serverStatus(signal).then((status) => status.settings, () => ({}));
+  const scheme = "listen.tls.certificate" in settings ? "https" : "http";
   const host = location.hostname;
   const origin = new URL(document.baseURI).href;
-  return { grpc: addressOf(settings["listen.otlp_grpc"], host, "4317"), http: addressOf(settings["listen.otlp_http"], host, "4318"), all: location.host, origin };
+  return { grpc: addressOf(settings["listen.otlp_grpc"], host, "4317"), http: addressOf(settings["listen.otlp_http"], host, "4318"), all: location.host, origin, scheme };
 }
 
 export default function Send() {
   const chosen = SNIPPETS.find((one) => one.id === param("with")) ?? SNIPPETS[0];
   const { data: at } = useLoad("addresses", addresses);
-  const text = at ? chosen.text(at) : "…";
+  const [tokens, setTokens] = useState<Record<string, string>>({});
+  const asks = me.value?.login ?? false;
+  const role = chosen.role ?? "ingest";
+  const text = at ? chosen.text({ ...at, key: asks ? tokens[role] ?? keyWord(chosen) : "" }) : "…";
   return (
     <div class="page send">
       <section class="panel" aria-label="How to send">
-        <header><h2>Send your data</h2><span class="muted">No account, no key, no setting: on this machine it just works.</span></header>
+        <header><h2>Send your data</h2><span class="muted">{asks ? "Senders show an API key." : "No account, no key, no setting: on this machine it just works."}</span></header>
         <div class="body">
           <Segmented label="Sender" value={chosen.id} choices={SNIPPETS.map(({ id, title }) => ({ value: id, label: title }))} onChange={(id) => setParams({ with: id }, { replace: true })} />
           <div class="snippet">
             <pre tabIndex={0} aria-label={`${chosen.title}, ready to copy`}>{text}</pre>
             <Copy text={text} />
           </div>
+          {asks && <KeyHere role={role} token={tokens[role]} onMade={(token) => setTokens({ ...tokens, [role]: token })} />}
           {chosen.note && <p class="muted">{chosen.note}</p>}
         </div>
       </section>
@@ -56,6 +67,26 @@ export default function Send() {
         <p class="body muted">Sends a small shop of ten services with a deploy that goes wrong, and plays Slack and PagerDuty.</p>
       </section>
     </div>
+  );
+}
+
+/** Makes the key that the text above wants, for the tenant that is open. */
+function KeyHere({ role, token, onMade }: { role: Role; token?: string; onMade: (token: string) => void }) {
+  const [error, setError] = useState<Error | null>(null);
+  const expires = () => new Date(Date.now() + KEY_DAYS * 86_400_000).toISOString();
+  const make = () => createKey(`${role}-${new Date().toISOString().slice(0, 10)}`, [{ role, tenants: [tenantNow()] }], expires()).then(({ token: made }) => (setError(null), onMade(made)), (why: unknown) => setError(asError(why)));
+  return (
+    <>
+      <div class="row keyhere">
+        {token ? <span role="status" class="muted"><Badge state="ok">made</Badge> The key stands in the text. It is shown only now, and good for a year; <a href={href("/settings", { part: "keys" })}>API keys</a> lists it.</span> : (
+          <>
+            <Act role_="admin" where="server" class="btn small" onClick={() => void make()}><Icon name="key" /> Make {role === "ingest" ? "an ingest" : "a viewer"} key</Act>
+            <span class="muted">for tenant {tenantNow()}; it goes into the text above. Whoever administers access can make one.</span>
+          </>
+        )}
+      </div>
+      {error && <ErrorBox error={error} />}
+    </>
   );
 }
 

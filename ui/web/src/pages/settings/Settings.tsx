@@ -1,19 +1,36 @@
-// The reader's own preferences, and what the server was told, with where each setting came from.
+// The reader's own preferences; what the server was told, with where each setting came from; who may do
+// what.
 import { useLoad } from "../../lib/load";
-import { href } from "../../lib/router";
+import { href, param, setParams } from "../../lib/router";
 import { theme, type Theme } from "../../lib/theme";
 import { isZone, refreshEvery, zone } from "../../lib/time";
 import { serverStatus } from "../../shell/server";
+import { lazy } from "../../ui/lazy";
 import { Empty, ErrorBox, Segmented } from "../../ui/parts";
 import "./settings.css";
 
 const THEMES = [{ value: "auto", label: "As the system" }, { value: "light", label: "Light" }, { value: "dark", label: "Dark" }] as const;
 const EVERY = [["0", "off"], ["5", "5 s"], ["10", "10 s"], ["30", "30 s"], ["60", "1 min"], ["300", "5 min"]].map(([value, label]) => ({ value, label }));
 
+const PARTS = [{ value: "own", label: "Yours and the server's" }, { value: "users", label: "Users" }, { value: "keys", label: "API keys" }, { value: "audit", label: "Audit" }] as const;
+type Shown = (typeof PARTS)[number]["value"];
+
+const Access = lazy(() => import("./access/Access").then((m) => m.Access));
+
 export default function Settings() {
-  const { data, error, reload } = useLoad("status", serverStatus);
+  const part = PARTS.find(({ value }) => value === param("part"))?.value ?? "own";
   return (
     <div class="page settings">
+      <span><Segmented<Shown> label="What to show" value={part} choices={PARTS} onChange={(value) => setParams({ part: value === "own" ? null : value, q: null })} /></span>
+      {part === "own" ? <Own /> : <Access key={part} part={part} />}
+    </div>
+  );
+}
+
+function Own() {
+  const { data, error, reload } = useLoad("status", serverStatus);
+  return (
+    <>
       <section class="panel" aria-label="Yours">
         <header><h2>Yours</h2><span class="muted">kept in this browser, in no link</span></header>
         <div class="body prefs">
@@ -42,6 +59,6 @@ export default function Settings() {
         ))}
         <p class="body muted">Settings come from <code>tarn.yaml</code>, the environment (<code>TARN_SECTION__KEY</code>) and flags; <code>tarn config reference</code> lists all of them. How the server is: <a href={href("/status")}>Status</a>.</p>
       </section>
-    </div>
+    </>
   );
 }
