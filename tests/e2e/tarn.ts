@@ -10,6 +10,8 @@ const PATIENCE_MS = 120_000;
 
 export interface Tarn {
   url: string;
+  /** The end of what the server printed. */
+  said: () => string;
   stop: () => Promise<void>;
 }
 
@@ -20,18 +22,19 @@ export function binary(): string {
   return path;
 }
 
-/** Starts a server; `shop` sends it so much of the past of the demo first. */
-export async function start({ shop }: { shop?: string } = {}): Promise<Tarn> {
+/** Starts a server; `shop` sends it so much of the past of the demo first, `more` are flags. */
+export async function start({ shop, more = [] }: { shop?: string; more?: string[] } = {}): Promise<Tarn> {
   const folder = mkdtempSync(join(tmpdir(), "tarn-e2e-"));
   const [http, otlpHttp, receiver] = await freePorts(3);
   const url = `http://127.0.0.1:${http}`;
   const files = join(folder, "demo");
-  const flags = ["--listen.http", `127.0.0.1:${http}`, "--listen.otlp-http", `127.0.0.1:${otlpHttp}`, "--listen.otlp-grpc", "off", "--storage.path", join(folder, "data")];
+  const flags = ["--listen.http", `127.0.0.1:${http}`, "--listen.otlp-http", `127.0.0.1:${otlpHttp}`, "--listen.otlp-grpc", "off", "--storage.path", join(folder, "data"), ...more];
   const children: ChildProcess[] = [];
   const stop = async () => {
     await Promise.all(children.map(end));
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   };
+  let said = () => "";
   try {
     let told: Promise<void> | undefined;
     if (shop) {
@@ -42,13 +45,14 @@ export async function start({ shop }: { shop?: string } = {}): Promise<Tarn> {
       flags.push("--alerting.slo-files", join(files, "slos.yml"), "--alerting.rule-files", join(files, "rules.yml"), "--alerting.alertmanager-config", join(files, "alertmanager.yml"));
     }
     const server = run(flags, children);
+    said = server.said;
     await until(async () => (await fetch(`${url}/readyz`)).ok, "the server", server);
     await told;
   } catch (error) {
     await stop();
     throw error;
   }
-  return { url, stop };
+  return { url, said: () => said(), stop };
 }
 
 interface Run {
