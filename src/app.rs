@@ -180,6 +180,8 @@ pub(crate) async fn start(
     }
     feeds.spawn(run_rules(Arc::clone(&app), feed_stop.clone()));
     feeds.spawn(auth::watch(Arc::clone(&app), feed_stop.clone()));
+    let welcome = welcome(&app.config, addresses.http);
+    feeds.spawn(auth::watch_people(Arc::clone(&app), welcome, feed_stop.clone()));
     feeds.spawn(boards::watch(Arc::clone(&app), feed_stop.clone()));
     if let Some(tls) = &tls {
         feeds.spawn(tls.clone().watch(Arc::clone(&app.clock), feed_stop.clone()));
@@ -254,6 +256,21 @@ async fn open_auth(
     }
     Box::pin(auth.begin()).await;
     Ok(auth)
+}
+
+/// Returns the address of the page on which a password is set, for whoever starts the server.
+fn welcome(config: &Config, http: SocketAddr) -> String {
+    let base = &config.ui.base_path;
+    let external = config.alerting.external_url.trim_end_matches('/');
+    if !external.is_empty() {
+        return format!("{external}/welcome");
+    }
+    let port = http.port();
+    let scheme = if config.listen.tls.certificate.is_some() { "https" } else { "http" };
+    if http.ip().is_unspecified() {
+        return format!("{scheme}://localhost:{port}{base}welcome");
+    }
+    format!("{scheme}://{http}{base}welcome")
 }
 
 /// Starts storing what Tarn says about itself, where that is wanted.

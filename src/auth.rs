@@ -8,7 +8,8 @@
 //! - [`api_key`]: tokens; [`keys`]: those that count; [`file`]: `auth.file`
 //! - [`credentials`]: what a request shows; [`failures`]: how often it may be wrong
 //! - [`people`] lets people in: [`users`] and [`sessions`] are documents that [`book`] holds, [`passwords`]
-//!   and [`attempts`] what a login passes, [`seal`] and [`cookie`] how it travels
+//!   and [`attempts`] what a login passes, [`seal`] and [`cookie`] how it travels;
+//!   [`oidc`] asks a provider instead
 //! - [`audit`]: who did what
 
 use std::net::IpAddr;
@@ -21,6 +22,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
+use tarn_alerting::egress::Egress;
 use tarn_model::error::{Error, ErrorKind, Result};
 use tarn_model::metrics::AUTH_REFUSALS;
 use tarn_model::tenant::TenantId;
@@ -29,11 +31,18 @@ use tarn_storage::documents::Documents;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use self::book::Book;
 use self::decide::{Needs, Question, decide};
 use self::failures::Failures;
 use self::keys::Keys;
-use self::principal::Principal;
+use self::metrics::Metrics;
+use self::oidc::Oidc;
+use self::people::People;
+use self::principal::{Grant, Principal};
+use self::sessions::{GroupGrants, Session};
+use self::users::NewLink;
 use crate::app::App;
+use crate::cli;
 use crate::config::Config;
 use crate::listen::peer::{Client, Peer};
 use crate::tenant;
@@ -49,6 +58,7 @@ mod failures;
 pub(crate) mod file;
 pub(crate) mod keys;
 pub(crate) mod metrics;
+pub(crate) mod oidc;
 pub(crate) mod passwords;
 pub(crate) mod people;
 pub(crate) mod principal;
@@ -67,7 +77,9 @@ pub(crate) struct Auth {
     login: bool,
     plain_http: bool,
     tenants_required: bool,
-    keys: Keys,
+    keys: Arc<Keys>,
+    /// Those who log in.
+    pub(crate) people: People,
     failures: Failures,
     refusals: Family<RefusalLabels, Counter>,
     clock: Arc<dyn Clock>,
@@ -99,7 +111,9 @@ impl Auth {
     ) -> Result<Self> {
         let own = TenantId::parse(OWN_TENANT)?;
         let (path, for_keys) = (&config.auth.file, Arc::clone(&clock));
-        let keys = Keys::new(path, own, documents, for_keys, registry)?;
+        let for_people = Book::new(documents.clone(), own.clone(), Arc::clone(&clock));
+        let keys = Arc::new(Keys::new(path, own, documents, for_keys, registry)?);
+        let people = people(config, for_people, &keys, &clock, registry)?;
         let refusals = Family::default();
         registry.register(AUTH_REFUSALS.name, AUTH_REFUSALS.help, refusals.clone());
         Ok(Self {
@@ -107,6 +121,7 @@ impl Auth {
             plain_http: config.auth.plain_http,
             tenants_required: config.tenants.required,
             keys,
+            people,
             failures: Failures::default(),
             refusals,
             clock,
@@ -127,10 +142,23 @@ impl Auth {
     ///
     /// # Errors
     /// What to answer instead.
-    pub(crate) fn admit(&self, needs: Needs, request: &mut Request) -> Result<Admitted> {
+    pub(crate) fn admit(
+        &self,
+        needs: Needs,
+        changes: bool,
+        request: &mut Request,
+    ) -> Result<Admitted> {
         let admitted = self.admitted(needs, request.headers(), request.extensions());
-        let admitted = admitted.inspect_err(|error| self.count(error))?;
+        let (admitted, session) = admitted.inspect_err(|error| self.count(error))?;
+        if let Some(session) = session.as_ref().filter(|_| changes) {
+            let sessions = &self.people.sessions;
+            let checked = sessions.check_page(session, request.uri(), request.headers());
+            checked.inspect_err(|error| self.count(error))?;
+        }
         let extensions = request.extensions_mut();
+        if let Some(session) = session {
+            extensions.insert(session);
+        }
         extensions.insert(admitted.tenant.clone());
         extensions.insert(Arc::clone(&admitted.principal));
         Ok(admitted)
@@ -141,19 +169,20 @@ impl Auth {
         needs: Needs,
         headers: &HeaderMap,
         extensions: &Extensions,
-    ) -> Result<Admitted> {
+    ) -> Result<(Admitted, Option<Session>)> {
         let named = tenant::named(headers);
         let (login, required) = (self.login, self.tenants_required);
         if !login || needs == Needs::Anyone {
             let tenant = decide(Question { login, needs, principal: None, named, required })?;
             let principal = if login { Principal::nobody() } else { Principal::open() };
-            return Ok(Admitted { tenant, principal });
+            return Ok((Admitted { tenant, principal }, None));
         }
-        let principal = self.principal(headers, extensions)?;
+        let (principal, session) = self.known(headers, extensions)?.unzip();
+        let session = session.flatten();
         let asked = Question { login, needs, principal: principal.as_deref(), named, required };
         let tenant = decide(asked)?;
         let missing = || Error::new(ErrorKind::Unauthenticated, "credentials are missing");
-        Ok(Admitted { tenant, principal: principal.ok_or_else(missing)? })
+        Ok((Admitted { tenant, principal: principal.ok_or_else(missing)? }, session))
     }
 
     /// Returns who asks; `None` where the request shows nothing. What is shown and wrong is an error,
@@ -167,14 +196,30 @@ impl Auth {
         headers: &HeaderMap,
         extensions: &Extensions,
     ) -> Result<Option<Arc<Principal>>> {
+        Ok(self.known(headers, extensions)?.map(|(principal, _)| principal))
+    }
+
+    /// As [`Auth::principal`], with the session, if it was one.
+    fn known(
+        &self,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+    ) -> Result<Option<(Arc<Principal>, Option<Session>)>> {
         let client = extensions.get::<Client>();
         if let Some(token) = credentials::token(headers).map_err(|e| self.wrong(client, e))? {
             self.check_transport(client)?;
             let known = self.keys.principal(&token);
-            return known.map(Some).map_err(|e| self.wrong(client, e));
+            let known = known.map_err(|e| self.wrong(client, e))?;
+            return Ok(Some((known, None)));
+        }
+        if cookie::is_shown(headers, cookie::SESSION) {
+            self.check_transport(client)?;
+            let (principal, session) = self.people.sessions.known(headers)?;
+            return Ok(Some((Arc::new(principal), Some(session))));
         }
         let certificate = extensions.get::<Peer>().and_then(|peer| peer.certificate.as_ref());
-        Ok(certificate.and_then(|certificate| self.keys.of_certificate(&certificate.names)))
+        let known = certificate.and_then(|found| self.keys.of_certificate(&found.names));
+        Ok(known.map(|principal| (principal, None)))
     }
 
     /// Refuses credentials that were sent where they can be read on the way.
@@ -226,6 +271,52 @@ impl Auth {
         if tokio::time::timeout(START_WAIT, Box::pin(self.keys.look())).await.is_err() {
             warn!("keys in the bucket are not read yet: until then those of auth.file work");
         }
+        let load = tokio::time::timeout(START_WAIT, Box::pin(self.people.load()));
+        if !matches!(load.await, Ok(Ok(()))) {
+            warn!("users and sessions in the bucket are not read yet: until then nobody logs in");
+        }
+    }
+}
+
+/// Makes what lets people in.
+fn people(
+    config: &Config,
+    book: Book,
+    keys: &Arc<Keys>,
+    clock: &Arc<dyn Clock>,
+    registry: &mut Registry,
+) -> Result<People> {
+    let settings = &config.people;
+    let egress = Egress::new(config.alerting.egress.clone(), Arc::clone(clock));
+    Ok(People::new(people::Parts {
+        book,
+        lives: settings.lives,
+        oidc: Oidc::new(settings.oidc.clone(), &egress, Arc::clone(clock))?,
+        groups: Arc::<Keys>::clone(keys),
+        metrics: Metrics::register(registry),
+        clock: Arc::clone(clock),
+    }))
+}
+
+impl GroupGrants for Keys {
+    fn grants(&self, groups: &[String]) -> Vec<Grant> {
+        let file = self.file();
+        let granted = groups.iter().filter_map(|group| file.groups.get(group));
+        granted.flatten().cloned().collect()
+    }
+}
+
+/// Lets the first administrator in, and keeps up with users and sessions until the stop. Where nobody
+/// has to log in nobody can.
+pub(crate) async fn watch_people(app: Arc<App>, welcome: String, stop: CancellationToken) {
+    if app.auth.login {
+        let tell = |link: &NewLink| {
+            cli::tell(format_args!(
+                "nobody administers this server yet; set a password, within a day: {welcome}#{}",
+                link.token
+            ));
+        };
+        app.auth.people.run(&tell, stop).await;
     }
 }
 

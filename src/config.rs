@@ -16,6 +16,8 @@ use tarn_model::limits::Limits;
 use tarn_storage::Options;
 use tarn_ui::base::BasePath;
 
+use crate::auth::oidc;
+use crate::auth::sessions::Lives;
 use crate::listen::Port;
 use crate::listen::peer::Proxies;
 use crate::telemetry::capture::Wants;
@@ -37,6 +39,7 @@ mod tests;
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) listen: Listen,
+    pub(crate) people: People,
     pub(crate) ui: Ui,
     /// Of its limits those of [`Config::limits`] hold.
     pub(crate) storage: Options,
@@ -71,7 +74,8 @@ impl Config {
             Login::Off => false,
             Login::Auto => {
                 let open = self.listen.beyond_loopback().next().is_some();
-                !self.auth.file.is_empty() || (open && !self.listen.insecure_bind)
+                let named = !self.auth.file.is_empty() || self.people.oidc.issuer.is_some();
+                named || (open && !self.listen.insecure_bind)
             }
         }
     }
@@ -137,6 +141,13 @@ pub(crate) struct Auth {
     pub(crate) file: String,
     /// Whether credentials are taken over connections that others can read.
     pub(crate) plain_http: bool,
+}
+
+/// How people log in.
+#[derive(Debug, Clone)]
+pub(crate) struct People {
+    pub(crate) lives: Lives,
+    pub(crate) oidc: oidc::Settings,
 }
 
 #[derive(Debug, Clone)]

@@ -13,7 +13,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter};
-use http::header::ALLOW;
+use http::header::{ALLOW, SET_COOKIE};
 use http::{Extensions, HeaderMap, HeaderValue, StatusCode, Version};
 use http_body_util::Limited;
 use serde::Serialize;
@@ -37,6 +37,7 @@ use crate::auth::audit;
 use crate::auth::decide::Needs;
 use crate::auth::decide::Needs::{Anyone, Server, Tenant};
 use crate::auth::principal::Role::{Admin, Editor, Ingest, Viewer};
+use crate::auth::sessions::Session;
 use crate::boards;
 use crate::health;
 use crate::listen::Port;
@@ -50,6 +51,8 @@ pub(crate) mod admin;
 mod alerts;
 mod calls;
 mod erase;
+pub(crate) mod login;
+mod oidc;
 mod openapi;
 mod pages;
 mod refuse;
@@ -81,6 +84,7 @@ pub(crate) enum BodyLimit {
     Alerts,
     Rules,
     Board,
+    Access,
 }
 
 /// Who answers.
@@ -127,6 +131,7 @@ pub(crate) enum Handler {
     Dashboards(boards::Endpoint),
     Audit,
     AccessKeys(keys::Endpoint),
+    Access(login::Endpoint),
 }
 
 /// One row. A path whose methods ask for different roles has several: what the caller needs is nothing,
@@ -243,6 +248,17 @@ pub(crate) static ROUTES: &[Route] = &[
     route("/api/v1/services", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Native(native::Endpoint::Services)),
     route("/api/v1/services/graph", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Native(native::Endpoint::ServicesGraph)),
     route("/api/v1/services/{name}", Methods::GetAndPost, Tenant(Viewer), BodyLimit::Form, Handler::Native(native::Endpoint::Service)),
+    route("/api/v1/access/me", Methods::Get, Anyone, BodyLimit::None, Handler::Access(login::Endpoint::Me)),
+    route("/api/v1/access/login", Methods::Post, Anyone, BodyLimit::Access, Handler::Access(login::Endpoint::Login)),
+    route("/api/v1/access/logout", Methods::Post, Anyone, BodyLimit::None, Handler::Access(login::Endpoint::Logout)),
+    route("/api/v1/access/password", Methods::Post, Anyone, BodyLimit::Access, Handler::Access(login::Endpoint::Password)),
+    route("/api/v1/access/oidc/start", Methods::Get, Anyone, BodyLimit::None, Handler::Access(login::Endpoint::OidcStart)),
+    route("/api/v1/access/oidc/callback", Methods::Get, Anyone, BodyLimit::None, Handler::Access(login::Endpoint::OidcCallback)),
+    route("/api/v1/access/users", Methods::Get, Server(Admin), BodyLimit::None, Handler::Access(login::Endpoint::Users)),
+    route("/api/v1/access/users", Methods::Post, Server(Admin), BodyLimit::Access, Handler::Access(login::Endpoint::Users)),
+    route("/api/v1/access/users/{name}", Methods::Put, Server(Admin), BodyLimit::Access, Handler::Access(login::Endpoint::User)),
+    route("/api/v1/access/users/{name}", Methods::Delete, Server(Admin), BodyLimit::None, Handler::Access(login::Endpoint::User)),
+    route("/api/v1/access/users/{name}/link", Methods::Post, Server(Admin), BodyLimit::None, Handler::Access(login::Endpoint::UserLink)),
     route("/api/v1/access/keys", Methods::Get, Server(Admin), BodyLimit::None, Handler::AccessKeys(keys::Endpoint::List)),
     route("/api/v1/access/keys", Methods::Post, Server(Admin), BodyLimit::Form, Handler::AccessKeys(keys::Endpoint::Create)),
     route("/api/v1/access/keys/{id}", Methods::Delete, Server(Admin), BodyLimit::None, Handler::AccessKeys(keys::Endpoint::Revoke)),
@@ -294,8 +310,8 @@ impl Route {
     pub(crate) fn paths(&self) -> Vec<String> {
         let mut paths = vec![self.path.to_owned()];
         use Handler::{
-            AccessKeys, Alerting, Alertmanager, Audit, Dashboards, Erase, Native, OpenApi, Reload,
-            Slos, Sources, Tombstones, Usage, UsageJobs,
+            Access, AccessKeys, Alerting, Alertmanager, Audit, Dashboards, Erase, Native, OpenApi,
+            Reload, Slos, Sources, Tombstones, Usage, UsageJobs,
         };
         let is_own = matches!(
             self.handler,
@@ -308,6 +324,7 @@ impl Route {
                 | Alerting(_)
                 | Slos
                 | Dashboards(_)
+                | Access(_)
                 | AccessKeys(_)
                 | OpenApi
                 | Audit
@@ -391,6 +408,7 @@ impl BodyLimit {
             Self::Otlp => limits.otlp_bytes_max.as_usize().saturating_add(GRPC_HEAD_BYTES + 1),
             Self::Alerts => alertmanager_v2::BODY_BYTES_MAX.saturating_add(1),
             Self::Rules => ruler::BODY_BYTES_MAX.saturating_add(1),
+            Self::Access => login::BODY_BYTES_MAX.saturating_add(1),
             Self::Board => tarn_ui::dashboards::api::BODY_BYTES_MAX.saturating_add(1),
         }
     }
@@ -477,13 +495,19 @@ async fn answer(app: Arc<App>, route: &'static Route, mut request: Request) -> R
         let message = "the request comes from a page of another origin";
         return envelope(StatusCode::FORBIDDEN, "forbidden", message);
     }
-    let admitted = match app.auth.admit(route.needs_of(&request), &mut request) {
+    let (needs, changes) = (route.needs_of(&request), route.changes());
+    let admitted = match app.auth.admit(needs, changes, &mut request) {
         Ok(admitted) => admitted,
         Err(refusal) => return refuse::refuse(&app, route, request, refusal).await,
     };
+    let session = request.extensions().get::<Session>().cloned();
     let span = trace::begin(&*app.rng, route, &request);
-    let response = handle(app, route, admitted, request).instrument(span.clone()).await;
+    let mut response =
+        handle(Arc::clone(&app), route, admitted, request).instrument(span.clone()).await;
     trace::end(&span, &response);
+    if let Some(cookie) = session.and_then(|s| app.auth.people.sessions.renewed(&s)) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
     response
 }
 
@@ -543,6 +567,7 @@ async fn handle(
             boards::handle(&app, endpoint, (tenant, &principal), request).await
         }
         Handler::AccessKeys(endpoint) => keys::handle(&app, endpoint, &principal, request).await,
+        Handler::Access(endpoint) => login::handle(&app, endpoint, &principal, request).await,
     }
 }
 

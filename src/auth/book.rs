@@ -37,6 +37,8 @@ const SESSIONS: &str = "sessions";
 pub(crate) const USERS_MAX: usize = 5_000;
 /// Sessions that were ended early, within the longest life of a session; some 3 MB.
 const REVOKED_MAX: usize = 50_000;
+/// Revisions of the sessions that were ended.
+const REVISIONS_KEPT: u64 = 100;
 /// Tries at a change that somebody else is making too.
 const ATTEMPTS_MAX: u32 = 8;
 
@@ -269,11 +271,21 @@ impl Book {
             }
             stored.sessions.insert(session.to_owned(), until_ms);
             let put = self.documents.put(id, Some(expected), "tarn", body(&stored)?).await?;
-            if matches!(put, Change::Stored(_)) {
-                return Ok(());
+            if let Change::Stored(revision) = put {
+                return self.trim(id, revision.number).await;
             }
         }
         Err(Error::unavailable("many sessions end at once", Duration::from_secs(1)))
+    }
+}
+
+impl Book {
+    /// Lets go of old revisions now and then: every logout is one, and nobody asks for their history.
+    async fn trim(&self, id: Id<'_>, newest: u64) -> Result<()> {
+        if newest.is_multiple_of(REVISIONS_KEPT) {
+            self.documents.trim(id, REVISIONS_KEPT).await?;
+        }
+        Ok(())
     }
 }
 

@@ -16,13 +16,18 @@ use tracing::warn;
 use super::attempts::Attempts;
 use super::book::Book;
 use super::metrics::{By, Login, Metrics};
+use super::oidc::{Identity, Oidc};
 use super::passwords::Passwords;
 use super::sessions::{GroupGrants, Lives, Sessions, not_read_yet};
-use super::users::{self, User};
+use super::users::{self, NewLink, User};
 
 /// Longer than any name or password that can be set; the work for a guess stays small.
 const TEXT_BYTES_MAX: usize = 1024;
-/// How long the start tries to read users from the bucket.
+/// Groups of one person that count; they travel in the cookie.
+const GROUPS_MAX: usize = 32;
+/// Groups that are named to somebody whom none of them helps.
+const GROUPS_SHOWN: usize = 10;
+/// The pause between tries to read users from the bucket.
 const LOAD_PAUSE: Duration = Duration::from_secs(2);
 
 /// Everything about people who log in.
@@ -31,9 +36,23 @@ pub(crate) struct People {
     pub(crate) book: Arc<Book>,
     pub(crate) sessions: Sessions,
     pub(crate) metrics: Metrics,
+    /// The provider of logins, if there is one.
+    pub(crate) oidc: Option<Oidc>,
+    groups: Arc<dyn GroupGrants>,
     passwords: Passwords,
     attempts: Attempts,
     clock: Arc<dyn Clock>,
+}
+
+/// What people are made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) book: Book,
+    pub(crate) lives: Lives,
+    pub(crate) oidc: Option<Oidc>,
+    pub(crate) groups: Arc<dyn GroupGrants>,
+    pub(crate) metrics: Metrics,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// A password that somebody shows.
@@ -53,41 +72,51 @@ pub(crate) struct LoggedIn {
 
 impl People {
     /// Wires the parts; nothing is read yet.
-    pub(crate) fn new(
-        book: Book,
-        lives: Lives,
-        groups: Arc<dyn GroupGrants>,
-        metrics: Metrics,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { book, lives, oidc, groups, metrics, clock } = parts;
         let book = Arc::new(book);
-        let sessions = Sessions::new(Arc::clone(&book), lives, groups, metrics.clone());
+        let sessions =
+            Sessions::new(Arc::clone(&book), lives, Arc::clone(&groups), metrics.clone());
         let (passwords, attempts) = (Passwords::new(), Attempts::default());
-        Self { book, sessions, metrics, passwords, attempts, clock }
+        Self { book, sessions, metrics, oidc, groups, passwords, attempts, clock }
     }
 
-    /// Reads users and sessions; then keeps up with them until the stop. `first` is called once they are
-    /// read.
-    pub(crate) async fn run(&self, first: impl AsyncFnOnce(), stop: CancellationToken) {
+    /// Reads users and sessions, where that was not done; then keeps up with them until the stop. Where
+    /// nobody administers the server, `tell` is given the link for whoever will.
+    pub(crate) async fn run(
+        &self,
+        tell: &(dyn Fn(&NewLink) + Send + Sync),
+        stop: CancellationToken,
+    ) {
         let begin = async {
-            while let Err(error) = self.prepare().await {
+            while let Err(error) = self.begin(tell).await {
                 warn!(%error, "users and sessions cannot be read yet; nobody can log in");
                 self.clock.sleep(LOAD_PAUSE).await;
             }
-            first().await;
         };
-        if stop.run_until_cancelled(begin).await.is_some() {
+        if stop.run_until_cancelled(Box::pin(begin)).await.is_some() {
             self.book.watch(&stop).await;
         }
     }
 
-    /// Reads users and sessions, and draws what logins need.
+    async fn begin(&self, tell: &(dyn Fn(&NewLink) + Send + Sync)) -> Result<()> {
+        if self.book.known().key.is_none() {
+            self.load().await?;
+        }
+        self.passwords.prepare().await?;
+        // A provider says who administers, through its groups.
+        if self.oidc.is_none() && !users::is_set_up(&self.book) {
+            tell(&users::first(&self.book).await?);
+        }
+        Ok(())
+    }
+
+    /// Reads users and sessions.
     ///
     /// # Errors
     /// `Unavailable` where the bucket is.
-    pub(crate) async fn prepare(&self) -> Result<()> {
-        self.book.load().await?;
-        self.passwords.prepare().await
+    pub(crate) async fn load(&self) -> Result<()> {
+        self.book.load().await
     }
 
     /// Lets somebody in who knows a password.
@@ -183,6 +212,29 @@ impl People {
         let user = users::change_password(&self.book, name, old, &hashed).await?;
         let cookie = self.sessions.begin(name, &user)?;
         Ok(LoggedIn { name: name.to_owned(), cookie })
+    }
+
+    /// Lets somebody in whom the provider knows, if any of their groups is granted something. Only those
+    /// groups go into the session.
+    ///
+    /// # Errors
+    /// `Forbidden` where none is; `Unavailable` until the store was read.
+    pub(crate) fn let_in(&self, identity: &Identity) -> Result<HeaderValue> {
+        let Identity { subject, name, groups } = identity;
+        let is_granted =
+            |group: &&String| !self.groups.grants(std::slice::from_ref(*group)).is_empty();
+        let granted: Vec<String> =
+            groups.iter().filter(is_granted).take(GROUPS_MAX).cloned().collect();
+        if granted.is_empty() {
+            let few: Vec<&str> = groups.iter().take(GROUPS_SHOWN).map(String::as_str).collect();
+            let theirs = if few.is_empty() { "none".to_owned() } else { few.join(", ") };
+            let message = format!(
+                "the provider knows {name:?}, and none of their groups ({theirs}) is granted anything \
+                 here: auth.file grants groups"
+            );
+            return Err(Error::new(ErrorKind::Forbidden, message));
+        }
+        self.sessions.begin_oidc(name.clone(), subject.clone(), granted)
     }
 
     /// Returns until when a name has to wait, Unix ms.

@@ -136,13 +136,21 @@ impl Sessions {
         if !cookie::is_shown(headers, cookie::SESSION) {
             return None;
         }
-        match self.read(headers) {
-            Ok(found) => Some(found),
-            Err(refused) => {
-                self.0.metrics.refused(refused);
-                None
+        self.known(headers).ok()
+    }
+
+    /// As [`Sessions::principal`], of a request that shows a cookie.
+    ///
+    /// # Errors
+    /// `Unauthenticated` where the session is over or none; `Unavailable` until the store was read.
+    pub(crate) fn known(&self, headers: &HeaderMap) -> Result<(Principal, Session)> {
+        self.read(headers).map_err(|refused| {
+            self.0.metrics.refused(refused);
+            match refused {
+                Refused::Unread => not_read_yet(),
+                _ => Error::new(ErrorKind::Unauthenticated, "the session is over: log in again"),
             }
-        }
+        })
     }
 
     fn read(&self, headers: &HeaderMap) -> Result<(Principal, Session), Refused> {

@@ -74,7 +74,7 @@ impl User {
 
     /// Returns whether it administers the whole server.
     fn is_admin(&self) -> bool {
-        self.grants.iter().any(|g| g.role == Role::Admin && g.tenants == Tenants::All)
+        administers(&self.grants)
     }
 
     fn add_link(&mut self, link: Link, now_ms: i64) {
@@ -100,7 +100,19 @@ impl User {
     }
 }
 
-/// Returns whether the store still waits for its first administrator.
+/// Returns whether grants are those of an administrator of the whole server.
+pub(crate) fn administers(grants: &[Grant]) -> bool {
+    grants.iter().any(|grant| grant.role == Role::Admin && grant.tenants == Tenants::All)
+}
+
+/// Returns whether nobody but this user administers the server with a password.
+pub(crate) fn is_only_admin(book: &Book, name: &str) -> bool {
+    let known = book.known();
+    let mut admins = known.users.iter().filter(|(_, u)| u.is_admin() && u.password.is_some());
+    admins.next().is_some_and(|(first, _)| first == name) && admins.next().is_none()
+}
+
+/// Returns whether an administrator has a password.
 pub(crate) fn is_set_up(book: &Book) -> bool {
     book.known().users.values().any(|user| user.is_admin() && user.password.is_some())
 }

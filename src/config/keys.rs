@@ -19,14 +19,17 @@ use tarn_model::units::{ByteSize, format_duration, parse_duration};
 use tarn_storage::object::bucket::{Addressing, BucketUrl};
 use tarn_storage::{Options, WalSync};
 use tarn_ui::base::BasePath;
+use url::Url;
 
+use crate::auth::oidc;
+use crate::auth::sessions::Lives;
 use crate::listen::peer::Proxies;
 use crate::tls::{self, ClientAuth};
 
 use super::retention::{self, Retention};
 use super::{
-    Audit, Auth, Config, Listen, Log, LogFormat, Login, Query, Shutdown, Telemetry, Tenants, Ui,
-    secret,
+    Audit, Auth, Config, Listen, Log, LogFormat, Login, People, Query, Shutdown, Telemetry,
+    Tenants, Ui, secret,
 };
 
 /// One setting.
@@ -130,7 +133,7 @@ pub(crate) static KEYS: &[Key] = &[
         "auth.login",
         "auto, on or off",
         |_| "auto".to_owned(),
-        "Whether requests need credentials. auto: as soon as an address of listen.* is not loopback, or auth.file is set. With it on, a request from this machine needs them too: a proxy here would look like one.",
+        "Whether requests need credentials. auto: as soon as an address of listen.* is not loopback, or auth.file or auth.oidc.issuer is set. With it on, a request from this machine needs them too: a proxy here would look like one.",
         |c, v| put(&mut c.auth.login, login(v))
     ),
     key!(
@@ -202,6 +205,62 @@ pub(crate) static KEYS: &[Key] = &[
         |_| "/".to_owned(),
         "Where browsers find this server, when a proxy shows it as a folder of a host: /tarn/. Links of the pages begin with it. The proxy may take the prefix away or leave it.",
         |c, v| put(&mut c.ui.base_path, BasePath::parse(v))
+    ),
+    key!(
+        "auth.session_idle",
+        "duration",
+        |_| "12h".to_owned(),
+        "A person who does nothing for so long has to log in again.",
+        |c, v| put(&mut c.people.lives.idle, positive_duration(v))
+    ),
+    key!(
+        "auth.session_max",
+        "duration",
+        |_| "7d".to_owned(),
+        "After so long everybody has to log in again. Groups of an OIDC provider are read at the login: whoever loses one there keeps it here until then.",
+        |c, v| put(&mut c.people.lives.max, positive_duration(v))
+    ),
+    key!(
+        "auth.oidc.issuer",
+        "address",
+        |_| String::new(),
+        "A provider at which people log in, such as https://login.example.org/realms/main: the address below which it has .well-known/openid-configuration. It sends browsers back to /api/v1/access/oidc/callback, which it has to know. Empty: none.",
+        |c, v| put(&mut c.people.oidc.issuer, optional(v, url))
+    ),
+    key!(
+        "auth.oidc.client_id",
+        "text",
+        |_| String::new(),
+        "What the provider calls this server.",
+        |c, v| put(&mut c.people.oidc.client_id, text(v))
+    ),
+    key!(
+        "auth.oidc.client_secret",
+        "secret",
+        |_| String::new(),
+        "The secret that the provider gave it: file:/path, env:NAME or credential:NAME. Empty: a public client, which PKCE alone protects.",
+        |c, v| put(&mut c.people.oidc.client_secret, Ok(secret::parse(v)))
+    ),
+    key!(
+        "auth.oidc.scopes",
+        "list of names",
+        |_| "openid, profile, email".to_owned(),
+        "What the provider is asked to tell; some tell groups only for a scope of that name.",
+        |c, v| put(&mut c.people.oidc.scopes, list(v))
+    ),
+    key!(
+        "auth.oidc.groups_claim",
+        "text",
+        |_| "groups".to_owned(),
+        "The claim of the ID token, or of the user info, that lists a person's groups. auth.file says what groups may do.",
+        |c, v| put(&mut c.people.oidc.groups_claim, text(v))
+    ),
+    key!(
+        "auth.oidc.name",
+        "text",
+        |_| "single sign-on".to_owned(),
+        "What the login page calls the provider.",
+        |c, v| put(&mut c.people.oidc.name, text(v))
     ),
     key!(
         "storage.path",
@@ -1143,6 +1202,10 @@ pub(super) fn blank() -> Config {
             proxies: Proxies::default(),
             tls: tls::Options::default(),
         },
+        people: People {
+            lives: Lives { idle: nothing, max: nothing },
+            oidc: oidc::Settings::default(),
+        },
         ui: Ui { base_path: BasePath::default(), dashboards: Vec::new() },
         storage: Options::new(""),
         retention: Retention::default(),
@@ -1341,6 +1404,14 @@ fn web_address(text: &str) -> Result<String, String> {
 
 fn bucket(text: &str) -> Result<BucketUrl, String> {
     BucketUrl::parse(text).map_err(|e| e.message())
+}
+
+fn url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(&endpoint(text)?).map_err(|e| e.to_string())?;
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+        return Err(format!("{text:?} is more than an address"));
+    }
+    Ok(url)
 }
 
 fn endpoint(text: &str) -> Result<String, String> {

@@ -58,6 +58,15 @@ const ROUTES_DESCRIBED: &[Described] = &[
     ("/api/v1/erase", "Erases the rows that a body in JSON names.", &[]),
     ("/api/v1/access/audit", "Who did what, newest first, and where the chain of events ends.", &["q", "start", "end", "limit", "cursor"]),
     ("/api/v1/tombstones", "What was erased.", &[]),
+    ("/api/v1/access/me", "Who asks, what they may do, and how people log in here.", &[]),
+    ("/api/v1/access/login", "Begins the session of the user whom a body in JSON names, with its password.", &[]),
+    ("/api/v1/access/logout", "Ends a session.", &[]),
+    ("/api/v1/access/password", "Sets the password of whoever has a link, or knows the old one.", &[]),
+    ("/api/v1/access/oidc/start", "Sends a browser to the provider of logins.", &["back"]),
+    ("/api/v1/access/oidc/callback", "Takes a browser that comes back from the provider.", &[]),
+    ("/api/v1/access/users", "Users with what they may do; makes one, and the link to set a password.", &[]),
+    ("/api/v1/access/users/{name}", "Changes what a user may do, or removes the user.", &["name"]),
+    ("/api/v1/access/users/{name}/link", "Makes another link to set a password.", &["name"]),
     ("/api/v1/access/keys", "API keys; a body in JSON makes one, whose token is answered once.", &[]),
     ("/api/v1/access/keys/{id}", "Revokes an API key.", &[]),
 ];
@@ -77,6 +86,7 @@ const PARAMETERS: &[(&str, &str, &str)] = &[
     ("timeout", "string", "Shortens the time limit, such as `5s`."),
     ("buckets", "integer", "Into how many buckets the range is cut at most."),
     ("keys", "string", "Keys with commas between them; none: those that suit best."),
+    ("back", "string", "Where on this server the browser goes after the login."),
     ("at", "string", "The record's time, ns since 1970: `timestamp_unix_nano` of its row."),
     ("service", "string", "The record's service."),
     ("before", "integer", "How many records before it."),
@@ -104,14 +114,15 @@ pub(super) fn openapi() -> Response<Body> {
 /// Returns whether a route is of our own API.
 pub(super) fn is_own(route: &Route) -> bool {
     use Handler::{
-        AccessKeys, Alerting, Audit, Dashboards, Erase, Native, Nodes, OpenApi, Slos, Sources, Sql,
-        Tombstones, Usage, UsageJobs,
+        Access, AccessKeys, Alerting, Audit, Dashboards, Erase, Native, Nodes, OpenApi, Slos,
+        Sources, Sql, Tombstones, Usage, UsageJobs,
     };
     matches!(
         route.handler,
         Native(_)
             | Sql
             | Dashboards(_)
+            | Access(_)
             | AccessKeys(_)
             | Slos
             | Alerting(_)

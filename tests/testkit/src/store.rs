@@ -8,20 +8,38 @@ use object_store::memory::InMemory;
 use prometheus_client::registry::Registry;
 use tarn_model::error::Result;
 use tarn_model::limits::Limits;
+use tarn_model::rng::Rng;
+use tarn_model::time::Clock;
 use tarn_model::units::ByteSize;
 use tarn_storage::block::BlockMeta;
 use tarn_storage::block::reader::Blocks;
 use tarn_storage::catalog::State;
 use tarn_storage::catalog::format::Manifest;
+use tarn_storage::documents::Documents;
 use tarn_storage::head::Head;
+use tarn_storage::object::Objects;
 use tarn_storage::options::Compaction;
 use tarn_storage::view::{View, ViewCell};
 use tarn_storage::{Handles, Options, Storage};
 
 use crate::clock::RealClock;
-use crate::sim::SimRng;
+use crate::sim::{SimClock, SimRng};
 use crate::sim_disk::SimDisk;
 use crate::tasks::RealTasks;
+
+/// Makes documents in a bucket in memory, whose time the clock tells.
+pub fn documents(clock: &SimClock, seed: u64) -> Documents {
+    documents_in(Arc::new(InMemory::new()), clock, seed)
+}
+
+/// As [`documents`], in a bucket that others use too.
+pub fn documents_in(bucket: Arc<InMemory>, clock: &SimClock, seed: u64) -> Documents {
+    let clock: Arc<dyn Clock> = Arc::new(clock.clone());
+    let rng: Arc<dyn Rng> = Arc::new(SimRng::new(seed));
+    let registry = &mut Registry::default();
+    let objects = Objects::new(bucket, Arc::clone(&clock), Arc::clone(&rng), registry);
+    Documents::new(objects, clock, rng)
+}
 
 /// A store under test. Needs a multi-threaded runtime.
 #[derive(Debug)]
