@@ -4,7 +4,8 @@
 //! every change is an object of its own, `documents/KIND/tenant=T/NAME/N.document`, with who made it
 //! and when. Whoever creates number N+1 has changed revision N, everybody else is told the newest:
 //! two writers never overwrite each other, on any object store. Deleting is a revision, too, so that
-//! the history stays; nothing removes revisions.
+//! the history stays; revisions go only where whoever keeps a document has no use for its history
+//! ([`Documents::trim`]).
 //!
 //! The newest revision is the one with the highest number in a listing. Because a listing may lag
 //! behind, the next numbers are asked for as well, and a writer that went by an old one finds its
@@ -163,6 +164,29 @@ impl Documents {
         let older: Vec<_> = older.buffered(PARALLEL).try_collect().await?;
         let revisions = older.into_iter().flatten().map(|document| document.revision);
         Ok(std::iter::once(newest.revision).chain(revisions).take(limit).collect())
+    }
+
+    /// Deletes revisions of a document but the newest `keep`, and returns how many. For documents that
+    /// change all the time and whose history nobody asks for. `keep` has to be larger than what a
+    /// lagging listing may miss: a reader that goes by one that is gone is told `Corrupt`.
+    ///
+    /// # Errors
+    /// `Unavailable` where the bucket is.
+    pub async fn trim(&self, id: Id<'_>, keep: u64) -> Result<u64> {
+        let folder = check(id)?;
+        let mut numbers: Vec<u64> = Vec::new();
+        for head in self.objects.list(&folder).await? {
+            let parsed = paths::parse_document_key(&head.key);
+            numbers.extend(parsed.filter(|(own, _)| *own == folder).map(|(_, number)| number));
+        }
+        let newest = numbers.iter().max().copied().unwrap_or_default();
+        let old = numbers.into_iter().filter(|number| number.saturating_add(keep) <= newest);
+        let mut deleted = 0;
+        for number in old {
+            self.objects.delete(&paths::document_key(&folder, number)).await?;
+            deleted += 1;
+        }
+        Ok(deleted)
     }
 
     /// Returns all documents of a tenant and kind, those that were deleted apart, by name.

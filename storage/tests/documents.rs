@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tarn_model::error::ErrorKind;
 use tarn_model::tenant::TenantId;
-use tarn_storage::documents::{BODY_BYTES_MAX, Change, Documents, Id, NAME_BYTES_MAX};
+use tarn_storage::documents::{BODY_BYTES_MAX, Change, Documents, Id, NAME_BYTES_MAX, Revision};
 use tarn_storage::file::{Disk, OpenHow, RealDisk};
 use tarn_storage::object::Objects;
 use tarn_testkit::fault_store::{FaultPlan, FaultStore};
@@ -250,4 +250,28 @@ fn read(path: &Path) -> Bytes {
     let mut bytes = vec![0; file.len().unwrap() as usize];
     file.read_at(&mut bytes, 0).unwrap();
     bytes.into()
+}
+
+#[tokio::test]
+async fn old_revisions_go_where_nobody_wants_them() {
+    let documents = documents();
+    let tenant = TenantId::default_tenant();
+    let id = Id { tenant: &tenant, kind: "access_revoked", name: "sessions" };
+    let other = Id { tenant: &tenant, kind: "access_revoked", name: "sessions-2" };
+    for number in 1..=20_u64 {
+        for id in [id, other] {
+            let body = Bytes::from(number.to_string());
+            assert_eq!(stored(documents.put(id, None, "tarn", body).await.unwrap()), number);
+        }
+    }
+    assert_eq!(documents.trim(id, 5).await.unwrap(), 15);
+    assert_eq!(documents.trim(id, 5).await.unwrap(), 0);
+    assert_eq!(documents.get(id).await.unwrap().unwrap().body, "20");
+    let numbers = |revisions: Vec<Revision>| -> Vec<u64> {
+        revisions.into_iter().map(|revision| revision.number).collect()
+    };
+    assert_eq!(numbers(documents.history(id, 100).await.unwrap()), [20, 19, 18, 17, 16]);
+    assert_eq!(documents.history(other, 100).await.unwrap().len(), 20);
+    assert_eq!(stored(documents.put(id, Some(20), "tarn", "more".into()).await.unwrap()), 21);
+    assert_eq!(documents.list(&tenant, "access_revoked").await.unwrap().len(), 2);
 }
