@@ -19,6 +19,8 @@ DEPLOY_STAMP = $(TARN_TOOLS)/deploy-venv/stamp-$(subst $() ,_,$(subst ==,-,$(DEP
 DEPLOY_DEBIAN = lintian docker-compose shellcheck buildah strace
 AZURITE = 3.35.0
 AZURITE_STAMP = $(TARN_TOOLS)/azurite/stamp-$(AZURITE)
+OIDC_PROVIDER = 9.13.3
+OIDC_STAMP = $(TARN_TOOLS)/oidc/stamp-$(OIDC_PROVIDER)
 # Where the SDKs for Node are installed.
 export TARN_NODE ?= $(TARN_TOOLS)/node
 NODE_SOURCES = tests/it/sdks/package.json tests/it/sdks/package-lock.json tests/it/sdks/.npmrc
@@ -31,7 +33,7 @@ endif
 # What the checks of deploy/ run with, and the server they ask.
 DEPLOY_RUN = $$(test -x "$(TARN_TOOLS)/deploy-venv/bin/python" && echo "$(TARN_TOOLS)/deploy-venv/bin/python" || echo python3)
 
-.PHONY: run test fmt lint web rust deploy e2e tools python node azurite prometheus deploy-tools chromium bench bench-ui prune
+.PHONY: run test fmt lint web rust deploy e2e tools python node azurite oidc prometheus deploy-tools chromium bench bench-ui prune
 
 run:
 	@command -v cargo >/dev/null || { echo "make run needs cargo: https://rustup.rs"; exit 1; }
@@ -88,7 +90,7 @@ e2e:
 	test node_modules/.package-lock.json -nt package-lock.json || PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund; \
 	npx playwright test $(ARGS)
 
-tools: python node azurite prometheus deploy-tools chromium
+tools: python node azurite oidc prometheus deploy-tools chromium
 
 # DuckDB and pyarrow read Tarn's Parquet files as outsiders; the OpenTelemetry SDK sends to Tarn; moto
 # is a bucket that speaks S3.
@@ -130,6 +132,17 @@ $(AZURITE_STAMP):
 	  && npm install --silent --no-audit --no-fund --no-save --ignore-scripts --prefix "$(TARN_TOOLS)/azurite" azurite@$(AZURITE) \
 	  && touch "$@" \
 	  || echo "tools: skipped, Azurite could not be installed; the test of Azure will say skipped"
+
+# A certified provider of logins, to log in at.
+oidc: $(OIDC_STAMP)
+
+$(OIDC_STAMP):
+	@command -v npm >/dev/null || { echo "tools: skipped, npm is missing; the test of logins at a provider will say skipped"; exit 0; }; \
+	echo "tools: installing oidc-provider $(OIDC_PROVIDER) into $(TARN_TOOLS)/oidc"; \
+	mkdir -p "$(TARN_TOOLS)/oidc" \
+	  && npm install --silent --no-audit --no-fund --no-save --ignore-scripts --prefix "$(TARN_TOOLS)/oidc" oidc-provider@$(OIDC_PROVIDER) \
+	  && touch "$@" \
+	  || echo "tools: skipped, oidc-provider could not be installed; the test of logins at a provider will say skipped"
 
 # Debian's Prometheus sends to Tarn and answers the same questions.
 prometheus:

@@ -230,6 +230,12 @@ pub(crate) fn print(line: impl Display) {
     println!("{line}");
 }
 
+/// Tells whoever watches a start something that must not stand in a log which is stored.
+#[expect(clippy::print_stderr, reason = "own log lines can be read by others")]
+pub(crate) fn tell(line: impl Display) {
+    eprintln!("tarn: {line}");
+}
+
 /// Prints why a command failed.
 #[expect(clippy::print_stderr, reason = "commands print their failure")]
 pub(crate) fn complain(error: &anyhow::Error) {

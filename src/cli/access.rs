@@ -5,6 +5,7 @@ use clap::Subcommand;
 use crate::auth::principal::{Grant, Role, Tenants};
 
 pub(crate) mod keys;
+pub(crate) mod users;
 
 /// `tarn access …`
 #[derive(Debug, Subcommand)]
@@ -12,6 +13,9 @@ pub(crate) enum AccessCommand {
     /// Keys of collectors, Grafana and scripts.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// People who log in with a password.
+    #[command(subcommand)]
+    Users(users::UsersCommand),
 }
 
 /// Runs the command.
@@ -21,6 +25,7 @@ pub(crate) enum AccessCommand {
 pub(crate) fn run(command: &AccessCommand) -> anyhow::Result<()> {
     match command {
         AccessCommand::Keys(command) => keys::run(command),
+        AccessCommand::Users(command) => users::run(command),
     }
 }
 
