@@ -74,7 +74,9 @@ def adapted(context: Context, place: pathlib.Path) -> pathlib.Path:
     expect(keys, "the page has no auth.yaml")
     (place / "auth.yaml").write_text(keys[1])
     (place / "credentials").mkdir()
-    (place / "credentials/tarn_admin").write_text(context.run(["openssl", "rand", "-hex", "32"]))
+    (place / "credentials/tarn_admin").write_text(
+        context.run([context.binary(), "access", "keys", "generate"]).splitlines()[0]
+    )
     path = place / "tarn.yaml"
     path.write_text(text)
     # It listens everywhere, and nothing has to be allowed for that.
