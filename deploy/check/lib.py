@@ -67,12 +67,13 @@ class Server:
     def __init__(
         self, binary: pathlib.Path, folder: pathlib.Path, arguments: list[str] | None = None,
         environment: dict[str, str] | None = None, authority: pathlib.Path | None = None,
-        below: list[str] | None = None,
+        below: list[str] | None = None, key: str = "",
     ) -> None:
         self.folder = folder
         self.http, self.grpc, self.otlp = (f"127.0.0.1:{port}" for port in free_ports(3))
         self.url = f"{'https' if authority else 'http'}://{self.http}"
         self.trust = ssl.create_default_context(cafile=authority) if authority else None
+        self._shown = {"Authorization": f"Bearer {key}"} if key else {}
         self._is_below = bool(below)
         self._log = open(folder / "tarn.log", "wb")  # noqa: SIM115 (closed by stop)
         self._process = subprocess.Popen(
@@ -110,7 +111,8 @@ class Server:
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
-                with urllib.request.urlopen(f"{self.url}{path}?{query}", timeout=60, context=self.trust) as reply:
+                request = urllib.request.Request(f"{self.url}{path}?{query}", headers=self._shown)
+                with urllib.request.urlopen(request, timeout=60, context=self.trust) as reply:
                     return json.load(reply)
             except urllib.error.HTTPError as error:
                 said = error.read().decode(errors="replace")[:500]

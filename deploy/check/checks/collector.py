@@ -4,14 +4,16 @@ in a running one. The line says which it was."""
 
 from __future__ import annotations
 
+import json
 import pathlib
 import re
 import subprocess
 import time
 import urllib.parse
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 
-from lib import Context, Failed, Result, free_ports
+from lib import Context, Failed, Result, Server, free_ports
 
 CA = "/etc/tarn-sender/ca.pem"
 PARSED = "parsed and its references followed; not run, the program is not here"
@@ -44,51 +46,78 @@ def expect(is_so: object, otherwise: str) -> None:
 
 
 def prometheus(context: Context, path: pathlib.Path) -> str:
-    """Read as it is; run with the addresses of a Tarn of ours, without TLS."""
+    """Read as it is; run as it is but for names of machines and folders, against a Tarn with TLS and a login."""
     promtool = context.debian_tool("promtool", "prometheus")
     context.run([promtool, "check", "config", "--syntax-only", path])
     program = context.debian_tool("prometheus")
-    server, place = context.server(), context.folder()
-    document = load(context, path)
-    ours(document, server.http)
-    yaml = context.module("yaml", "pyyaml")
-    (place / "prometheus.yml").write_text(yaml.safe_dump(document))
-    context.run([promtool, "check", "config", place / "prometheus.yml"])
-    (port,) = free_ports(1)
-    with (place / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [program, f"--config.file={place}/prometheus.yml", f"--storage.tsdb.path={place}/data",
-             f"--web.listen-address=127.0.0.1:{port}"],
-            stdout=log, stderr=subprocess.STDOUT,
-        )
-        try:
-            arrived(server, 'tarn_build_info{prometheus="one"}')
-        finally:
-            process.terminate()
-            process.wait()
-    return "promtool check config; run, what it sent is in tarn"
+    place = context.folder()
+    keys = secured(context, place)
+    server = Server(
+        context.binary(), place, ["--auth.login", "on", "--auth.file", str(place / "auth.yaml"),
+                                  "--listen.tls.certificate", str(place / "tarn-ca.pem"),
+                                  "--listen.tls.key", str(place / "tls.key")],
+        authority=place / "tarn-ca.pem", key=keys["tarn-read"],
+    )
+    try:
+        server.wait_until_ready()
+        (port,) = free_ports(1)
+        text = path.read_text().replace("/etc/prometheus", str(place)).replace("tarn.example.com:4320", server.http)
+        (place / "prometheus.yml").write_text(text.replace("localhost:9090", f"localhost:{port}").replace("15s", "1s"))
+        context.run([promtool, "check", "config", place / "prometheus.yml"])
+        with (place / "prometheus.log").open("wb") as log:
+            process = subprocess.Popen(
+                [program, f"--config.file={place}/prometheus.yml", f"--storage.tsdb.path={place}/tsdb",
+                 f"--web.listen-address=127.0.0.1:{port}"],
+                stdout=log, stderr=subprocess.STDOUT,
+            )
+            try:
+                wait_for(lambda: answers(server, 'prometheus_build_info{prometheus="one"}'), "nothing came")
+                wait_for(lambda: scrapes(port), "Prometheus does not read tarn's /metrics")
+            finally:
+                process.terminate()
+                process.wait()
+        expect(not answers(server, 'up{prometheus="one",job="tarn"}'), "what is of tarn came twice")
+    finally:
+        server.stop()
+    return "promtool check config; run over TLS with its keys: it reads tarn, and tarn has what it sent"
 
 
-def ours(document: dict, address: str) -> None:
-    """The addresses of a Tarn without TLS or keys."""
-    document["global"]["scrape_interval"] = "1s"
-    # Under its own name, because what is of Tarn is not sent on.
-    document["scrape_configs"] = [one for one in document["scrape_configs"] if one["job_name"] == "tarn"]
-    for scrape in document["scrape_configs"]:
-        scrape.update(scheme="http", job_name="prometheus")
-        scrape["static_configs"] = [{"targets": [address]}]
-    for write in document["remote_write"]:
-        write["url"] = urllib.parse.urlunsplit(("http", address, urllib.parse.urlsplit(write["url"]).path, "", ""))
-    for part in (*document["scrape_configs"], *document["remote_write"]):
-        expect(part.pop("authorization").get("credentials_file"), "no credentials_file")
-        expect(part.pop("tls_config").get("ca_file"), "no ca_file")
+def secured(context: Context, place: pathlib.Path) -> dict[str, str]:
+    """A certificate, and the keys of the two files that the example names."""
+    context.debian_tool("openssl")
+    context.run([
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+        "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", place / "tls.key",
+        "-out", place / "tarn-ca.pem",
+    ])
+    keys, entries = {}, []
+    for name, role in (("tarn-write", "ingest"), ("tarn-read", "viewer")):
+        keys[name] = context.run([context.binary(), "access", "keys", "generate"]).splitlines()[0]
+        (place / name).write_text(keys[name])
+        entries.append({
+            "name": name, "token": f"file:{place / name}", "grants": [{"role": role, "tenants": ["*"]}],
+        })
+    (place / "auth.yaml").write_text(json.dumps({"keys": entries}))
+    return keys
 
 
-def arrived(server: object, question: str) -> None:
-    """Waits until a question has an answer."""
+def answers(server: Server, question: str) -> bool:
+    """Whether Tarn has an answer."""
+    return bool(server.get("/api/v1/query", query=question)["data"]["result"])
+
+
+def scrapes(port: int) -> bool:
+    """Whether Prometheus says of Tarn that it is up."""
+    query = urllib.parse.urlencode({"query": 'up{job="tarn"} == 1'})
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?{query}", timeout=10) as reply:
+        return bool(json.load(reply)["data"]["result"])
+
+
+def wait_for(is_so: Callable[[], bool], otherwise: str) -> None:
+    """Until it is so."""
     deadline = time.monotonic() + ARRIVAL_SECONDS
-    while not server.get("/api/v1/query", query=question)["data"]["result"]:
-        expect(time.monotonic() < deadline, f"nothing came within {ARRIVAL_SECONDS} s: {question}")
+    while not is_so():
+        expect(time.monotonic() < deadline, f"{otherwise} within {ARRIVAL_SECONDS} s")
         time.sleep(0.5)
 
 
