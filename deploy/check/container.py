@@ -1,7 +1,7 @@
 """Runs the file system of an image as a container engine does: read-only but for the volume, as its user, without
 capabilities, in a network of its own. Called as root inside `unshare --mount --net`; prints what it saw as JSON.
 
-    container.py ROOT CONFIG       CONFIG is the image's own configuration as JSON
+    container.py ROOT CONFIG WORD    CONFIG is the image's own configuration as JSON; it is stopped once it said WORD
 """
 
 from __future__ import annotations
@@ -43,13 +43,12 @@ def prepare(root: str, volume: str) -> None:
     mount("-o", "remount,bind,ro", root)
 
 
-def start(root: str, config: dict, command: list[str]) -> subprocess.Popen:
+def start(root: str, config: dict, command: list[str], output: object) -> subprocess.Popen:
     """A program of the image with its user, folder and environment, and nothing of ours."""
     environment = dict(line.split("=", 1) for line in config["Env"])
     enter = ["chroot", f"--userspec={config['User']}", "--groups=", root]
     return subprocess.Popen(
-        ["setpriv", "--no-new-privs", *enter, *command], env=environment, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True,
+        ["setpriv", "--no-new-privs", *enter, *command], env=environment, stdout=output, stderr=subprocess.STDOUT,
     )
 
 
@@ -58,27 +57,35 @@ def is_healthy(root: str, config: dict) -> bool:
     health = config["Healthcheck"]["Test"]
     if health[0] != "CMD":
         sys.exit("the health check wants a shell, and there is none")
-    one = start(root, config, health[1:])
-    one.communicate(timeout=30)
-    return one.returncode == 0
+    return start(root, config, health[1:], subprocess.DEVNULL).wait(timeout=30) == 0
+
+
+def said(log: str) -> str:
+    """Everything that the server printed so far."""
+    with open(log, encoding="utf-8", errors="replace") as lines:
+        return lines.read()
 
 
 def main() -> None:
     """Starts, asks for health, stops."""
-    root, config = sys.argv[1], json.loads(sys.argv[2])
+    root, config, word = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
+    log = f"{root}.log"
     loopback_up()
     prepare(root, next(iter(config["Volumes"])))
     began = time.monotonic()
     unhealthy_before = not is_healthy(root, config)
-    server = start(root, config, [*config["Entrypoint"], *sys.argv[3:]])
+    with open(log, "wb") as output:
+        server = start(root, config, config["Entrypoint"], output)
     healthy = False
     while not healthy and server.poll() is None and time.monotonic() < began + START_SECONDS:
         healthy = is_healthy(root, config)
     seconds = time.monotonic() - began
     with open(f"/proc/{server.pid}/status", encoding="ascii") as status:
         lines = dict(line.rstrip("\n").split(":\t", 1) for line in status if ":\t" in line)
+    while word not in said(log) and server.poll() is None and time.monotonic() < began + START_SECONDS:
+        time.sleep(0.1)
     server.send_signal(signal.SIGTERM)
-    output, _ = server.communicate(timeout=STOP_SECONDS)
+    server.wait(timeout=STOP_SECONDS)
     try:
         with open(f"{root}/probe", "wb"):
             read_only = False
@@ -92,8 +99,8 @@ def main() -> None:
         "capabilities": lines.get("CapEff", "").strip(),
         "read_only": read_only,
         "exit": server.returncode,
-        "files": sorted(os.listdir(f"{root}/data")),
-        "output": output[-2000:],
+        "said": word in said(log),
+        "output": said(log)[-2000:],
     }))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import sys
 from collections.abc import Iterator
@@ -73,13 +74,27 @@ def image(context: Context, folder: pathlib.Path) -> str:
     container = context.run([*buildah, "from", "tarn:check"]).split()[-1]
     root = context.run([*buildah, "mount", container]).split()[-1]
     look(root, config)
+    with_certificate(context, pathlib.Path(root), config)
     seen = json.loads(context.run([
         "unshare", "--mount", "--net", sys.executable, folder.parent / "check/container.py", root, json.dumps(config),
-        "--insecure-bind",
+        "https://localhost:4320/welcome#",
     ]).splitlines()[-1])
     judge(seen)
     size = sum(path.stat().st_size for path in rootfs.rglob("*") if path.is_file()) >> 20
-    return f"buildah: built, {size} MiB; run read-only as {UID} without capabilities, healthy after {seen['seconds']} s"
+    return f"buildah: built, {size} MiB; run read-only as {UID} without capabilities, over TLS, with a login, healthy after {seen['seconds']} s"
+
+
+def with_certificate(context: Context, root: pathlib.Path, config: dict) -> None:
+    """TLS, as deploy/README.md sets it: by the environment; the files are in the volume here."""
+    context.debian_tool("openssl")
+    certificate, key = root / "data/tls.crt", root / "data/tls.key"
+    context.run([
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+        "-subj", "/CN=localhost", "-keyout", key, "-out", certificate,
+    ])
+    for path in (certificate, key):
+        os.chown(path, int(UID), int(UID))
+        config["Env"].append(f"TARN_LISTEN__TLS__{'KEY' if path == key else 'CERTIFICATE'}=/data/{path.name}")
 
 
 def look(root: str, config: dict) -> None:
@@ -98,6 +113,7 @@ def judge(seen: dict) -> None:
     """What container.py saw."""
     wanted = {
         "unhealthy_before": True, "healthy": True, "uid": [UID], "capabilities": "0" * 16, "read_only": True, "exit": 0,
+        "said": True,
     }
     wrong = {name: seen.get(name) for name, value in wanted.items() if seen.get(name) != value}
     if wrong:

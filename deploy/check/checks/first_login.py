@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import pathlib
 import re
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from lib import Context, Failed, Result, Server
 
 PASSWORD = "a pass phrase of five minutes"
 BODY = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"severityText": "INFO", "body": {"stringValue": "hello"}}]}]}]}
+# Users are read from the bucket before anybody is told that there are none.
+LINK_SECONDS = 20
 
 
 class Reply(NamedTuple):
@@ -97,8 +100,14 @@ def link(page: str, server: Server) -> str:
     """The newest one, found in the log as the page finds it."""
     pattern = re.search(r"journalctl -u tarn \| grep -o '([^']*)'", page)
     expect(pattern, "the page has no line with journalctl")
-    found = re.findall(pattern[1], server.log())
+    deadline = time.monotonic() + LINK_SECONDS
+    while True:
+        found = [one for line in server.log().splitlines() for one in re.findall(pattern[1], line)]
+        if found or time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
     expect(found, f"no link in the log: {server.log()[-1500:]}")
+    expect(found[-1].startswith("https://"), f"the link is not that of TLS: {found[-1]}")
     return found[-1].split("#")[1]
 
 
