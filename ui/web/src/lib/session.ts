@@ -66,6 +66,12 @@ export async function freshCsrf(refused: string | null): Promise<string | null> 
   return now === refused ? null : now;
 }
 
+/** Whether what belongs to the whole server may be read: a question that would be refused is not asked. */
+export async function readsServer(): Promise<boolean> {
+  if (!me.peek()) await loadMe();
+  return !whyNot("viewer", "server");
+}
+
 /** Whether the page is one for those who are not logged in. */
 export function isBare(path = place.peek().path): boolean {
   return BARE.includes(path);

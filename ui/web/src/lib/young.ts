@@ -1,6 +1,7 @@
 // A server that has been storing for minutes only: an hour would be an empty chart with a line at its edge.
 import { ask } from "./api";
 import { path } from "./router";
+import { whyNot } from "./session";
 import { defaultFrom, refresh } from "./time";
 
 interface Head {
@@ -11,6 +12,8 @@ interface Usage {
   stored: { blocks: number };
 }
 
+/** From then on the usual hour is right. */
+const YOUNG_MS = 15 * 60_000;
 /** In the first minute of a server its Overview fills by itself. */
 const FILLS_FOR_MS = 60_000;
 const FILLS_EVERY_MS = 4_000;
@@ -25,12 +28,14 @@ function fill(until: number) {
 /** Makes the range that nobody chose as short as what is stored. */
 export async function fitDefaultRange() {
   try {
-    const [head, usage] = await Promise.all([ask<Head>("/api/v1/status/tsdb"), ask<Usage>("/api/v1/usage")]);
+    const head = await ask<Head>("/api/v1/status/tsdb");
     const age = Date.now() - head.data.headStats.minTime;
-    if (usage.data.stored.blocks > 0 || !(age > 0)) return;
+    // What is stored besides is asked where it matters, and by whoever may.
+    if (!(age > 0 && age < YOUNG_MS) || whyNot("viewer", "server")) return;
+    if ((await ask<Usage>("/api/v1/usage")).data.stored.blocks > 0) return;
     if (age < FILLS_FOR_MS) fill(Date.now() + FILLS_FOR_MS);
     if (age < 4 * 60_000) defaultFrom.value = "now-5m";
-    else if (age < 15 * 60_000) defaultFrom.value = "now-15m";
+    else if (age < YOUNG_MS) defaultFrom.value = "now-15m";
   } catch {
     // An hour, then; what is wrong the page says itself.
   }

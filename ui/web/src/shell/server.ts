@@ -1,7 +1,7 @@
 // What the shell knows of its server.
 import { signal } from "@preact/signals";
 import { send } from "../lib/api";
-import { isBare } from "../lib/session";
+import { isBare, readsServer } from "../lib/session";
 
 export interface ServerStatus {
   version: string;
@@ -28,7 +28,7 @@ export async function serverStatus(signal?: AbortSignal): Promise<ServerStatus> 
 
 // A page without data asks nothing.
 if (!isBare()) {
-  serverStatus().catch(() => {
+  readsServer().then((may) => (may ? serverStatus() : null)).catch(() => {
     // The page that is open says so itself.
   });
 }

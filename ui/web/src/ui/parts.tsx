@@ -42,6 +42,8 @@ function title(error: Error): string {
   if (error.status === 0 || error.status === 502 || error.status === 504) return "No connection.";
   if (error.type === "slow") return "Too slow.";
   if (error.status === 400) return "The question is not right.";
+  if (error.status === 401) return "Not logged in.";
+  if (error.status === 403) return "Not allowed.";
   if (error.status === 404) return "Not found.";
   if (error.status === 422 || error.status === 413) return "Over a limit.";
   if (error.status === 429 || error.status === 503) return "Busy.";

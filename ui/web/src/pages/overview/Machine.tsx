@@ -4,6 +4,7 @@ import { ask } from "../../lib/api";
 import { useLoad } from "../../lib/load";
 import { queryInstant, queryRange } from "../../lib/promql";
 import { href } from "../../lib/router";
+import { readsServer } from "../../lib/session";
 import { from, range, stepFor, tick, to } from "../../lib/time";
 import { format, formatBytes, formatNs, type Unit } from "../../lib/units";
 
@@ -66,7 +67,9 @@ interface Usage {
   stored: { bytes: number; staged_bytes: number; wal_bytes: number; head_bytes: number };
 }
 
-async function own(signal: AbortSignal): Promise<Own> {
+/** Null for whoever may not read what belongs to the whole server. */
+async function own(signal: AbortSignal): Promise<Own | null> {
+  if (!(await readsServer())) return null;
   const now = Date.now();
   const one = async (query: string) => (await queryInstant(query, now, signal)).data[0]?.value ?? null;
   const [usage, rows, rejected, p99] = await Promise.all([
@@ -85,6 +88,7 @@ export function TarnItself() {
     <section class="panel concern" aria-label="Tarn itself">
       <span class="row"><a class="title" href={href("/dashboards/tarn")}>Tarn itself</a></span>
       {error && <span class="muted">{error.message}. See <a href={href("/status")}>Status</a>.</span>}
+      {data === null && <span class="muted">How the server does is told to whoever may read all tenants.</span>}
       {data && (
         <>
           <span>

@@ -7,7 +7,7 @@ import { href, param, setParams } from "../../lib/router";
 import { ago } from "../../lib/time";
 import { formatCount } from "../../lib/units";
 import { serverStatus } from "../../shell/server";
-import { me, tenantNow, type Role } from "../../lib/session";
+import { me, readsServer, tenantNow, type Role } from "../../lib/session";
 import { Act } from "../../ui/act";
 import { Icon } from "../../ui/icons";
 import { Badge, Copy, ErrorBox, Segmented } from "../../ui/parts";
@@ -29,8 +29,10 @@ const KEY_DAYS = 365;
 
 async function addresses(signal: AbortSignal): Promise<Addresses> {
   // Whoever may not see the settings is told the usual ports.
-  const settings: Record<string, string> = await serverStatus(signal).then((status) => status.settings, () => ({}));
-  const scheme = "listen.tls.certificate" in settings ? "https" : "http";
+  const may = await readsServer();
+  const settings: Record<string, string> = may ? (await serverStatus(signal)).settings : {};
+  const tls = may ? "listen.tls.certificate" in settings : location.protocol === "https:";
+  const scheme = tls ? "https" : "http";
   const host = location.hostname;
   const origin = new URL(document.baseURI).href;
   return { grpc: addressOf(settings["listen.otlp_grpc"], host, "4317"), http: addressOf(settings["listen.otlp_http"], host, "4318"), all: location.host, origin, scheme };
