@@ -27,7 +27,7 @@ export function TopBar({ title, timeless, onMenu, onJump }: TopBarProps) {
       <button class="btn plain jump" onClick={onJump} aria-label="Search or jump Ctrl K">
         <Icon name="search" /> <span>Search or jump</span> <kbd>Ctrl K</kbd>
       </button>
-      {param("tenant") && param("tenant") !== "default" && (
+      {!me.value?.login && param("tenant") && param("tenant") !== "default" && (
         <button class="btn small" title="Back to the default tenant" onClick={() => setParams({ tenant: null })}>tenant {param("tenant")} <Icon name="close" size={12} /></button>
       )}
       {!timeless && <TimePicker />}
