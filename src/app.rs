@@ -254,6 +254,13 @@ async fn open_auth(
     if config.is_open() {
         warn!("other machines can reach this server, and whoever does may do everything");
     }
+    if config.locks_everybody_out() {
+        warn!(
+            "nobody on another machine can show who they are: set listen.tls.certificate and \
+             listen.tls.key, or name a proxy that speaks HTTPS in http.trusted_proxies, or set \
+             auth.plain_http in a network of your own"
+        );
+    }
     Box::pin(auth.begin()).await;
     Ok(auth)
 }

@@ -85,6 +85,12 @@ impl Config {
         !self.login() && self.listen.beyond_loopback().next().is_some()
     }
 
+    /// Returns whether other machines can reach the server, and their credentials are not taken.
+    pub(crate) fn locks_everybody_out(&self) -> bool {
+        let safe = self.listen.tls.is_on() || self.listen.proxies.is_some() || self.auth.plain_http;
+        self.login() && !safe && self.listen.beyond_loopback().next().is_some()
+    }
+
     /// Returns the keys whose secrets stand in the settings themselves.
     pub(crate) fn inline_secrets(&self) -> impl Iterator<Item = &'static str> {
         let found = self.changed.iter().filter(|setting| secret::is_inline(&setting.text));

@@ -131,7 +131,7 @@ pub(crate) static KEYS: &[Key] = &[
     ),
     key!(
         "auth.login",
-        "auto, on or off",
+        "auto|on|off",
         |_| "auto".to_owned(),
         "Whether requests need credentials. auto: as soon as an address of listen.* is not loopback, or auth.file or auth.oidc.issuer is set. With it on, a request from this machine needs them too: a proxy here would look like one.",
         |c, v| put(&mut c.auth.login, login(v))

@@ -70,6 +70,11 @@ impl Proxies {
         entries.iter().map(network).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Returns whether there is any.
+    pub(crate) fn is_some(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// Returns whether an address is one of them.
     pub(super) fn trusts(&self, ip: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(ip))

@@ -32,7 +32,9 @@ pub fn handle(alerting: &Alerting, endpoint: Endpoint, tenant: &TenantId, query:
     match endpoint {
         Endpoint::Status => axum::Json(status(alerting, tenant)).into_response(),
         Endpoint::Problems => {
-            let problems = alerting.status().problems;
+            // Files are of the default tenant, and what is wrong with them quotes them.
+            let own = *tenant == TenantId::default_tenant();
+            let problems = if own { alerting.status().problems } else { Vec::new() };
             axum::Json(serde_json::json!({ "problems": problems })).into_response()
         }
         Endpoint::Deliveries => deliveries(alerting, tenant, query),
