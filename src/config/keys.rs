@@ -151,62 +151,6 @@ pub(crate) static KEYS: &[Key] = &[
         |c, v| put(&mut c.auth.plain_http, boolean(v))
     ),
     key!(
-        "http.hosts",
-        "list of names",
-        |_| String::new(),
-        "Names with a dot that a request's Host header may carry. IP addresses and names without a dot are always answered; any other name could be a web page's that was pointed at this address (DNS rebinding).",
-        |c, v| put(&mut c.listen.hosts, list(v))
-    ),
-    key!(
-        "http.trusted_proxies",
-        "list of networks",
-        |_| String::new(),
-        "Networks or addresses of proxies in front of this server: 10.0.0.0/8, 127.0.0.1. What they say in X-Forwarded-For and X-Forwarded-Proto is believed; from anybody else these headers are ignored.",
-        |c, v| put(&mut c.listen.proxies, proxies(v))
-    ),
-    key!(
-        "http.header_timeout",
-        "duration",
-        |_| "10s".to_owned(),
-        "How long a client may take to send the head of a request.",
-        |c, v| put(&mut c.listen.header_timeout, positive_duration(v))
-    ),
-    key!(
-        "http.header_bytes_max",
-        "bytes",
-        |l| l.header_bytes_max.to_string(),
-        "Size of the head of a request; larger is answered 431.",
-        |c, v| put(&mut c.limits.header_bytes_max, bytes_from(v, ByteSize::kib(8)))
-    ),
-    key!(
-        "http.uri_bytes_max",
-        "bytes",
-        |l| l.uri_bytes_max.to_string(),
-        "Size of path and query string; larger is answered 414. Long queries go by POST.",
-        |c, v| put(&mut c.limits.uri_bytes_max, bytes(v))
-    ),
-    key!(
-        "http.connections_max",
-        "number",
-        |l| l.connections_max.to_string(),
-        "Connections that are served at once; further ones wait to be accepted. Watch tarn_http_connections.",
-        |c, v| put(&mut c.limits.connections_max, count(v))
-    ),
-    key!(
-        "http.streams_max",
-        "number",
-        |l| l.http2_streams_max.to_string(),
-        "Requests at once on one HTTP/2 connection; a client waits with further ones.",
-        |c, v| put(&mut c.limits.http2_streams_max, count(v))
-    ),
-    key!(
-        "ui.base_path",
-        "path",
-        |_| "/".to_owned(),
-        "Where browsers find this server, when a proxy shows it as a folder of a host: /tarn/. Links of the pages begin with it. The proxy may take the prefix away or leave it.",
-        |c, v| put(&mut c.ui.base_path, BasePath::parse(v))
-    ),
-    key!(
         "auth.session_idle",
         "duration",
         |_| "12h".to_owned(),
@@ -261,6 +205,62 @@ pub(crate) static KEYS: &[Key] = &[
         |_| "single sign-on".to_owned(),
         "What the login page calls the provider.",
         |c, v| put(&mut c.people.oidc.name, text(v))
+    ),
+    key!(
+        "http.hosts",
+        "list of names",
+        |_| String::new(),
+        "Names with a dot that a request's Host header may carry. IP addresses and names without a dot are always answered; any other name could be a web page's that was pointed at this address (DNS rebinding).",
+        |c, v| put(&mut c.listen.hosts, list(v))
+    ),
+    key!(
+        "http.trusted_proxies",
+        "list of networks",
+        |_| String::new(),
+        "Networks or addresses of proxies in front of this server: 10.0.0.0/8, 127.0.0.1. What they say in X-Forwarded-For and X-Forwarded-Proto is believed; from anybody else these headers are ignored.",
+        |c, v| put(&mut c.listen.proxies, proxies(v))
+    ),
+    key!(
+        "http.header_timeout",
+        "duration",
+        |_| "10s".to_owned(),
+        "How long a client may take to send the head of a request.",
+        |c, v| put(&mut c.listen.header_timeout, positive_duration(v))
+    ),
+    key!(
+        "http.header_bytes_max",
+        "bytes",
+        |l| l.header_bytes_max.to_string(),
+        "Size of the head of a request; larger is answered 431.",
+        |c, v| put(&mut c.limits.header_bytes_max, bytes_from(v, ByteSize::kib(8)))
+    ),
+    key!(
+        "http.uri_bytes_max",
+        "bytes",
+        |l| l.uri_bytes_max.to_string(),
+        "Size of path and query string; larger is answered 414. Long queries go by POST.",
+        |c, v| put(&mut c.limits.uri_bytes_max, bytes(v))
+    ),
+    key!(
+        "http.connections_max",
+        "number",
+        |l| l.connections_max.to_string(),
+        "Connections that are served at once; further ones wait to be accepted. Watch tarn_http_connections.",
+        |c, v| put(&mut c.limits.connections_max, count(v))
+    ),
+    key!(
+        "http.streams_max",
+        "number",
+        |l| l.http2_streams_max.to_string(),
+        "Requests at once on one HTTP/2 connection; a client waits with further ones.",
+        |c, v| put(&mut c.limits.http2_streams_max, count(v))
+    ),
+    key!(
+        "ui.base_path",
+        "path",
+        |_| "/".to_owned(),
+        "Where browsers find this server, when a proxy shows it as a folder of a host: /tarn/. Links of the pages begin with it. The proxy may take the prefix away or leave it.",
+        |c, v| put(&mut c.ui.base_path, BasePath::parse(v))
     ),
     key!(
         "storage.path",
