@@ -33,7 +33,7 @@ export function Who({ name }: { name: string }) {
   };
   return (
     <>
-      <Popover label={`You are ${name}`} icon="user" class="btn plain icon who" title={name} onOpen={look} text={<span class="wide clip">{tenants.length > 1 && now !== "default" ? `${name} · ${now}` : name}</span>}>
+      <Popover label={`You are ${name}`} icon="user" class="btn plain icon whoami" title={name} onOpen={look} text={<span class="wide clip">{tenants.length > 1 && now !== "default" ? `${name} · ${now}` : name}</span>}>
         {(close) => (
           <div class="whomenu">
             <p><strong class="data">{name}</strong><br /><span class="muted">logged in {HOW[how] ?? how}</span></p>
