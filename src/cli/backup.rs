@@ -4,6 +4,7 @@
 //! [`tarn_storage::operate::backup`]. Results go to the standard output, how far it is to the
 //! standard error: a bar on a terminal, a line now and then elsewhere.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -221,7 +222,7 @@ impl Flush {
         };
         let Place::Folder(path) = place else { return Ok(nobody) };
         let objects = place.objects(handles).await?;
-        let (clock, rng) = (handles.clock.clone(), handles.rng.clone());
+        let (clock, rng) = (Arc::clone(&handles.clock), Arc::clone(&handles.rng));
         let mut registry = prometheus_client::registry::Registry::default();
         let state = Catalog::load(objects, clock, rng, &mut registry).await?.state();
         match unflushed(path, &state, handles).await? {

@@ -10,6 +10,7 @@
 //! - **RTO**: from the first byte that is restored to the last answer of the restored store.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -122,7 +123,7 @@ async fn in_room(args: &DrillArgs, room: &Room, handles: &Handles) -> anyhow::Re
     if let Some(note) = note {
         bail!("the restored store does not answer in full: {note}");
     }
-    let of_restored = engine(opened.reader, limits.clone(), clock.clone());
+    let of_restored = engine(opened.reader, limits.clone(), Arc::clone(clock));
     let asked = questions(&index.stored)?;
     let answers = answers(&of_restored, &asked).await?;
     let ended = clock.monotonic();
@@ -299,7 +300,7 @@ async fn compare(
         }
         Err(error) => return Err(error.context("look into the store")),
     };
-    let of_source = engine(source.reader, limits, handles.clock.clone());
+    let of_source = engine(source.reader, limits, Arc::clone(&handles.clock));
     let expected = answers(&of_source, asked).await?;
     let pairs = asked.iter().zip(expected.iter().zip(restored));
     let differ = pairs.filter(|(_, (expected, found))| expected != found);
