@@ -165,6 +165,8 @@ class Context:
         self._folder = folder
         self._server: Server | None = None
         self._lock = threading.Lock()
+        self._stripped: pathlib.Path | None = None
+        self._stripping = threading.Lock()
 
     def verify(self, artefact: str, function: Callable[[], str]) -> Result:
         """Runs a function that returns what it verified the artefact with."""
@@ -232,6 +234,15 @@ class Context:
             if path.is_file():
                 return path.resolve()
         raise Missing("the program tarn", "cargo build --locked, or name one in TARN_BIN", required=True)
+
+    def stripped(self) -> pathlib.Path:
+        """That program as packages have it; one that was built for tests is mostly notes for debuggers."""
+        with self._stripping:
+            if self._stripped is None:
+                path = self.folder() / "tarn"
+                self.run([self.debian_tool("strip", "binutils"), "--strip-unneeded", "-o", path, self.binary()])
+                self._stripped = path
+            return self._stripped
 
     def server(self) -> Server:
         """One running Tarn that all checks may ask."""

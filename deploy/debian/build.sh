@@ -55,7 +55,7 @@ sed "s/@VERSION@/$version/; s/@DATE@/$changed/; s/@MAINTAINER@/$maintainer/" "$h
 put 644 "$here/lintian-overrides" "$share/lintian/overrides/tarn"
 
 mkdir "$tree/DEBIAN"
-size=$(du -sk --exclude=DEBIAN "$tree" | cut -f1)
+size=$(du -sk --apparent-size --exclude=DEBIAN "$tree" | cut -f1)
 sed "s/@VERSION@/$version/; s/@MAINTAINER@/$maintainer/; s/@ARCHITECTURE@/$architecture/; s/@LIBC@/$libc/; s/@SIZE@/$size/" "$here/control" \
   > "$tree/DEBIAN/control"
 echo /etc/tarn/tarn.yaml > "$tree/DEBIAN/conffiles"

@@ -41,11 +41,11 @@ def only(package: pathlib.Path) -> pathlib.Path:
 
 def build(context: Context, folder: pathlib.Path, package: pathlib.Path) -> str:
     """Made of the program that there is, packed in a hurry."""
-    for tool, debian in (("dpkg-deb", "dpkg"), ("objdump", "binutils"), ("strip", "binutils")):
+    for tool, debian in (("dpkg-deb", "dpkg"), ("objdump", "binutils")):
         context.debian_tool(tool, debian)
     again = context.folder()
     for target in (package, again):
-        context.run([folder / "build.sh", context.binary(), target], env={"COMPRESSION": "-Zgzip -z1"})
+        context.run([folder / "build.sh", context.stripped(), target], env={"COMPRESSION": "-Zgzip -z1"})
     expect(filecmp.cmp(only(package), only(again), shallow=False), "two builds differ")
     return f"dpkg-deb: {only(package).name}, {only(package).stat().st_size >> 20} MiB, twice alike"
 

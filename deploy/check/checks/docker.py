@@ -59,10 +59,7 @@ def image(context: Context, folder: pathlib.Path) -> str:
     if context.attempt(["unshare", "--mount", "--net", "true"])[0] != 0:
         raise Missing("the right to make namespaces", "sudo -E make deploy, outside of a container")
     place, rootfs = context.folder(), context.folder()
-    # A program that was built for tests is mostly notes for debuggers.
-    program = place / "tarn"
-    context.run([context.debian_tool("strip", "binutils"), "--strip-debug", "-o", program, context.binary()])
-    context.run([folder / "rootfs.sh", program, rootfs])
+    context.run([folder / "rootfs.sh", context.stripped(), rootfs])
     buildah += ["--storage-driver", "vfs", "--root", place / "root", "--runroot", place / "run"]
     code, output = context.attempt([
         *buildah, "bud", "--isolation", "chroot", "--format", "docker", "-f", folder / "Dockerfile.prebuilt",
