@@ -37,7 +37,7 @@ export const SNIPPETS: readonly Snippet[] = [
     text: ({ http, scheme = "http", key }) => `export OTEL_SERVICE_NAME=checkout
 export OTEL_EXPORTER_OTLP_ENDPOINT=${scheme}://${http}
 export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf${headers(key)}`,
-    note: "Every SDK reads these. On this machine the endpoint is the default anyway: the name alone is enough.",
+    note: "Every SDK reads these. On this machine the endpoint is the default anyway.",
   },
   {
     id: "python", title: "Python", language: "sh",
