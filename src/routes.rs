@@ -58,6 +58,7 @@ mod pages;
 mod refuse;
 mod sources;
 mod trace;
+mod trail;
 
 #[cfg(test)]
 mod tests;
@@ -498,13 +499,20 @@ async fn answer(app: Arc<App>, route: &'static Route, mut request: Request) -> R
     let (needs, changes) = (route.needs_of(&request), route.changes());
     let admitted = match app.auth.admit(needs, changes, &mut request) {
         Ok(admitted) => admitted,
-        Err(refusal) => return refuse::refuse(&app, route, request, refusal).await,
+        Err(refusal) => {
+            trail::refused(&app, &request, &refusal);
+            return refuse::refuse(&app, route, request, refusal).await;
+        }
     };
     let session = request.extensions().get::<Session>().cloned();
+    let asked = trail::Asked::of(&app, route, &request, &admitted);
     let span = trace::begin(&*app.rng, route, &request);
     let mut response =
         handle(Arc::clone(&app), route, admitted, request).instrument(span.clone()).await;
     trace::end(&span, &response);
+    if let Some(asked) = asked {
+        asked.end(&app, &response);
+    }
     if let Some(cookie) = session.and_then(|s| app.auth.people.sessions.renewed(&s)) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }

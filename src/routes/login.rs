@@ -23,6 +23,7 @@ use tarn_model::error::{Direction, Error, ErrorKind, Result};
 use url::Url;
 
 use super::admin::failed;
+use super::trail::About;
 use crate::app::App;
 use crate::auth::cookie;
 use crate::auth::people::{LoggedIn, Shown};
@@ -144,19 +145,23 @@ async fn login(app: &App, head: &Parts, sent: Body) -> Result<Response> {
     check_login(app)?;
     let ip = check_secure(head)?;
     let Login { name, password } = body(head, sent, "name and password").await?;
-    let done = app.auth.people.login(Shown { name: &name, password: &password, ip }).await?;
-    Ok(let_in(&done))
+    let done = app.auth.people.login(Shown { name: &name, password: &password, ip }).await;
+    let mut response =
+        done.map_or_else(|error| failed(&error, Direction::Write), |done| let_in(&done));
+    response.extensions_mut().insert(About::Person(name));
+    Ok(response)
 }
 
 async fn logout(app: &App, head: &Parts) -> Result<Response> {
     let mut response = success(&json!({}));
     let gone = cookie::clear(cookie::SESSION)?;
-    if let Some((_, session)) = app.auth.people.sessions.principal(&head.headers) {
+    if let Some((principal, session)) = app.auth.people.sessions.principal(&head.headers) {
         app.auth.people.sessions.check_page(&session, &head.uri, &head.headers)?;
         if let Err(error) = app.auth.people.sessions.end(&session).await {
             // It has ended here, and the browser forgets it; the bucket did not take note.
             response = failed(&error, Direction::Write);
         }
+        response.extensions_mut().insert(About::Person(principal.name));
     }
     response.headers_mut().append(SET_COOKIE, gone);
     Ok(response)
@@ -192,6 +197,7 @@ async fn password(app: &App, head: &Parts, sent: Body) -> Result<Response> {
 fn let_in(done: &LoggedIn) -> Response {
     let mut response = success(&json!({ "name": done.name }));
     response.headers_mut().append(SET_COOKIE, done.cookie.clone());
+    response.extensions_mut().insert(About::Person(done.name.clone()));
     response
 }
 
@@ -215,7 +221,9 @@ async fn add(app: &App, principal: &Principal, head: &Parts, sent: Body) -> Resu
     let NewUser { name, grants } = body(head, sent, "name and grants").await?;
     let book = &app.auth.people.book;
     let link = users::add(book, &principal.name, &name, &grants).await?;
-    Ok((StatusCode::CREATED, linked(&base, &name, &link)).into_response())
+    let mut response = (StatusCode::CREATED, linked(&base, &name, &link)).into_response();
+    response.extensions_mut().insert(About::Thing(name));
+    Ok(response)
 }
 
 async fn user(app: &App, principal: &Principal, head: &Parts, sent: Body) -> Result<Response> {

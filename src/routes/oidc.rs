@@ -9,6 +9,7 @@ use http::{HeaderValue, StatusCode};
 use tarn_model::error::{Direction, Error, ErrorKind, Result};
 
 use super::login::{base, check_secure};
+use super::trail::About;
 use crate::app::App;
 use crate::auth::cookie;
 use crate::auth::metrics::{By, Login};
@@ -76,7 +77,9 @@ async fn come_back(app: &App, head: &Parts) -> Result<Response, (Login, Error)> 
         _ => known(error),
     })?;
     let cookies = cookie::clear(cookie::OIDC).map(|gone| [gone, session]);
-    cookies.and_then(|cookies| go(&back, cookies)).map_err(known)
+    let mut response = cookies.and_then(|cookies| go(&back, cookies)).map_err(known)?;
+    response.extensions_mut().insert(About::Person(identity.name));
+    Ok(response)
 }
 
 fn parts(app: &App) -> Result<(&Oidc, Key)> {

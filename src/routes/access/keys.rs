@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::auth::api_key::is_id;
 use crate::auth::keys::Wanted;
 use crate::auth::principal::Principal;
+use crate::routes::trail::About;
 use crate::routes::{admin, erase};
 
 /// Which route of the keys.
@@ -36,9 +37,14 @@ pub(crate) async fn handle(
     };
     match answered {
         Ok((status, data)) => {
+            let made = data.get("key").map(|key| format!("{} {}", key["id"], key["name"]));
             let body = axum::Json(json!({ "status": "success", "data": data }));
             let never = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-            (status, never, body).into_response()
+            let mut response = (status, never, body).into_response();
+            if let Some(made) = made {
+                response.extensions_mut().insert(About::Thing(made));
+            }
+            response
         }
         Err(e) => admin::failed(&e, Direction::Read),
     }
