@@ -10,6 +10,7 @@ use tarn_testkit::http::Http;
 
 mod alerting;
 mod alertmanager;
+mod audit;
 mod backup;
 mod bad_input;
 mod bucket;
