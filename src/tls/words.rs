@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::io;
 
-use rustls::{AlertDescription, CertificateError};
+use rustls::{AlertDescription, CertificateError, OtherError};
 
 /// Finds out why a connection over TLS failed, somewhere in the causes of an error.
 pub(crate) fn found_in<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
@@ -53,7 +53,7 @@ pub(crate) fn explain(error: &rustls::Error, host: &str) -> String {
 fn of_certificate(error: &CertificateError) -> Option<String> {
     use CertificateError::{
         Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
-        NotValidYetContext, UnknownIssuer,
+        NotValidYetContext, Other, UnknownIssuer,
     };
     Some(match error {
         UnknownIssuer => "nobody known has signed it; --cacert FILE (TARN_CACERT) names the \
@@ -68,8 +68,17 @@ fn of_certificate(error: &CertificateError) -> Option<String> {
         }
         Expired | ExpiredContext { .. } => "it has expired".to_owned(),
         NotValidYet | NotValidYetContext { .. } => "it is not valid yet".to_owned(),
+        Other(OtherError(other)) if vouches_for_itself(&**other) => {
+            "it vouches for itself; --cacert FILE (TARN_CACERT) names it, if it is to be believed"
+                .to_owned()
+        }
         _ => return None,
     })
+}
+
+/// `openssl req -x509` makes certificates that call themselves authorities.
+fn vouches_for_itself(error: &(dyn StdError + Send + Sync + 'static)) -> bool {
+    matches!(error.downcast_ref::<webpki::Error>(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
 fn of_alert(alert: AlertDescription, host: &str) -> String {

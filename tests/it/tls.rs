@@ -138,6 +138,8 @@ async fn a_signal_has_the_files_read_again() -> Result<()> {
     server.tarn.signal("HUP")?;
     let itself = ["--cacert", certificate.as_str()];
     server.until("renewed", || Ok(server.flush(&url, &itself)?.0)).await?;
+    let (ok, said) = server.flush(&url, &[])?;
+    ensure!(!ok && said.contains("it vouches for itself"), "{said}");
     let (ok, said) = server.flush(&url.replace("127.0.0.1", "localhost"), &itself)?;
     ensure!(!ok && said.contains("made out to another name"), "{said}");
 
