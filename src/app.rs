@@ -173,20 +173,7 @@ pub(crate) async fn start(
     if let Some(reload) = reload {
         feeds.spawn(reload.run(feed_stop.clone()));
     }
-    if app.audit.is_enabled() {
-        let resource = own::resource(app.addresses.http, &machine_name());
-        let events = stream::Stream::new(app.audit.clone(), resource, app.config.audit.stdout);
-        feeds.spawn(events.run(Arc::clone(&app), feed_stop.clone()));
-    }
-    feeds.spawn(run_rules(Arc::clone(&app), feed_stop.clone()));
-    feeds.spawn(auth::watch(Arc::clone(&app), feed_stop.clone()));
-    let welcome = welcome(&app.config, addresses.http);
-    feeds.spawn(auth::watch_people(Arc::clone(&app), welcome, feed_stop.clone()));
-    feeds.spawn(boards::watch(Arc::clone(&app), feed_stop.clone()));
-    if let Some(tls) = &tls {
-        feeds.spawn(tls.clone().watch(Arc::clone(&app.clock), feed_stop.clone()));
-    }
-    feeds.spawn(hangups(Arc::clone(&app), tls.clone(), feed_stop.clone()));
+    watch_all(&app, tls.as_ref(), &mut feeds, &feed_stop);
     let serve = |bound| serve(&app, bound, tls.clone(), &http);
     let listeners = bound.into_iter().map(serve).collect();
     Ok(Running { app, addresses, listeners, tasks, feeds, feed_stop })
@@ -278,6 +265,24 @@ fn welcome(config: &Config, http: SocketAddr) -> String {
         return format!("{scheme}://localhost:{port}{base}welcome");
     }
     format!("{scheme}://{http}{base}welcome")
+}
+
+/// Starts what looks at files and documents, and acts on what they say now.
+fn watch_all(app: &Arc<App>, tls: Option<&Tls>, feeds: &mut JoinSet<()>, stop: &CancellationToken) {
+    if app.audit.is_enabled() {
+        let resource = own::resource(app.addresses.http, &machine_name());
+        let events = stream::Stream::new(app.audit.clone(), resource, app.config.audit.stdout);
+        feeds.spawn(events.run(Arc::clone(app), stop.clone()));
+    }
+    feeds.spawn(run_rules(Arc::clone(app), stop.clone()));
+    feeds.spawn(auth::watch(Arc::clone(app), stop.clone()));
+    let welcome = welcome(&app.config, app.addresses.http);
+    feeds.spawn(auth::watch_people(Arc::clone(app), welcome, stop.clone()));
+    feeds.spawn(boards::watch(Arc::clone(app), stop.clone()));
+    if let Some(tls) = tls {
+        feeds.spawn(tls.clone().watch(Arc::clone(&app.clock), stop.clone()));
+    }
+    feeds.spawn(hangups(Arc::clone(app), tls.cloned(), stop.clone()));
 }
 
 /// Starts storing what Tarn says about itself, where that is wanted.
