@@ -127,16 +127,13 @@ pub(crate) async fn start(
     let engine =
         Engine::new(engine_options(&config), storage.reader(), query_handles, &mut registry);
     tasks.spawn("memory-watch", Box::pin(engine.watch_memory()));
-    let limits = config.limits.clone();
-    let (writer, target_info_every) = (storage.writer(), config.query.lookback / 2);
-    let otlp = OtlpMetrics { target_info_every, ..config.otlp_metrics.clone() };
     let handles = tarn_ingest::Handles {
         clock: Arc::clone(&clock),
         rng: Arc::clone(&rng),
         tasks: Arc::<ProcessTasks>::clone(&tasks),
     };
     let spans = span_metrics(&config, &storage, &clock, &mut registry);
-    let ingest = Ingest::new(limits, otlp, writer, handles, &mut registry);
+    let ingest = make_ingest(&config, &storage, handles, &mut registry);
     let alerting = tarn_alerting::Handles {
         clock: Arc::clone(&clock),
         rng: Arc::clone(&rng),
@@ -190,6 +187,18 @@ fn engine_options(config: &Config) -> EngineOptions {
         revision: env!("TARN_BUILD_REVISION").to_owned(),
         ..EngineOptions::default()
     }
+}
+
+/// Makes what takes telemetry in.
+fn make_ingest(
+    config: &Config,
+    storage: &Storage,
+    handles: tarn_ingest::Handles,
+    registry: &mut Registry,
+) -> Ingest {
+    let target_info_every = config.query.lookback / 2;
+    let otlp = OtlpMetrics { target_info_every, ..config.otlp_metrics.clone() };
+    Ingest::new(config.limits.clone(), otlp, storage.writer(), handles, registry)
 }
 
 /// Makes what evaluates rules and notifies.
