@@ -44,7 +44,7 @@ async fn a_restored_store_holds_the_same_rows_and_goes_on() {
     let view = again.storage.reader().view();
     assert_eq!(view.partial(), None, "nobody waits for the rows of a lost writer");
     let catalog = again.storage.catalog();
-    let state = catalog.writer(&old_writer).map(|record| record.writer.state.clone());
+    let state = catalog.writer(&old_writer).map(|record| record.writer.state);
     assert_eq!(state, Some(WriterState::Lost));
     assert_ne!(again.storage.writer_id(), old_writer, "the new folder is another writer");
 
