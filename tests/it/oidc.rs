@@ -1,4 +1,5 @@
 //! Logging in at a real provider: panva's, which is certified, run by Node.
+#![expect(clippy::disallowed_methods, reason = "the test writes the files of others")]
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -172,7 +173,11 @@ async fn people_log_in_at_a_certified_provider() -> Result<()> {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     status(&ada.get("/api/v1/query?query=up").await?, 403)?;
-    let expected = ["a login at the provider fails", "the provider of logins does not answer"];
+    let expected = [
+        "a login at the provider fails",
+        "the provider of logins does not answer",
+        "disk fills up",
+    ];
     ensure!(tarn.unexpected_lines(&expected).is_empty(), "{:?}", tarn.unexpected_lines(&expected));
     Ok(())
 }

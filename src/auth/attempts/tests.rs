@@ -89,7 +89,10 @@ fn nothing_grows_beyond_its_bound_and_the_busiest_stay() {
     while attempts.begin("ada", ip(1), SECOND).is_ok() {}
     for n in 0..3 * ENTRIES_MAX as u32 {
         let [a, b, c, d] = (n + (11 << 24)).to_be_bytes();
-        drop(attempts.begin(&format!("name {n}"), IpAddr::from([a, b, c, d]), SECOND));
+        assert_eq!(
+            attempts.begin(&format!("name {n}"), IpAddr::from([a, b, c, d]), SECOND),
+            Ok(())
+        );
         attempts.succeeded(&format!("other {n}"), IpAddr::from([a, b, c, d]), SECOND);
     }
     let maps = attempts.0.lock();

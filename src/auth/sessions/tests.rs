@@ -121,7 +121,7 @@ async fn forged_cookies_are_nobody() {
         foreign,
         format!("{value}x"),
         value.replacen('.', "", 1),
-        value[..value.len() - 2].to_owned(),
+        value.get(..value.len() - 2).unwrap().to_owned(),
         "__Host-tarn=".to_owned(),
         "__Host-tarn=.".to_owned(),
         format!("__Host-tarn={tokens}"),
