@@ -8,6 +8,7 @@ use http::Method;
 use serde_json::Value;
 use tarn_testkit::http::Http;
 
+mod access;
 mod alerting;
 mod alertmanager;
 mod audit;
