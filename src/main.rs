@@ -132,7 +132,7 @@ async fn serve(
         }
         error = running.broken() => Some(error),
     };
-    let stopped = running.stop().await; // drain, then each in reverse
+    let stopped = Box::pin(running.stop()).await; // drain, then each in reverse
     match broken {
         Some(error) => Err(error.into()),
         None => stopped.inspect(|()| tracing::info!("tarn has stopped")),

@@ -1,6 +1,5 @@
 //! `tarn audit`: what was recorded of who did what.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
@@ -73,15 +72,14 @@ fn of_file(path: &std::path::Path) -> anyhow::Result<Vec<(String, String)>> {
         audit: Box<RawValue>,
         hash: String,
     }
-    let file = std::fs::File::open(path).with_context(|| format!("open {}", path.display()))?;
+    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
     let mut events = Vec::new();
-    for (number, line) in BufReader::new(file).lines().enumerate() {
-        let line = line.with_context(|| format!("read {}", path.display()))?;
+    for (number, line) in text.lines().enumerate() {
         // Standard output may carry other things, too.
         if !line.starts_with("{\"audit\":") {
             continue;
         }
-        let line: Line = serde_json::from_str(&line)
+        let line: Line = serde_json::from_str(line)
             .with_context(|| format!("{} line {} is no event", path.display(), number + 1))?;
         events.push((line.audit.get().to_owned(), line.hash));
     }

@@ -17,6 +17,9 @@ fn chain(events: i64) -> (Vec<(String, String)>, Head) {
     (sealed, head)
 }
 
+/// Changes what is stored: texts with their hashes.
+type Damage = fn(&mut Vec<(String, String)>);
+
 fn problems(events: Vec<(String, String)>, end: &Head) -> Vec<String> {
     verify(events, std::slice::from_ref(end)).problems
 }
@@ -32,7 +35,7 @@ fn a_chain_is_whole_in_any_order_and_with_events_that_were_sent_twice() {
 
 #[test]
 fn what_was_changed_or_taken_out_or_forged_is_named() {
-    let cases: [(&str, fn(&mut Vec<(String, String)>)); 6] = [
+    let cases: [(&str, Damage); 6] = [
         ("event 4 of chain 0a0b was changed", |e| e[3].0 = e[3].0.replace("ada", "eve")),
         ("event 5 of chain 0a0b does not follow event 4", |e| {
             e[3].0 = e[3].0.replace("ada", "eve");

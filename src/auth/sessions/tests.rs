@@ -64,7 +64,7 @@ fn shows(cookie: &str) -> HeaderMap {
     HeaderMap::from_iter([(COOKIE, HeaderValue::from_bytes(pair.as_bytes()).unwrap())])
 }
 
-fn text(cookie: HeaderValue) -> String {
+fn text(cookie: &HeaderValue) -> String {
     cookie.to_str().unwrap().to_owned()
 }
 
@@ -72,7 +72,7 @@ fn text(cookie: HeaderValue) -> String {
 async fn a_session_is_known_until_it_is_idle_or_old() {
     let lab = lab().await;
     let user = lab.user("ada").await;
-    let mut cookie = text(lab.sessions.begin("ada", &user).unwrap());
+    let mut cookie = text(&lab.sessions.begin("ada", &user).unwrap());
     let (principal, session) = lab.sessions.principal(&shows(&cookie)).unwrap();
     assert_eq!(
         (principal.name.as_str(), principal.how, &*principal.id),
@@ -87,7 +87,7 @@ async fn a_session_is_known_until_it_is_idle_or_old() {
     // Used again and again it lives on, and not beyond seven days.
     let mut hours = 12;
     while let Some((_, session)) = lab.sessions.principal(&shows(&cookie)) {
-        cookie = text(lab.sessions.renewed(&session).unwrap());
+        cookie = text(&lab.sessions.renewed(&session).unwrap());
         lab.later(6 * HOUR);
         hours += 6;
         assert!(hours < 200, "it never ends");
@@ -100,8 +100,8 @@ async fn a_session_is_known_until_it_is_idle_or_old() {
 async fn forged_cookies_are_nobody() {
     let (ours, other) = (lab().await, lab().await);
     let user = ours.user("ada").await;
-    let good = text(ours.sessions.begin("ada", &user).unwrap());
-    let foreign = text(other.sessions.begin("ada", &user).unwrap());
+    let good = text(&ours.sessions.begin("ada", &user).unwrap());
+    let foreign = text(&other.sessions.begin("ada", &user).unwrap());
     let value = good.split(';').next().unwrap();
     let key = ours.book.known().key.clone().unwrap();
     let tokens = key.seal(Purpose::Oidc, &"x").unwrap();
@@ -148,11 +148,11 @@ fn shows_all(cookie: &str) -> HeaderMap {
 async fn a_session_ends_at_the_logout_everywhere_and_for_good() {
     let lab = lab().await;
     let user = lab.user("ada").await;
-    let cookie = text(lab.sessions.begin("ada", &user).unwrap());
-    let another = text(lab.sessions.begin("ada", &user).unwrap());
+    let cookie = text(&lab.sessions.begin("ada", &user).unwrap());
+    let another = text(&lab.sessions.begin("ada", &user).unwrap());
     let (_, session) = lab.sessions.principal(&shows(&cookie)).unwrap();
     let gone = lab.sessions.end(&session).await.unwrap();
-    assert!(text(gone).starts_with("__Host-tarn=; Path=/; Max-Age=0;"));
+    assert!(text(&gone).starts_with("__Host-tarn=; Path=/; Max-Age=0;"));
     assert_eq!((lab.who(&cookie), lab.who(&another).as_deref()), (None, Some("ada")));
     lab.later(2 * HOUR);
     assert_eq!(lab.sessions.renewed(&session), None, "an ended session is not made anew");
@@ -170,7 +170,7 @@ async fn a_session_ends_at_the_logout_everywhere_and_for_good() {
 async fn grants_are_those_of_now() {
     let lab = lab().await;
     let user = lab.user("ada").await;
-    let cookie = text(lab.sessions.begin("ada", &user).unwrap());
+    let cookie = text(&lab.sessions.begin("ada", &user).unwrap());
     let grants = [Grant { role: Role::Admin, tenants: Tenants::All }];
     users::set_grants(&lab.book, "test", "ada", &grants).await.unwrap();
     let (principal, _) = lab.sessions.principal(&shows(&cookie)).unwrap();
@@ -187,7 +187,7 @@ async fn groups_of_a_provider_are_asked_each_time() {
     let lab = lab().await;
     let groups = vec!["sre".to_owned(), "staff".to_owned()];
     let cookie = lab.sessions.begin_oidc("ada".to_owned(), "sub-1".to_owned(), groups).unwrap();
-    let (principal, _) = lab.sessions.principal(&shows(&text(cookie))).unwrap();
+    let (principal, _) = lab.sessions.principal(&shows(&text(&cookie))).unwrap();
     assert_eq!((principal.how, principal.id.as_str()), (How::Oidc, "sub-1"));
     assert_eq!(principal.grants, [Grant { role: Role::Editor, tenants: Tenants::All }]);
     let many = vec!["x".repeat(300); 20];
@@ -198,7 +198,7 @@ async fn groups_of_a_provider_are_asked_each_time() {
 async fn only_a_page_of_ours_changes_something() {
     let lab = lab().await;
     let user = lab.user("ada").await;
-    let session = |cookie: HeaderValue| lab.sessions.principal(&shows(&text(cookie))).unwrap().1;
+    let session = |cookie: HeaderValue| lab.sessions.principal(&shows(&text(&cookie))).unwrap().1;
     let mine = session(lab.sessions.begin("ada", &user).unwrap());
     let other = session(lab.sessions.begin("ada", &user).unwrap());
     let uri: Uri = "/-/flush".parse().unwrap();
@@ -230,7 +230,7 @@ async fn only_a_page_of_ours_changes_something() {
 async fn before_the_store_was_read_nobody_is_known() {
     let lab = lab().await;
     let user = lab.user("ada").await;
-    let cookie = text(lab.sessions.begin("ada", &user).unwrap());
+    let cookie = text(&lab.sessions.begin("ada", &user).unwrap());
     let tenant = TenantId::parse("_tarn").unwrap();
     let clock: Arc<dyn Clock> = Arc::new(lab.clock.clone());
     let unread = Arc::new(Book::new(documents(&lab.clock, 7), tenant, clock));

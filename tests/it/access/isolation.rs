@@ -1,5 +1,6 @@
 //! Rows of one tenant are nowhere in the answers to another, whatever is asked: each tenant's rows
 //! carry its own word, and no answer may hold the other's.
+#![expect(clippy::disallowed_methods, reason = "the test writes the files of an operator")]
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
