@@ -63,7 +63,8 @@ impl Guarded {
         let authorization = self.authorization();
         let headers =
             [("authorization", authorization.as_str()), ("content-type", "application/json")];
-        let answer = tarn.http.send(method, path, &headers, body.to_string()).await?;
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = tarn.http.send(method, path, &headers, body).await?;
         ensure!(answer.status < 300, "{path}: {} {}", answer.status, answer.text());
         serde_json::from_slice(&answer.body).with_context(|| format!("{path}: {}", answer.text()))
     }
