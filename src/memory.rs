@@ -69,19 +69,29 @@ fn resident() -> u64 {
 mod tests {
     use super::{resident, set_up, trim};
 
+    /// Memory of the process before, with and after many pieces of a page, which the allocator would keep.
+    fn measured(bytes: usize) -> [u64; 3] {
+        let before = resident();
+        let pieces: Vec<Vec<u8>> = (0..bytes / 4096).map(|n| vec![n as u8 | 1; 4096]).collect();
+        let held = resident();
+        drop(pieces);
+        trim();
+        [before, held, resident()]
+    }
+
     #[test]
     fn freed_memory_goes_back_when_it_is_trimmed() {
         const MANY: usize = 64 << 20;
+        const MOST: u64 = (MANY / 2) as u64;
         set_up();
-        let before = resident();
-        assert!(before > 1 << 20, "{before}");
-        // Pieces of one page, which the allocator would keep.
-        let pieces: Vec<Vec<u8>> = (0..MANY / 4096).map(|n| vec![n as u8 | 1; 4096]).collect();
-        let held = resident();
-        assert!(held >= before + (MANY / 2) as u64, "{before} {held}");
-        drop(pieces);
-        trim();
-        let after = resident();
-        assert!(after <= held - (MANY / 2) as u64, "{held} {after}");
+        assert!(resident() > 1 << 20);
+        // Other tests of this process take and give memory meanwhile.
+        let mut seen = Vec::new();
+        let goes_back = (0..20).any(|_| {
+            let [before, held, after] = measured(MANY);
+            seen.push([before, held, after]);
+            held >= before + MOST && after + MOST <= held
+        });
+        assert!(goes_back, "{seen:?}");
     }
 }

@@ -363,6 +363,11 @@ fn check(route: &Route, asked: &Noise, answer: &Answer) -> Result<()> {
     if handler.starts_with("OtlpGrpc") || handler.starts_with("GrpcHealth") {
         return Ok(());
     }
+    // A browser follows these as links, so what is wrong is a page.
+    if !refused && handler.contains("Oidc") {
+        ensure!(kind.starts_with("text/html"), "{kind}: {}", told());
+        return Ok(());
+    }
     if !refused && handler.starts_with("RemoteWrite") && answer.status != 401 {
         ensure!(kind.starts_with("text/plain") || kind.contains("json"), "{kind}: {}", told());
     } else if !refused && handler.starts_with("OtlpHttp") {
