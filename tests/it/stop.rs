@@ -77,7 +77,7 @@ async fn addresses_are_refused_with_advice() -> Result<()> {
     ensure!(text.contains(&taken) && text.contains("--listen.http"), "{text}");
     ensure!(!out.status.success(), "{text}");
     let public = format!("0.0.0.0:{}", free_port()?);
-    let out = run(&["--listen.http", &public])?;
+    let out = run(&["--listen.http", &public, "--auth.login", "off"])?;
     let text = String::from_utf8_lossy(&out.stderr).into_owned();
     ensure!(text.contains("--insecure-bind"), "{text}");
     ensure!(out.status.code() == Some(78), "{:?}: {text}", out.status);
