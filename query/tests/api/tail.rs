@@ -107,7 +107,8 @@ async fn a_slow_reader_is_told_how_much_it_lost_and_goes_on() {
             None => told += 1,
         }
     }
-    assert!(skipped > 5000 && told > 2000, "{skipped} skipped, {told} told");
+    // How much depends on how fast rows are made and read; that it is told does not.
+    assert!(skipped > 0 && told > 2000, "{skipped} skipped, {told} told");
     world.rows(rows(&last)).await;
     assert_eq!(tail.event().await.unwrap()["row"]["attributes"]["n"], 0);
     assert_eq!(told + skipped, 25_001);

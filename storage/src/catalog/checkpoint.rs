@@ -142,6 +142,12 @@ async fn fetch(objects: &Objects, number: u64) -> Result<Option<(Manifest, Optio
 /// Returns the state from which the deltas go on.
 async fn base(objects: &Objects, newest: &Manifest, numbers: &[u64]) -> Result<State> {
     let Some(reference) = &newest.checkpoint else {
+        // Manifests are deleted below a checkpoint only, so one that names none is of a dead branch
+        // where some are gone: a sleeper put it there, and the listing has not shown the others.
+        if objects.head(paths::COLLECTED_KEY).await?.is_some() {
+            let message = format!("manifest {} is of a dead branch", newest.number);
+            return Err(Error::not_found(message).context("load catalog"));
+        }
         return Ok(State::default());
     };
     match read(objects, reference).await {
