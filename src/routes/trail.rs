@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::response::Response;
 use http::Method;
-use tarn_model::error::Error;
+use tarn_model::error::{Error, ErrorKind};
 use tarn_model::tenant::TenantId;
 
 use super::login::Endpoint as People;
@@ -94,6 +94,14 @@ pub(super) fn refused(app: &App, request: &Request, error: &Error) {
     let mut event = Event::new("refused", target(request), Outcome::Denied);
     event.from = from(request);
     event.detail = error.message();
+    // Who may not is known, unlike who showed something wrong; that was counted already.
+    if app.audit.is_enabled()
+        && error.kind() == ErrorKind::Forbidden
+        && let Ok(Some(principal)) = app.auth.principal(request.headers(), request.extensions())
+    {
+        event.principal.clone_from(&principal.name);
+        event.how = principal.how.as_str();
+    }
     app.audit.record(event);
 }
 

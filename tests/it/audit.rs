@@ -158,7 +158,17 @@ async fn what_was_done_is_kept_over_a_kill_and_what_was_changed_shows() -> Resul
     let forged =
         tarn.http.send(Method::POST, "/v1/logs", &headers, "{\"resourceLogs\":[]}").await?;
     ensure!(forged.status == 403, "{} {}", forged.status, forged.text());
-    Ok(())
+    let begin = Instant::now();
+    loop {
+        let events = guarded.wait_for(&tarn, &["refused"]).await?;
+        let refused = events.iter().find(|e| e["event"]["target"] == "POST /v1/logs");
+        if let Some(refused) = refused {
+            ensure!(refused["event"]["principal"] == "operator", "{refused}");
+            return Ok(());
+        }
+        ensure!(begin.elapsed() < PATIENCE, "the forgery is not told");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 fn path(path: &Path) -> Result<&str> {
